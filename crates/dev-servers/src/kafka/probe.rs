@@ -1,0 +1,46 @@
+//! Asking a broker whether it serves: as much of Kafka's protocol as one metadata request takes.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(1);
+const CORRELATION: i32 = 1;
+/// No broker describes itself at greater length.
+const LONGEST_ANSWER: i32 = 1 << 20;
+
+/// Whether the broker at this port of 127.0.0.1 answers a metadata request, and knows itself.
+pub(super) fn answers(port: u16) -> bool {
+    ask(port).is_ok_and(|brokers| brokers > 0)
+}
+
+/// The number of brokers that the one at this port knows of.
+fn ask(port: u16) -> io::Result<i32> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&request())?;
+    let length = read_i32(&mut stream)?;
+    if !(8..=LONGEST_ANSWER).contains(&length) || read_i32(&mut stream)? != CORRELATION {
+        return Err(io::Error::from(io::ErrorKind::InvalidData));
+    }
+    read_i32(&mut stream)
+}
+
+/// Metadata, version 1, for no topics.
+fn request() -> Vec<u8> {
+    let mut body = Vec::new();
+    body.extend(3_i16.to_be_bytes()); // Metadata
+    body.extend(1_i16.to_be_bytes()); // version
+    body.extend(CORRELATION.to_be_bytes());
+    body.extend((-1_i16).to_be_bytes()); // client id: none
+    body.extend(0_i32.to_be_bytes()); // topics: none
+    let length = i32::try_from(body.len()).unwrap_or_default();
+    [length.to_be_bytes().as_slice(), &body].concat()
+}
+
+fn read_i32(stream: &mut TcpStream) -> io::Result<i32> {
+    let mut bytes = [0; 4];
+    stream.read_exact(&mut bytes)?;
+    Ok(i32::from_be_bytes(bytes))
+}

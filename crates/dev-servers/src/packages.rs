@@ -1,0 +1,151 @@
+//! What the machine lacks, installed by apt where we may: as root, or by sudo without a password.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use rustix::process::geteuid;
+
+use crate::postgres::find_binaries;
+
+/// Something that building or running Artisan Atlas needs from the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A C and C++ compiler with make, for the parts of our dependencies that are not Rust.
+    Compilers,
+    /// Postgres's server binaries.
+    Postgres,
+    /// Java and Maven, which run and fetch Apache Kafka.
+    Kafka,
+    /// Python's virtual environments, for tools that come as Python packages.
+    Python,
+}
+
+impl Need {
+    /// Debian's packages that fill it and are not there.
+    fn missing_packages(self, path: &[PathBuf]) -> Vec<&'static str> {
+        let lacks = |program: &str| !path.iter().any(|folder| folder.join(program).is_file());
+        let mut packages = Vec::new();
+        let mut add = |missing: bool, package| {
+            if missing {
+                packages.push(package);
+            }
+        };
+        match self {
+            Self::Compilers => {
+                add(lacks("cc"), "gcc");
+                add(lacks("c++"), "g++");
+                add(lacks("make"), "make");
+                add(!Path::new("/usr/include/stdio.h").is_file(), "libc6-dev");
+            }
+            Self::Postgres => add(find_binaries().is_none(), "postgresql"),
+            Self::Kafka => {
+                add(lacks("java"), "default-jre-headless");
+                add(lacks("mvn"), "maven");
+            }
+            Self::Python => add(!has_python_environments(), "python3-venv"),
+        }
+        packages
+    }
+}
+
+/// Why the machine still lacks something.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagesError {
+    /// Somebody else must install these.
+    #[error("please install what is missing, as root: apt-get install -y {}", .0.join(" "))]
+    NotAllowed(Vec<&'static str>),
+    /// Installing failed.
+    #[error("installing {} failed ({status}); what apt-get said is above", packages.join(" "))]
+    Failed {
+        /// What was to be installed.
+        packages: Vec<&'static str>,
+        /// How the installation ended.
+        status: ExitStatus,
+    },
+    /// The installation could not be run.
+    #[error("cannot run the installation of packages")]
+    NotRun(#[source] io::Error),
+}
+
+/// Installs its arguments. Debian's postgresql package makes a cluster and starts it unless it is
+/// told not to, here for as long as the installation runs.
+const INSTALL: &str = r#"
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+case " $* " in *" postgresql "*)
+    settings=/etc/postgresql-common/createcluster.d
+    mkdir -p "$settings"
+    trap 'rm -f "$settings/artisan-atlas.conf"' EXIT
+    echo 'create_main_cluster = false' > "$settings/artisan-atlas.conf"
+esac
+apt-get -q update
+apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
+"#;
+
+/// Makes sure that `needs` are filled, and installs what is missing. What apt says goes to standard
+/// error.
+///
+/// # Errors
+/// [`PackagesError::NotAllowed`] where we may not install, or there is no apt.
+pub fn ensure(needs: &[Need]) -> Result<(), PackagesError> {
+    let path = search_path();
+    let missing: Vec<_> = needs
+        .iter()
+        .flat_map(|need| need.missing_packages(&path))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").is_file() {
+        return Err(PackagesError::NotAllowed(missing));
+    }
+    let Some(mut install) = root_shell() else {
+        return Err(PackagesError::NotAllowed(missing));
+    };
+    eprintln!("installing {}", missing.join(" "));
+    let status = install
+        .args(["-c", INSTALL, "install"])
+        .args(&missing)
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .status()
+        .map_err(PackagesError::NotRun)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(PackagesError::Failed {
+        packages: missing,
+        status,
+    })
+}
+
+/// A shell with root's rights, if we may have one without being asked for a password.
+fn root_shell() -> Option<Command> {
+    if geteuid().is_root() {
+        return Some(Command::new("sh"));
+    }
+    let mut probe = Command::new("sudo");
+    probe.args(["-n", "true"]).stdin(Stdio::null());
+    let output = probe.output().ok()?;
+    output.status.success().then(|| {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "sh"]);
+        sudo
+    })
+}
+
+fn has_python_environments() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import ensurepip, venv"]);
+    python.output().is_ok_and(|output| output.status.success())
+}
+
+pub(crate) fn search_path() -> Vec<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "PATH describes the machine; it is no configuration of ours"
+    )]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect()
+}
