@@ -1,0 +1,74 @@
+//! What a failure of the database means to us, by SQLSTATE and constraint name.
+
+use sqlx::Error;
+
+/// The kinds of failure that are treated differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SqlFailure {
+    /// A stream is at another version: refused before or at the insert.
+    VersionConflict,
+    /// 40001 or 40P01: the same again may pass.
+    Retryable,
+    /// 0A000: a cached plan that a migration has outdated.
+    StalePlan,
+    /// The server was not reached, or went away: what had been sent may have been done.
+    Unreachable,
+    /// Anything else; the statement was refused and did nothing.
+    Other,
+}
+
+/// Sorts an error by what is to be done about it.
+pub(crate) fn classify(error: &Error) -> SqlFailure {
+    let Error::Database(database) = error else {
+        return if is_ours(error) {
+            SqlFailure::Other
+        } else {
+            SqlFailure::Unreachable
+        };
+    };
+    let code = database.code().unwrap_or_default();
+    match code.as_ref() {
+        "AT001" => SqlFailure::VersionConflict,
+        "23505" if database.constraint() == Some("events_stream_version") => {
+            SqlFailure::VersionConflict
+        }
+        "40001" | "40P01" => SqlFailure::Retryable,
+        "0A000" => SqlFailure::StalePlan,
+        // Shutdowns, and connections that the server refuses or drops.
+        "57P01" | "57P02" | "57P03" | "53300" => SqlFailure::Unreachable,
+        other if other.starts_with("08") => SqlFailure::Unreachable,
+        _ => SqlFailure::Other,
+    }
+}
+
+/// Errors that arise on our side of the wire from what we or the schema got wrong.
+fn is_ours(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Configuration(_)
+            | Error::InvalidArgument(_)
+            | Error::RowNotFound
+            | Error::TypeNotFound { .. }
+            | Error::ColumnIndexOutOfBounds { .. }
+            | Error::ColumnNotFound(_)
+            | Error::ColumnDecode { .. }
+            | Error::Encode(_)
+            | Error::Decode(_)
+            | Error::AnyDriverError(_)
+            | Error::Migrate(_)
+            | Error::InvalidSavePointStatement
+            | Error::BeginFailed
+    )
+}
+
+/// An error and everything that led to it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}

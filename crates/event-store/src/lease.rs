@@ -1,0 +1,224 @@
+//! Leases: who reads the feed for a checkpoint now. Set and judged by the server's clock alone.
+//!
+//! The epoch fences: a commit checks it, so that an owner which was stalled and wakes up after
+//! somebody took over moves neither rows nor checkpoint.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use crate::{Checkpoint, Position};
+
+/// The right to move one checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lease {
+    name: String,
+    epoch: i64,
+    length: Duration,
+}
+
+/// What asking for a lease came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It is ours, and here is where to begin.
+    Granted(Lease, LeasedCheckpoint),
+    /// Another owner holds it for so much longer.
+    Held {
+        /// Who.
+        owner: String,
+        /// Until it would run out.
+        remaining: Duration,
+    },
+}
+
+/// A checkpoint and the generation that it was last moved in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LeasedCheckpoint {
+    /// The generation.
+    pub generation: i64,
+    /// How far it had come.
+    pub checkpoint: Checkpoint,
+}
+
+/// Why a lease could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LeaseError {
+    /// Somebody else has taken over; nothing was moved.
+    #[error("the lease was lost to another owner")]
+    Lost,
+    /// The database failed.
+    #[error("the lease could not be read or written")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Lease {
+    /// Asks for the lease on checkpoint `name`, making the checkpoint if there is none.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub(crate) async fn ask(
+        connection: &mut PgConnection,
+        name: &str,
+        owner: &str,
+        length: Duration,
+    ) -> Result<Asked, sqlx::Error> {
+        sqlx::query!(
+            r#"
+            INSERT INTO store.checkpoints (name, generation)
+            SELECT $1, number FROM store.generation ORDER BY number DESC LIMIT 1
+            ON CONFLICT DO NOTHING
+            "#,
+            name,
+        )
+        .execute(&mut *connection)
+        .await?;
+        let granted = sqlx::query!(
+            r#"
+            UPDATE store.checkpoints
+            SET owner = $2, epoch = epoch + 1,
+                expires_at = clock_timestamp() + make_interval(secs => $3)
+            WHERE name = $1 AND (owner IS NULL OR expires_at <= clock_timestamp())
+            RETURNING epoch, generation, position, delivered, digest
+            "#,
+            name,
+            owner,
+            length.as_secs_f64(),
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some(row) = granted {
+            return Ok(Asked::Granted(
+                Self {
+                    name: name.to_owned(),
+                    epoch: row.epoch,
+                    length,
+                },
+                LeasedCheckpoint {
+                    generation: row.generation,
+                    checkpoint: Checkpoint {
+                        position: Position::new(row.position),
+                        delivered: row.delivered,
+                        digest: row.digest,
+                    },
+                },
+            ));
+        }
+        let held = sqlx::query!(
+            r#"
+            SELECT coalesce(owner, '') AS "owner!",
+                   greatest(0, extract(epoch FROM coalesce(expires_at, clock_timestamp())
+                                                  - clock_timestamp()))::double precision
+                       AS "remaining!"
+            FROM store.checkpoints WHERE name = $1
+            "#,
+            name,
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok(Asked::Held {
+            owner: held.owner,
+            remaining: Duration::try_from_secs_f64(held.remaining).unwrap_or_default(),
+        })
+    }
+
+    /// How long it is good for after each renewal.
+    #[must_use]
+    pub(crate) const fn length(&self) -> Duration {
+        self.length
+    }
+
+    /// Makes it good for its whole length again.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`] once somebody else has it.
+    pub(crate) async fn renew(&self, connection: &mut PgConnection) -> Result<(), LeaseError> {
+        let done = sqlx::query!(
+            r#"
+            UPDATE store.checkpoints
+            SET expires_at = clock_timestamp() + make_interval(secs => $3)
+            WHERE name = $1 AND epoch = $2
+            "#,
+            self.name,
+            self.epoch,
+            self.length.as_secs_f64(),
+        )
+        .execute(connection)
+        .await?;
+        only_row(done.rows_affected())
+    }
+
+    /// Moves the checkpoint, renewing the lease, in the caller's transaction: the last statement
+    /// before its commit.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`] once somebody else has it: roll back.
+    pub(crate) async fn advance(
+        &self,
+        connection: &mut PgConnection,
+        to: Checkpoint,
+    ) -> Result<(), LeaseError> {
+        let done = sqlx::query!(
+            r#"
+            UPDATE store.checkpoints
+            SET position = $3, delivered = $4, digest = $5, updated_at = clock_timestamp(),
+                expires_at = clock_timestamp() + make_interval(secs => $6)
+            WHERE name = $1 AND epoch = $2
+            "#,
+            self.name,
+            self.epoch,
+            to.position.get(),
+            to.delivered,
+            to.digest,
+            self.length.as_secs_f64(),
+        )
+        .execute(connection)
+        .await?;
+        only_row(done.rows_affected())
+    }
+
+    /// Carries the checkpoint over into `generation`, after it was found to hold there.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`] once somebody else has it.
+    pub(crate) async fn enter(
+        &self,
+        connection: &mut PgConnection,
+        generation: i64,
+    ) -> Result<(), LeaseError> {
+        let done = sqlx::query!(
+            "UPDATE store.checkpoints SET generation = $3 WHERE name = $1 AND epoch = $2",
+            self.name,
+            self.epoch,
+            generation,
+        )
+        .execute(connection)
+        .await?;
+        only_row(done.rows_affected())
+    }
+
+    /// Gives it back, so that another owner need not wait for it to run out.
+    ///
+    /// # Errors
+    /// What the database said; a lease lost before is no error.
+    pub(crate) async fn release(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            r#"
+            UPDATE store.checkpoints SET owner = NULL, expires_at = NULL
+            WHERE name = $1 AND epoch = $2
+            "#,
+            self.name,
+            self.epoch,
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+const fn only_row(affected: u64) -> Result<(), LeaseError> {
+    if affected == 1 {
+        Ok(())
+    } else {
+        Err(LeaseError::Lost)
+    }
+}

@@ -1,0 +1,41 @@
+//! The event store on Postgres.
+//!
+//! - [`Executor`] runs a command: load, decide, append, two round trips.
+//! - [`append()`] is the one way in; [`load()`] reads whole streams.
+//! - [`Feed`] delivers every event once committed, in order, without a gap; [`FeedReader`] adds a
+//!   lease and a checkpoint, and [`Follower`] commits a [`ReadModel`]'s rows with that checkpoint.
+//! - [`generation`] and [`checkpoint`] say what a position is worth after a restore.
+//!
+//! Deliberately absent: what any event means. Start at `executor.rs` for writing, at `feed.rs`
+//! for reading, and at the migration that creates the store for both.
+
+mod append;
+pub mod checkpoint;
+mod decision;
+mod event;
+mod executor;
+mod failure;
+mod feed;
+mod follower;
+pub mod generation;
+pub mod idempotency;
+mod lease;
+mod load;
+mod queue;
+mod read_model;
+mod reader;
+mod token;
+
+pub use append::{
+    Append, AppendError, Appended, ClaimedAnswer, StoredAnswer, StreamAppend, append,
+};
+pub use checkpoint::{Checkpoint, Freshness, Lag, freshness};
+pub use decision::{Accepted, Decision, DecisionError, Loaded, LoadedStream};
+pub use event::{NewEvent, Position, StoredEvent, StreamId, Version};
+pub use executor::{Answer, Claim, Conditions, ExecuteError, Executor, Outcome};
+pub use feed::{Batch, Feed};
+pub use follower::{FollowError, Follower};
+pub use load::{LONGEST_STREAM, load};
+pub use read_model::{ApplyError, ReadModel};
+pub use reader::{FeedReader, Opened, ReaderError, ReaderOptions};
+pub use token::{MalformedToken, PositionToken};

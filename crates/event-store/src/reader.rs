@@ -1,0 +1,205 @@
+//! A place at the feed: the connection, the lease and the checkpoint, held together.
+//!
+//! Whoever reads the feed, into rows or onto Kafka, opens one, and drops it at the first error: a
+//! new one begins at the checkpoint.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::feed::{Batch, Feed};
+use crate::lease::{Asked, Lease, LeaseError};
+use crate::{Checkpoint, Position, StoredEvent, checkpoint};
+
+/// How a reader presents itself.
+#[derive(Debug, Clone)]
+pub struct ReaderOptions {
+    /// The name of its checkpoint.
+    pub name: String,
+    /// Who reads: shown to operators while the lease is held.
+    pub owner: String,
+    /// How long the lease outlives a dead owner.
+    pub lease: Duration,
+}
+
+/// What opening a place came to.
+#[derive(Debug)]
+pub enum Opened {
+    /// It is ours.
+    Reader(Box<FeedReader>),
+    /// Another owner has it for so much longer.
+    Held {
+        /// Who.
+        owner: String,
+        /// Until the lease would run out.
+        remaining: Duration,
+    },
+}
+
+/// Why a reader stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// Somebody else has taken over.
+    #[error("the lease was lost to another owner")]
+    LeaseLost,
+    /// The store is another one than the checkpoint was made in.
+    #[error(
+        "checkpoint {name} of generation {from} does not hold in generation {to}: \
+         run `projector store adopt`"
+    )]
+    ForeignCheckpoint {
+        /// The checkpoint.
+        name: String,
+        /// The generation that it was moved in.
+        from: i64,
+        /// The generation that the server is in.
+        to: i64,
+    },
+    /// The database failed.
+    #[error("the feed could not be read")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<LeaseError> for ReaderError {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Lost => Self::LeaseLost,
+            LeaseError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+/// An open place at the feed.
+#[derive(Debug)]
+pub struct FeedReader {
+    feed: Feed,
+    lease: Lease,
+    checkpoint: Checkpoint,
+    renewed_at: Instant,
+}
+
+impl FeedReader {
+    /// Connects, asks for the lease, and makes sure that the checkpoint holds in this generation.
+    ///
+    /// # Errors
+    /// [`ReaderError::ForeignCheckpoint`] when it does not; else what the database said.
+    pub async fn open(
+        connect: &PgConnectOptions,
+        options: &ReaderOptions,
+    ) -> Result<Opened, ReaderError> {
+        let mut feed = Feed::connect(connect).await?;
+        let generation = feed.generation();
+        let renewed_at = Instant::now();
+        let asked = Lease::ask(
+            feed.connection(),
+            &options.name,
+            &options.owner,
+            options.lease,
+        )
+        .await?;
+        let (lease, leased) = match asked {
+            Asked::Granted(lease, leased) => (lease, leased),
+            Asked::Held { owner, remaining } => {
+                feed.close().await?;
+                return Ok(Opened::Held { owner, remaining });
+            }
+        };
+        if leased.generation != generation {
+            let found =
+                checkpoint::recompute(feed.connection(), leased.checkpoint.position).await?;
+            if found != leased.checkpoint {
+                lease.release(feed.connection()).await?;
+                return Err(ReaderError::ForeignCheckpoint {
+                    name: options.name.clone(),
+                    from: leased.generation,
+                    to: generation,
+                });
+            }
+            lease.enter(feed.connection(), generation).await?;
+        }
+        Ok(Opened::Reader(Box::new(Self {
+            feed,
+            lease,
+            checkpoint: leased.checkpoint,
+            renewed_at,
+        })))
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub const fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint
+    }
+
+    /// The feed's own connection, for what is committed beside the checkpoint.
+    pub const fn feed(&mut self) -> &mut Feed {
+        &mut self.feed
+    }
+
+    /// The next events after the checkpoint, at most `limit` of them; the lease is renewed when
+    /// less than half of it is left.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn next_batch(&mut self, limit: i64) -> Result<Batch, ReaderError> {
+        if self.renewed_at.elapsed() * 2 > self.lease.length() {
+            self.renew().await?;
+        }
+        Ok(self
+            .feed
+            .next_batch(self.checkpoint.position, limit)
+            .await?)
+    }
+
+    /// Makes the lease good for its whole length again.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn renew(&mut self) -> Result<(), ReaderError> {
+        let now = Instant::now();
+        self.lease.renew(self.feed.connection()).await?;
+        self.renewed_at = now;
+        Ok(())
+    }
+
+    /// Moves the checkpoint over `events`, which have had their effect elsewhere.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn pass(&mut self, events: &[StoredEvent]) -> Result<(), ReaderError> {
+        let to = self.checkpoint.after(events);
+        let now = Instant::now();
+        self.lease.advance(self.feed.connection(), to).await?;
+        self.moved(to, now);
+        Ok(())
+    }
+
+    /// The lease, to move the checkpoint inside a transaction on the feed's connection.
+    pub(crate) fn lease(&self) -> Lease {
+        self.lease.clone()
+    }
+
+    /// Notes that a transaction which moved the checkpoint has been committed.
+    pub(crate) const fn moved(&mut self, to: Checkpoint, at: Instant) {
+        self.checkpoint = to;
+        self.renewed_at = at;
+    }
+
+    /// Counts what lies before the checkpoint, for the gauges.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn lag(&mut self) -> Result<checkpoint::Lag, ReaderError> {
+        let position: Position = self.checkpoint.position;
+        Ok(checkpoint::lag(self.feed.connection(), position).await?)
+    }
+
+    /// Gives the place back at once.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn close(mut self) -> Result<(), ReaderError> {
+        self.lease.release(self.feed.connection()).await?;
+        Ok(self.feed.close().await?)
+    }
+}

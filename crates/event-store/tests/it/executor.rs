@@ -1,0 +1,262 @@
+//! The executor: races, versions, keys and patience.
+
+use std::time::{Duration, Instant};
+
+use event_store::{
+    Accepted, Conditions, Decision, DecisionError, ExecuteError, Executor, Loaded, Outcome,
+    StreamId, Version, append,
+};
+use test_support::TestDatabase;
+use tokio_util::task::TaskTracker;
+
+use crate::fixtures::{claim, counted, event, patient, stored, stream};
+
+/// Adds one to a counter, up to a limit; remembers how often it was asked.
+struct AddOne {
+    name: &'static str,
+    limit: i64,
+    asked: i64,
+}
+
+#[derive(Debug, PartialEq)]
+struct Full;
+
+const fn add_one(name: &'static str) -> AddOne {
+    AddOne {
+        name,
+        limit: i64::MAX,
+        asked: 0,
+    }
+}
+
+impl Decision for AddOne {
+    type Rejection = Full;
+
+    fn target(&self) -> StreamId {
+        stream(self.name)
+    }
+
+    fn admit(&mut self, _loaded: &Loaded) -> Result<(), DecisionError<Full>> {
+        self.asked += 1;
+        Ok(())
+    }
+
+    fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, DecisionError<Full>> {
+        let version = loaded.target.version().get();
+        if version >= self.limit {
+            return Err(DecisionError::Rejected(Full));
+        }
+        Ok(Accepted {
+            events: vec![event(version + 1)],
+            status: 200,
+            state: Some("counting"),
+        })
+    }
+}
+
+async fn executor(database: &TestDatabase) -> Executor {
+    Executor::new(database.pool_app().await, TaskTracker::new())
+}
+
+fn with_key(key: &str, body: u8) -> Conditions {
+    Conditions {
+        claim: Some(claim(key, body)),
+        ..patient()
+    }
+}
+
+#[tokio::test]
+async fn commands_of_two_processes_on_one_stream_all_succeed() {
+    let database = TestDatabase::create().await;
+    let processes = [executor(&database).await, executor(&database).await];
+    let commands = (0..40).map(|n| {
+        let executor = processes[n % 2].clone();
+        tokio::spawn(async move { executor.execute(add_one("a"), patient()).await })
+    });
+    let mut versions = Vec::new();
+    for command in commands.collect::<Vec<_>>() {
+        versions.push(command.await.unwrap().unwrap().version.get());
+    }
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=40).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_named_version_is_held_against_the_stream() {
+    let database = TestDatabase::create().await;
+    let executor = executor(&database).await;
+    executor.execute(add_one("a"), patient()).await.unwrap();
+    let at = |version| Conditions {
+        expected: Some(Version::new(version)),
+        ..patient()
+    };
+    let refused = executor.execute(add_one("a"), at(0)).await.unwrap_err();
+    assert!(
+        matches!(refused, ExecuteError::VersionMismatch { current } if current.get() == 1),
+        "{refused:?}"
+    );
+    assert_eq!(
+        executor
+            .execute(add_one("a"), at(1))
+            .await
+            .unwrap()
+            .version
+            .get(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_repeated_key_is_answered_again_even_when_the_command_would_be_refused_now() {
+    let database = TestDatabase::create().await;
+    let executor = executor(&database).await;
+    let once = || AddOne {
+        limit: 1,
+        ..add_one("a")
+    };
+    let first = executor.execute(once(), with_key("k", 1)).await.unwrap();
+    let again = executor.execute(once(), with_key("k", 1)).await.unwrap();
+    assert!(!first.replayed && again.replayed);
+    assert_eq!((first.version, first.token), (again.version, again.token));
+
+    let reused = executor
+        .execute(once(), with_key("k", 2))
+        .await
+        .unwrap_err();
+    assert!(matches!(reused, ExecuteError::KeyReused), "{reused:?}");
+    let refused = executor
+        .execute(once(), with_key("other", 1))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, ExecuteError::Rejected(Full)),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn twins_under_one_key_in_two_processes_have_one_effect() {
+    let database = TestDatabase::create().await;
+    let processes = [executor(&database).await, executor(&database).await];
+    for round in 0..20 {
+        let key = format!("k{round}");
+        let twins = processes.clone().map(|executor| {
+            let conditions = with_key(&key, 1);
+            tokio::spawn(async move { executor.execute(add_one("a"), conditions).await })
+        });
+        let mut answers = Vec::new();
+        for twin in twins {
+            answers.push(twin.await.unwrap().unwrap());
+        }
+        assert_eq!(answers[0].version, answers[1].version);
+        assert_eq!(answers[0].version.get(), round + 1);
+        assert!(answers[0].replayed != answers[1].replayed, "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_race_that_is_lost_again_and_again_is_given_up() {
+    let database = TestDatabase::create().await;
+    let pool = database.pool_app().await;
+
+    /// Somebody else appends between each of its loads and its append.
+    struct AlwaysBeaten {
+        pool: sqlx::PgPool,
+        runtime: tokio::runtime::Handle,
+    }
+    impl Decision for AlwaysBeaten {
+        type Rejection = Full;
+        fn target(&self) -> StreamId {
+            stream("a")
+        }
+        fn admit(&mut self, _: &Loaded) -> Result<(), DecisionError<Full>> {
+            Ok(())
+        }
+        fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, DecisionError<Full>> {
+            let version = loaded.target.version().get();
+            let (pool, runtime) = (self.pool.clone(), self.runtime.clone());
+            std::thread::spawn(move || {
+                runtime.block_on(async {
+                    let mut connection = pool.acquire().await.unwrap();
+                    stored(
+                        append(&mut connection, &counted("a", version, 1))
+                            .await
+                            .unwrap(),
+                    );
+                });
+            })
+            .join()
+            .unwrap();
+            Ok(Accepted {
+                events: vec![event(0)],
+                status: 200,
+                state: None,
+            })
+        }
+    }
+
+    let beaten = AlwaysBeaten {
+        pool: pool.clone(),
+        runtime: tokio::runtime::Handle::current(),
+    };
+    let blocking = Executor::new(pool, TaskTracker::new());
+    let result = tokio::task::spawn_blocking(move || {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(blocking.execute(beaten, patient()))
+    })
+    .await
+    .unwrap();
+    assert!(matches!(result, Err(ExecuteError::Conflict)), "{result:?}");
+    let events: i64 = sqlx::query_scalar("SELECT count(*) FROM store.events")
+        .fetch_one(&database.pool_app().await)
+        .await
+        .unwrap();
+    assert_eq!(
+        events, 6,
+        "the first decision and five fresh ones, each beaten"
+    );
+}
+
+#[tokio::test]
+async fn a_deadline_before_the_append_leaves_nothing_and_one_after_it_says_unknown() {
+    let database = TestDatabase::create().await;
+    let pool = database.pool_app().await;
+    let executor = executor(&database).await;
+    let soon = || Conditions {
+        deadline: Instant::now() + Duration::from_millis(300),
+        ..patient()
+    };
+
+    // Its append waits at the unique key, for one that is not committed yet.
+    let mut open = pool.begin().await.unwrap();
+    stored(append(&mut open, &counted("a", 0, 1)).await.unwrap());
+    let late = executor.execute(add_one("a"), soon()).await.unwrap_err();
+    assert!(
+        matches!(
+            late,
+            ExecuteError::TimedOut {
+                outcome: Outcome::Unknown
+            }
+        ),
+        "{late:?}"
+    );
+    // The next one stands in line behind it, and has sent nothing.
+    let later = executor.execute(add_one("a"), soon()).await.unwrap_err();
+    assert!(
+        matches!(
+            later,
+            ExecuteError::TimedOut {
+                outcome: Outcome::None
+            }
+        ),
+        "{later:?}"
+    );
+    open.commit().await.unwrap();
+
+    // What was sent is not taken back: it lost its race, and nobody waits for a fresh decision.
+    let next = executor.execute(add_one("a"), patient()).await.unwrap();
+    assert_eq!(next.version.get(), 2);
+}

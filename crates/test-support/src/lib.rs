@@ -1,0 +1,22 @@
+//! What tests stand on: a database of their own on a real Postgres, a server of their own to crash,
+//! and waits that end.
+//!
+//! Deliberately absent: anything of ours but the servers. A test that needs a clock or ids driven
+//! by hand implements kernel's traits; a test that needs orders uses the domain's fixtures.
+//!
+//! Start at [`TestDatabase::create`]. Under `cargo xtask test` all tests share one server, named by
+//! `ATLAS_TEST_POSTGRES` (a superuser's URL); without it each test binary starts its own.
+
+#![expect(
+    clippy::panic,
+    reason = "a test that cannot have what it stands on fails, with the reason"
+)]
+
+mod database;
+mod eventually;
+mod server;
+mod template;
+
+pub use database::TestDatabase;
+pub use eventually::eventually;
+pub use server::TestServer;

@@ -1,0 +1,4 @@
+//! Databases for tests, on a real Postgres.
+
+mod database;
+mod server;
