@@ -1,0 +1,89 @@
+//! The commissioner lets the work pass a blocking stage.
+
+use super::{current_stage, order_finished};
+use crate::order::{ApproveStage, CommandName, Order, OrderFact, Rejection, StageStatus};
+
+pub(super) fn decide(order: &Order, command: &ApproveStage) -> Result<Vec<OrderFact>, Rejection> {
+    let (work, current) = current_stage(order, CommandName::ApproveStage, command.stage)?;
+    if current.status != StageStatus::AwaitingApproval {
+        return Err(Rejection::StageNotAwaitingApproval {
+            current: current.number,
+        });
+    }
+    let approved = OrderFact::StageApproved {
+        workshop_id: work.workshop_id(),
+        stage: current.number,
+        name: current.plan.name.clone(),
+    };
+    Ok([approved].into_iter().chain(order_finished(work)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::order::scenario::*;
+    use crate::order::{CommandName, OrderState, Rejection, StageStatus};
+
+    #[test]
+    fn an_approved_stage_is_completed_then_and_lets_the_work_go_on() {
+        let stages = ["Sketch!", "Make"];
+        let mut history = alder_works(&stages);
+        history.push(marked(1, &stages));
+        let order = given(history)
+            .when(COMMISSIONER, approve(1))
+            .then([approved(1, &stages)]);
+        let first = order.work().unwrap().stages().next().unwrap();
+        assert_eq!(first.status, StageStatus::Completed { at: minute(100) });
+        let current = order.work().unwrap().first_open().unwrap();
+        assert_eq!(current.number, stage(2));
+        assert_eq!(current.status, StageStatus::Pending);
+    }
+
+    #[test]
+    fn approving_the_last_stage_finishes_the_order() {
+        let mut history = alder_works(&["Make!"]);
+        history.push(marked(1, &["Make!"]));
+        let order = given(history)
+            .when(COMMISSIONER, approve(1))
+            .then([approved(1, &["Make!"]), finished()]);
+        assert_eq!(order.state(), Some(OrderState::Finished));
+    }
+
+    #[test]
+    fn only_a_marked_stage_can_be_approved() {
+        for stages in [["Sketch!", "Make"], ["Make", "Oil"]] {
+            given(alder_works(&stages))
+                .when(COMMISSIONER, approve(1))
+                .refused(
+                    "STAGE_NOT_AWAITING_APPROVAL",
+                    Rejection::StageNotAwaitingApproval { current: stage(1) },
+                );
+        }
+    }
+
+    #[test]
+    fn only_the_current_stage_can_be_approved() {
+        let stages = ["One!", "Two!"];
+        let mut history = alder_works(&stages);
+        history.push(marked(1, &stages));
+        given(history).when(COMMISSIONER, approve(2)).refused(
+            "NOT_CURRENT_STAGE",
+            Rejection::NotCurrentStage {
+                stage: stage(2),
+                current: stage(1),
+            },
+        );
+    }
+
+    #[test]
+    fn nothing_awaits_approval_once_the_order_is_finished() {
+        given(alder_finished())
+            .when(COMMISSIONER, approve(1))
+            .refused(
+                "ILLEGAL_TRANSITION",
+                Rejection::IllegalTransition {
+                    state: OrderState::Finished,
+                    command: CommandName::ApproveStage,
+                },
+            );
+    }
+}

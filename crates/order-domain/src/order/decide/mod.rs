@@ -1,0 +1,248 @@
+//! The rules: one file a command, each from an order and a command to the facts that follow.
+
+mod accept_work;
+mod approve_stage;
+mod cancel_order;
+mod complete_stage;
+mod confirm_offer;
+mod decline_invitation;
+mod place_order;
+mod submit_offer;
+
+use kernel::WorkshopId;
+
+use super::{
+    CommandName, Context, Invitation, Missing, Order, OrderCommand, OrderEvent, OrderFact,
+    Placement, Rejection, Stage, Work, admit,
+};
+use crate::value::StageNumber;
+
+/// The facts that follow from `command`. They share one instant, which is never before the
+/// order's last fact.
+///
+/// # Errors
+/// The refusal, in the order of checks: what [`admit`] finds, then the state, then the rest.
+pub fn decide(
+    order: &Order,
+    command: OrderCommand,
+    context: &Context,
+) -> Result<Vec<OrderEvent>, Rejection> {
+    admit(order, &command, context)?;
+    let (order_id, commissioner_id) = if let OrderCommand::PlaceOrder(command) = &command {
+        (command.order_id, command.commissioner_id)
+    } else {
+        let placement = order.placement();
+        placement
+            .map(|placement| (placement.order_id(), placement.commissioner_id()))
+            .ok_or(Rejection::NotFound(Missing::Order))?
+    };
+    let occurred_at = order.instant(context.now);
+    let facts = match command {
+        OrderCommand::PlaceOrder(command) => place_order::decide(order, command, context),
+        OrderCommand::SubmitOffer(command) => submit_offer::decide(order, command),
+        OrderCommand::DeclineInvitation(command) => decline_invitation::decide(order, command),
+        OrderCommand::ConfirmOffer(command) => confirm_offer::decide(order, &command, occurred_at),
+        OrderCommand::CompleteStage(command) => complete_stage::decide(order, &command),
+        OrderCommand::ApproveStage(command) => approve_stage::decide(order, &command),
+        OrderCommand::AcceptWork => accept_work::decide(order),
+        OrderCommand::CancelOrder(command) => cancel_order::decide(order, command, context.actor),
+    }?;
+    let event = |fact| OrderEvent {
+        order_id,
+        commissioner_id,
+        occurred_at,
+        fact,
+    };
+    Ok(facts.into_iter().map(event).collect())
+}
+
+/// The refusal of a command that the state does not allow.
+fn illegal(order: &Order, command: CommandName) -> Rejection {
+    order
+        .state()
+        .map_or(Rejection::NotFound(Missing::Order), |state| {
+            Rejection::IllegalTransition { state, command }
+        })
+}
+
+fn negotiating(order: &Order, command: CommandName) -> Result<&Placement, Rejection> {
+    if let Order::Negotiating { placement } = order {
+        Ok(placement)
+    } else {
+        Err(illegal(order, command))
+    }
+}
+
+fn seat(placement: &Placement, workshop_id: WorkshopId) -> Result<&Invitation, Rejection> {
+    placement
+        .invitation(workshop_id)
+        .ok_or(Rejection::NotFound(Missing::Invitation(workshop_id)))
+}
+
+/// The seat of a workshop that may answer.
+fn pending_seat(placement: &Placement, workshop_id: WorkshopId) -> Result<&Invitation, Rejection> {
+    let seat = seat(placement, workshop_id)?;
+    if seat.is_pending() {
+        Ok(seat)
+    } else {
+        Err(Rejection::InvitationNotOpen {
+            workshop_id,
+            status: seat.status(),
+        })
+    }
+}
+
+/// The fact that closes the round, if the answer of `answering` leaves nobody pending; `offers`
+/// says whether the answer is an offer.
+fn round_closed(placement: &Placement, answering: WorkshopId, offers: bool) -> Option<OrderFact> {
+    let seats = placement.invitations();
+    let is_open = seats
+        .iter()
+        .any(|seat| seat.is_pending() && seat.workshop_id() != answering);
+    if is_open {
+        return None;
+    }
+    let standing: Vec<_> = seats
+        .iter()
+        .filter(|seat| {
+            seat.standing_offer().is_some() || (offers && seat.workshop_id() == answering)
+        })
+        .map(Invitation::workshop_id)
+        .collect();
+    Some(if standing.is_empty() {
+        OrderFact::AllInvitationsClosed {}
+    } else {
+        OrderFact::AllResponsesReceived { standing }
+    })
+}
+
+/// The work in progress and its current stage, if that is the one which the command names.
+fn current_stage(
+    order: &Order,
+    command: CommandName,
+    stage: StageNumber,
+) -> Result<(&Work, Stage<'_>), Rejection> {
+    let illegal = || illegal(order, command);
+    let Order::InProgress { work, .. } = order else {
+        return Err(illegal());
+    };
+    let current = work.first_open().ok_or_else(illegal)?;
+    if current.number == stage {
+        Ok((work, current))
+    } else {
+        Err(Rejection::NotCurrentStage {
+            stage,
+            current: current.number,
+        })
+    }
+}
+
+/// The fact that finishes the order, if the stage that completes is the last.
+fn order_finished(work: &Work) -> Option<OrderFact> {
+    work.is_last_open().then(|| OrderFact::OrderFinished {
+        workshop_id: work.workshop_id(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::order::scenario::*;
+    use crate::order::{DisputedFrom, OrderCommand, OrderFact};
+
+    #[test]
+    fn facts_never_run_back_though_the_clock_does() {
+        let history = alder_offered();
+        let last = minute(2);
+        let decline = decline(BIRCH);
+        let early = given(history.clone()).at(minute(-30));
+        assert_eq!(early.when(by(BIRCH), decline.clone()).instant(), last);
+        let later = given(history).at(minute(30));
+        assert_eq!(later.when(by(BIRCH), decline).instant(), minute(30));
+    }
+
+    #[test]
+    fn a_deadline_is_held_against_the_instant_of_the_facts() {
+        // The clock ran back, and the order has seen a later time than the offer's deadline.
+        let mut input = offer_input(&["Make"]);
+        input.deadline = Some(minute(1).to_rfc3339());
+        given([placed(&[ALDER, BIRCH]), declined(BIRCH)])
+            .at(minute(0))
+            .when(by(ALDER), submit_input(ALDER, input))
+            .refused(
+                "VALIDATION_FAILED",
+                crate::order::Rejection::Invalid {
+                    command: crate::order::CommandName::SubmitOffer,
+                    faults: vec![crate::value::Fault::new(
+                        "/deadline",
+                        crate::value::FaultKind::DeadlinePassed,
+                    )],
+                },
+            );
+    }
+
+    /// What every command comes to in every state, given by an operator where one may, so that
+    /// only the state speaks.
+    fn matrix() -> String {
+        let with = |mut history: Vec<_>, last| {
+            history.push(last);
+            history
+        };
+        let blocking = ["Sketch!", "Make"];
+        let states = [
+            ("(none)", vec![]),
+            ("negotiating", alder_offered()),
+            ("inProgress, pending", alder_works(&["Make"])),
+            (
+                "inProgress, awaiting",
+                with(alder_works(&blocking), marked(1, &blocking)),
+            ),
+            ("finished", alder_finished()),
+            (
+                "disputed",
+                with(
+                    alder_finished(),
+                    disputed(DisputedFrom::Finished, COMMISSIONER),
+                ),
+            ),
+            ("completed", with(alder_finished(), completed())),
+            ("cancelled", with(alder_offered(), cancelled())),
+        ];
+        let mut lines = String::new();
+        for (state, history) in states {
+            let order = given(history);
+            for (actor, command) in [
+                (COMMISSIONER, place(&[ALDER])),
+                (OPERATOR, submit(BIRCH, &["Make"])),
+                (OPERATOR, decline(BIRCH)),
+                (OPERATOR, confirm(ALDER)),
+                (OPERATOR, complete(1)),
+                (OPERATOR, approve(1)),
+                (OPERATOR, OrderCommand::AcceptWork),
+                (OPERATOR, cancel()),
+            ] {
+                let name = command.name().as_str();
+                let outcome = match order.when(actor, command).outcome {
+                    Ok(events) => {
+                        let facts = events.iter().map(|event| event.fact.event_type());
+                        facts.collect::<Vec<_>>().join(" + ")
+                    }
+                    Err(rejection) => rejection.code().as_str().to_owned(),
+                };
+                lines.push_str(&format!("{state:20} {name:17} {outcome}\n"));
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn each_state_allows_its_commands_and_no_other() {
+        insta::assert_snapshot!(matrix());
+    }
+
+    #[test]
+    fn a_round_of_one_is_closed_by_its_only_answer() {
+        given([placed(&[ALDER])])
+            .when(by(ALDER), decline(ALDER))
+            .then([declined(ALDER), OrderFact::AllInvitationsClosed {}]);
+    }
+}

@@ -1,0 +1,164 @@
+//! The facts of an order, as they are stored.
+//!
+//! Names and versions are literals of the store, not of Rust: renaming a variant changes nothing,
+//! changing a shape needs a new version and an upcaster.
+
+use chrono::{DateTime, Utc};
+use kernel::{Actor, CommissionerId, OrderId, WorkshopId};
+use serde::{Deserialize, Serialize};
+
+use crate::value::{OfferTerms, Reason, Request, StageName, StageNumber};
+
+/// One fact of one order's life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderEvent {
+    /// The order.
+    pub order_id: OrderId,
+    /// Whose order it is.
+    pub commissioner_id: CommissionerId,
+    /// When it happened; never before the order's last event.
+    pub occurred_at: DateTime<Utc>,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: OrderFact,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all_fields = "camelCase")]
+pub enum OrderFact {
+    /// A commissioner asked for a piece and invited workshops.
+    #[serde(rename = "OrderPlaced")]
+    OrderPlaced {
+        /// What is asked for, at revision 1.
+        request: Request,
+        /// The invited workshops, in the order given.
+        workshops: Vec<WorkshopId>,
+    },
+    /// An invited workshop answered with terms.
+    #[serde(rename = "OfferSubmitted")]
+    OfferSubmitted {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Its terms, with the revisions of request and offer.
+        offer: OfferTerms,
+    },
+    /// An invited workshop will not answer with terms.
+    #[serde(rename = "InvitationDeclined")]
+    InvitationDeclined {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Why, if it said so.
+        reason: Option<Reason>,
+    },
+    /// The round is closed: nobody is left to answer, and an offer stands.
+    #[serde(rename = "AllResponsesReceived")]
+    AllResponsesReceived {
+        /// The workshops whose offers stand.
+        standing: Vec<WorkshopId>,
+    },
+    /// The round is closed, and no offer stands.
+    #[serde(rename = "AllInvitationsClosed")]
+    AllInvitationsClosed {},
+    /// The commissioner took one offer; its terms are the agreed ones from here on.
+    #[serde(rename = "OfferConfirmed")]
+    OfferConfirmed {
+        /// The workshop whose offer was taken.
+        workshop_id: WorkshopId,
+        /// The agreed terms, in full.
+        terms: OfferTerms,
+        /// The workshops that were pending or offered, and are out now.
+        not_selected: Vec<WorkshopId>,
+    },
+    /// The workshop says that the current stage is done.
+    #[serde(rename = "StageMarkedComplete")]
+    StageMarkedComplete {
+        /// The confirmed workshop.
+        workshop_id: WorkshopId,
+        /// The stage.
+        stage: StageNumber,
+        /// The stage's name.
+        name: StageName,
+        /// Whether that completed it, or asks for approval.
+        status: MarkedStatus,
+    },
+    /// The commissioner approved a blocking stage.
+    #[serde(rename = "StageApproved")]
+    StageApproved {
+        /// The confirmed workshop.
+        workshop_id: WorkshopId,
+        /// The stage.
+        stage: StageNumber,
+        /// The stage's name.
+        name: StageName,
+    },
+    /// The last stage is completed.
+    #[serde(rename = "OrderFinished")]
+    OrderFinished {
+        /// The confirmed workshop.
+        workshop_id: WorkshopId,
+    },
+    /// The commissioner accepted the work.
+    #[serde(rename = "OrderCompleted")]
+    OrderCompleted {
+        /// The confirmed workshop.
+        workshop_id: WorkshopId,
+    },
+    /// The order ended without accepted work.
+    #[serde(rename = "OrderCancelled")]
+    OrderCancelled {
+        /// The confirmed workshop, if there was one.
+        workshop_id: Option<WorkshopId>,
+        /// Why.
+        reason: Reason,
+        /// The state that it was cancelled from.
+        cancelled_from: CancelledFrom,
+        /// Whether an operator ended a dispute so.
+        by_dispute: bool,
+    },
+    /// Somebody wants to cancel work that was agreed: an operator has to decide.
+    #[serde(rename = "CancellationDisputed")]
+    CancellationDisputed {
+        /// The confirmed workshop.
+        workshop_id: WorkshopId,
+        /// Why.
+        reason: Reason,
+        /// The state that the order came from.
+        from: DisputedFrom,
+        /// Who wants it.
+        opened_by: Actor,
+    },
+}
+
+/// What marking a stage came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MarkedStatus {
+    /// The stage needs no approval.
+    Completed,
+    /// The stage waits for the commissioner.
+    AwaitingApproval,
+}
+
+/// The states that an order can be cancelled from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CancelledFrom {
+    /// Before any offer was confirmed.
+    Negotiating,
+    /// During the work, by a dispute.
+    InProgress,
+    /// After the work, by a dispute.
+    Finished,
+}
+
+/// The states that a dispute can be opened from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DisputedFrom {
+    /// During the work.
+    InProgress,
+    /// After the work.
+    Finished,
+}

@@ -1,0 +1,364 @@
+//! What a fact does to an order.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use kernel::{OrderId, WorkshopId};
+use serde::{Deserialize, Serialize};
+
+use super::event::{CancelledFrom, DisputedFrom, MarkedStatus};
+use super::{
+    Dispute, Invitation, Order, OrderEvent, OrderFact, OrderState, Placement, StageStatus, Work,
+};
+use crate::value::{OfferTerms, StageNumber};
+
+/// A fact that cannot follow what went before: the stream is corrupt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{event} cannot follow in order {order_id}, which is {state}")]
+pub struct Corrupt {
+    /// The order.
+    pub order_id: OrderId,
+    /// The name of the fact.
+    pub event: Cow<'static, str>,
+    /// The state that the order was in.
+    pub state: Cow<'static, str>,
+}
+
+/// The order after all of `events`, oldest first.
+///
+/// # Errors
+/// One of them cannot follow the ones before it.
+pub fn fold<'a>(events: impl IntoIterator<Item = &'a OrderEvent>) -> Result<Order, Corrupt> {
+    events.into_iter().try_fold(Order::default(), evolve)
+}
+
+/// The order after `event`.
+///
+/// # Errors
+/// The event cannot follow.
+pub fn evolve(order: Order, event: &OrderEvent) -> Result<Order, Corrupt> {
+    let corrupt = Corrupt {
+        order_id: event.order_id,
+        event: event.fact.event_type().into(),
+        state: order.state().map_or("notPlaced", OrderState::as_str).into(),
+    };
+    if order.placement().is_some_and(|placement| {
+        placement.order_id != event.order_id || placement.commissioner_id != event.commissioner_id
+    }) {
+        return Err(corrupt);
+    }
+    let mut next = apply(order, event).ok_or(corrupt)?;
+    if let Some(placement) = next.placement_mut() {
+        placement.updated_at = event.occurred_at;
+    }
+    Ok(next)
+}
+
+/// One arm a fact; none if the fact cannot follow.
+fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
+    let at = event.occurred_at;
+    match &event.fact {
+        OrderFact::OrderPlaced { request, workshops } => {
+            let Order::NotPlaced = order else { return None };
+            let seat = |id: &WorkshopId| Invitation::new(*id, at);
+            Some(Order::Negotiating {
+                placement: Placement {
+                    order_id: event.order_id,
+                    commissioner_id: event.commissioner_id,
+                    request: request.clone(),
+                    invitations: workshops.iter().map(seat).collect(),
+                    created_at: at,
+                    updated_at: at,
+                },
+            })
+        }
+        OrderFact::OfferSubmitted { workshop_id, offer } => {
+            answered(order, *workshop_id, |seat| seat.take_offer(offer.clone()))
+        }
+        OrderFact::InvitationDeclined { workshop_id, .. } => {
+            answered(order, *workshop_id, Invitation::decline)
+        }
+        OrderFact::AllResponsesReceived { .. } => round_closed(order, true),
+        OrderFact::AllInvitationsClosed {} => round_closed(order, false),
+        OrderFact::OfferConfirmed {
+            workshop_id, terms, ..
+        } => confirmed(order, *workshop_id, terms),
+        OrderFact::StageMarkedComplete { stage, status, .. } => {
+            stage_marked(order, *stage, *status, at)
+        }
+        OrderFact::StageApproved { stage, .. } => stage_approved(order, *stage, at),
+        OrderFact::OrderFinished { .. } => finished(order),
+        OrderFact::OrderCompleted { .. } => {
+            let Order::Finished { placement, work } = order else {
+                return None;
+            };
+            Some(Order::Completed { placement, work })
+        }
+        OrderFact::OrderCancelled {
+            cancelled_from,
+            by_dispute,
+            ..
+        } => cancelled(order, *cancelled_from, *by_dispute),
+        OrderFact::CancellationDisputed {
+            reason,
+            from,
+            opened_by,
+            ..
+        } => {
+            let dispute = Dispute {
+                opened_by: *opened_by,
+                reason: reason.clone(),
+                opened_at: at,
+                from: *from,
+            };
+            disputed(order, dispute)
+        }
+    }
+}
+
+/// A pending seat answers.
+fn answered(
+    order: Order,
+    workshop_id: WorkshopId,
+    answer: impl FnOnce(&mut Invitation),
+) -> Option<Order> {
+    let Order::Negotiating { mut placement } = order else {
+        return None;
+    };
+    let seat = placement
+        .seat_mut(workshop_id)
+        .filter(|seat| seat.is_pending())?;
+    answer(seat);
+    Some(Order::Negotiating { placement })
+}
+
+/// Nobody is left to answer; `stands` says whether an offer stands.
+fn round_closed(order: Order, stands: bool) -> Option<Order> {
+    let Order::Negotiating { placement } = order else {
+        return None;
+    };
+    let mut seats = placement.invitations.iter();
+    let follows = !seats.clone().any(Invitation::is_pending)
+        && seats.any(|seat| seat.standing_offer().is_some()) == stands;
+    follows.then_some(Order::Negotiating { placement })
+}
+
+fn confirmed(order: Order, workshop_id: WorkshopId, terms: &OfferTerms) -> Option<Order> {
+    let Order::Negotiating { mut placement } = order else {
+        return None;
+    };
+    let seat = placement.seat_mut(workshop_id)?;
+    seat.standing_offer()?;
+    seat.confirm(terms.clone());
+    placement.close_seats();
+    Some(Order::InProgress {
+        placement,
+        work: Work::new(workshop_id, terms.clone()),
+    })
+}
+
+fn stage_marked(
+    order: Order,
+    stage: StageNumber,
+    status: MarkedStatus,
+    at: DateTime<Utc>,
+) -> Option<Order> {
+    let Order::InProgress {
+        placement,
+        mut work,
+    } = order
+    else {
+        return None;
+    };
+    let current = work.first_open()?;
+    if current.number != stage || current.status != StageStatus::Pending {
+        return None;
+    }
+    match status {
+        MarkedStatus::Completed => work.complete_stage(at),
+        MarkedStatus::AwaitingApproval => work.await_approval(),
+    }
+    Some(Order::InProgress { placement, work })
+}
+
+fn stage_approved(order: Order, stage: StageNumber, at: DateTime<Utc>) -> Option<Order> {
+    let Order::InProgress {
+        placement,
+        mut work,
+    } = order
+    else {
+        return None;
+    };
+    let current = work.first_open()?;
+    if current.number != stage || current.status != StageStatus::AwaitingApproval {
+        return None;
+    }
+    work.complete_stage(at);
+    Some(Order::InProgress { placement, work })
+}
+
+fn finished(order: Order) -> Option<Order> {
+    let Order::InProgress { placement, work } = order else {
+        return None;
+    };
+    let done = work.first_open().is_none();
+    done.then_some(Order::Finished { placement, work })
+}
+
+fn cancelled(order: Order, from: CancelledFrom, by_dispute: bool) -> Option<Order> {
+    let Order::Negotiating { mut placement } = order else {
+        return None;
+    };
+    if from != CancelledFrom::Negotiating || by_dispute {
+        return None;
+    }
+    placement.close_seats();
+    Some(Order::Cancelled { placement })
+}
+
+fn disputed(order: Order, dispute: Dispute) -> Option<Order> {
+    let (placement, work, from) = match order {
+        Order::InProgress { placement, work } => (placement, work, DisputedFrom::InProgress),
+        Order::Finished { placement, work } => (placement, work, DisputedFrom::Finished),
+        Order::NotPlaced
+        | Order::Negotiating { .. }
+        | Order::Disputed { .. }
+        | Order::Completed { .. }
+        | Order::Cancelled { .. } => return None,
+    };
+    (from == dispute.from).then_some(Order::Disputed {
+        placement,
+        work,
+        dispute,
+    })
+}
+
+impl Placement {
+    fn seat_mut(&mut self, workshop_id: WorkshopId) -> Option<&mut Invitation> {
+        self.invitations
+            .iter_mut()
+            .find(|seat| seat.workshop_id() == workshop_id)
+    }
+
+    fn close_seats(&mut self) {
+        self.invitations.iter_mut().for_each(Invitation::pass_over);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::OrderId;
+
+    use crate::order::scenario::*;
+    use crate::order::{DisputedFrom, OrderFact, OrderState, evolve};
+
+    /// Every fact, as it would be written about the order of Alder and Birch.
+    fn every_fact() -> Vec<OrderFact> {
+        vec![
+            placed(&[ALDER, BIRCH]),
+            submitted(BIRCH, &["Make"]),
+            declined(BIRCH),
+            OrderFact::AllResponsesReceived {
+                standing: vec![ALDER],
+            },
+            OrderFact::AllInvitationsClosed {},
+            confirmed(ALDER, &["Make"]),
+            marked(1, &["Make"]),
+            approved(1, &["Sketch!"]),
+            finished(),
+            completed(),
+            cancelled(),
+            disputed(DisputedFrom::InProgress, COMMISSIONER),
+            disputed(DisputedFrom::Finished, COMMISSIONER),
+        ]
+    }
+
+    /// Which facts can follow in which state.
+    fn matrix() -> String {
+        let with = |mut history: Vec<_>, more: Vec<_>| {
+            history.extend(more);
+            history
+        };
+        let negotiating = || vec![placed(&[ALDER, BIRCH]), submitted(ALDER, &["Make"])];
+        let awaiting = with(alder_works(&["Sketch!"]), vec![marked(1, &["Sketch!"])]);
+        let states = [
+            ("(none)", vec![]),
+            ("negotiating, one pending", negotiating()),
+            (
+                "negotiating, none pending",
+                with(negotiating(), vec![declined(BIRCH)]),
+            ),
+            ("inProgress, pending", alder_works(&["Make"])),
+            ("inProgress, awaiting", awaiting),
+            (
+                "inProgress, all completed",
+                with(alder_works(&["Make"]), vec![marked(1, &["Make"])]),
+            ),
+            ("finished", alder_finished()),
+            (
+                "disputed",
+                with(
+                    alder_finished(),
+                    vec![disputed(DisputedFrom::Finished, COMMISSIONER)],
+                ),
+            ),
+            ("completed", with(alder_finished(), vec![completed()])),
+            ("cancelled", with(alder_offered(), vec![cancelled()])),
+        ];
+        let mut lines = String::new();
+        for (state, history) in states {
+            let order = given(history).order;
+            let following: Vec<_> = every_fact()
+                .into_iter()
+                .filter_map(|fact| {
+                    let event = event(fact, minute(200));
+                    let next = evolve(order.clone(), &event).ok()?;
+                    let name = next.state().map_or("", OrderState::as_str);
+                    Some(format!("  {} -> {name}\n", event.fact.event_type()))
+                })
+                .collect();
+            lines.push_str(&format!("{state}\n{}", following.concat()));
+        }
+        lines
+    }
+
+    #[test]
+    fn each_state_takes_its_facts_and_no_other() {
+        insta::assert_snapshot!(matrix());
+    }
+
+    #[test]
+    fn a_fact_that_cannot_follow_names_order_event_and_state() {
+        let order = given(alder_finished()).order;
+        let corrupt = evolve(order, &event(finished(), minute(200))).unwrap_err();
+        assert_eq!(
+            corrupt.to_string(),
+            format!("OrderFinished cannot follow in order {ORDER}, which is finished")
+        );
+    }
+
+    #[test]
+    fn a_fact_of_another_order_cannot_follow() {
+        let order = given(alder_offered()).order;
+        let mut foreign = event(declined(BIRCH), minute(200));
+        foreign.order_id = OrderId::from_uuid(STRANGER.as_uuid());
+        assert!(evolve(order.clone(), &foreign).is_err());
+        foreign.order_id = ORDER;
+        assert!(evolve(order, &foreign).is_ok());
+    }
+
+    #[test]
+    fn only_the_current_stage_moves() {
+        let stages = ["One", "Two"];
+        let order = given(alder_works(&stages)).order;
+        assert!(evolve(order, &event(marked(2, &stages), minute(200))).is_err());
+    }
+
+    #[test]
+    fn every_fact_moves_the_time_of_the_last_change() {
+        let order = given(alder_finished()).order;
+        let placement = order.placement().unwrap();
+        assert_eq!(placement.created_at(), minute(1));
+        assert_eq!(placement.updated_at(), minute(5));
+    }
+}

@@ -1,0 +1,33 @@
+//! Orders: commands come in, facts come out, and the facts make the state.
+
+mod admit;
+mod aggregate;
+mod command;
+mod context;
+mod decide;
+mod event;
+mod evolve;
+mod invitation;
+#[cfg(test)]
+mod properties;
+mod rejection;
+#[cfg(test)]
+mod scenario;
+mod state;
+pub mod stored;
+mod work;
+
+pub use admit::{admit, on_behalf_of};
+pub use aggregate::{OrderAggregate, OrderAggregateError, OrderUpcaster};
+pub use command::{
+    ApproveStage, CancelOrder, CommandName, CompleteStage, ConfirmOffer, DeclineInvitation,
+    OrderCommand, PlaceOrder, PlaceOrderInput, SubmitOffer,
+};
+pub use context::Context;
+pub use decide::decide;
+pub use event::{CancelledFrom, DisputedFrom, MarkedStatus, OrderEvent, OrderFact};
+pub use evolve::{Corrupt, evolve, fold};
+pub use invitation::{Invitation, InvitationStatus};
+pub use rejection::{Code, Missing, Rejection};
+pub use state::{Dispute, Order, OrderState, Placement};
+pub use work::{Stage, StageStatus, Work};

@@ -1,0 +1,190 @@
+//! Why a command is refused. A refused command changes nothing.
+
+use kernel::{Role, WorkshopId};
+
+use super::{CommandName, InvitationStatus, OrderState};
+use crate::value::{Fault, OfferRevision, Outdated, StageNumber};
+
+/// Why a command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// There is no such thing, or nothing that the actor may know of.
+    #[error("{0} does not exist")]
+    NotFound(Missing),
+    /// The actor may not give the command.
+    #[error("{command} may not be given by this {role}")]
+    Forbidden {
+        /// The command.
+        command: CommandName,
+        /// The part that the actor plays.
+        role: Role,
+    },
+    /// The command's values are refused.
+    #[error("{command} brings {} illegal values", faults.len())]
+    Invalid {
+        /// The command.
+        command: CommandName,
+        /// What is wrong, in the order of the body.
+        faults: Vec<Fault>,
+    },
+    /// The state does not allow the command.
+    #[error("{command} is not allowed in state {state}")]
+    IllegalTransition {
+        /// The state that the order is in.
+        state: OrderState,
+        /// The command.
+        command: CommandName,
+    },
+    /// Workshops are named that cannot be invited; none is.
+    #[error("{} of the named workshops cannot be invited", faults.len())]
+    UnknownWorkshop {
+        /// One entry for each of them.
+        faults: Vec<Fault>,
+    },
+    /// The workshop has answered, or is out.
+    #[error("the invitation of workshop {workshop_id} is {status}, not pending")]
+    InvitationNotOpen {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Where its seat stands.
+        status: InvitationStatus,
+    },
+    /// The workshop has no offer that could be taken.
+    #[error("no offer of workshop {workshop_id} stands, its invitation is {status}")]
+    OfferNotStanding {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Where its seat stands.
+        status: InvitationStatus,
+    },
+    /// The offer answers an older request, or its deadline has passed.
+    #[error("the offer of workshop {workshop_id} is outdated: {}", reason.as_str())]
+    OfferOutdated {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Why.
+        reason: Outdated,
+    },
+    /// Another revision of the offer stands than the one named.
+    #[error("the offer of workshop {workshop_id} stands at revision {current}")]
+    OfferChanged {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// The revision that stands.
+        current: OfferRevision,
+    },
+    /// Another stage is the current one.
+    #[error("stage {stage} is not the current stage, {current} is")]
+    NotCurrentStage {
+        /// The stage that was named.
+        stage: StageNumber,
+        /// The current stage.
+        current: StageNumber,
+    },
+    /// The current stage was marked already, and waits for the commissioner.
+    #[error("stage {current} awaits approval")]
+    StageAwaitingApproval {
+        /// The current stage.
+        current: StageNumber,
+    },
+    /// The current stage was not marked.
+    #[error("stage {current} does not await approval")]
+    StageNotAwaitingApproval {
+        /// The current stage.
+        current: StageNumber,
+    },
+}
+
+/// What does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The order, for this actor.
+    Order,
+    /// A seat at the negotiation.
+    Invitation(WorkshopId),
+    /// A stage beyond the last.
+    Stage(StageNumber),
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Order => f.write_str("the order"),
+            Self::Invitation(workshop_id) => {
+                write!(f, "an invitation of workshop {workshop_id}")
+            }
+            Self::Stage(stage) => write!(f, "stage {stage}"),
+        }
+    }
+}
+
+/// The code of a refusal, as clients see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// There is no such thing, or nothing that the actor may know of.
+    NotFound,
+    /// The actor may not give the command.
+    Forbidden,
+    /// Values are refused.
+    ValidationFailed,
+    /// The state does not allow the command.
+    IllegalTransition,
+    /// Workshops are named that cannot be invited.
+    UnknownWorkshop,
+    /// The workshop has answered, or is out.
+    InvitationNotOpen,
+    /// No offer stands.
+    OfferNotStanding,
+    /// The offer has to be revised first.
+    OfferOutdated,
+    /// Another revision of the offer stands.
+    OfferChanged,
+    /// Another stage is the current one.
+    NotCurrentStage,
+    /// The stage waits for the commissioner.
+    StageAwaitingApproval,
+    /// The stage does not wait for the commissioner.
+    StageNotAwaitingApproval,
+}
+
+impl Code {
+    /// The code used on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "NOT_FOUND",
+            Self::Forbidden => "FORBIDDEN",
+            Self::ValidationFailed => "VALIDATION_FAILED",
+            Self::IllegalTransition => "ILLEGAL_TRANSITION",
+            Self::UnknownWorkshop => "UNKNOWN_WORKSHOP",
+            Self::InvitationNotOpen => "INVITATION_NOT_OPEN",
+            Self::OfferNotStanding => "OFFER_NOT_STANDING",
+            Self::OfferOutdated => "OFFER_OUTDATED",
+            Self::OfferChanged => "OFFER_CHANGED",
+            Self::NotCurrentStage => "NOT_CURRENT_STAGE",
+            Self::StageAwaitingApproval => "STAGE_AWAITING_APPROVAL",
+            Self::StageNotAwaitingApproval => "STAGE_NOT_AWAITING_APPROVAL",
+        }
+    }
+}
+
+impl Rejection {
+    /// The code that clients see.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::NotFound(_) => Code::NotFound,
+            Self::Forbidden { .. } => Code::Forbidden,
+            Self::Invalid { .. } => Code::ValidationFailed,
+            Self::IllegalTransition { .. } => Code::IllegalTransition,
+            Self::UnknownWorkshop { .. } => Code::UnknownWorkshop,
+            Self::InvitationNotOpen { .. } => Code::InvitationNotOpen,
+            Self::OfferNotStanding { .. } => Code::OfferNotStanding,
+            Self::OfferOutdated { .. } => Code::OfferOutdated,
+            Self::OfferChanged { .. } => Code::OfferChanged,
+            Self::NotCurrentStage { .. } => Code::NotCurrentStage,
+            Self::StageAwaitingApproval { .. } => Code::StageAwaitingApproval,
+            Self::StageNotAwaitingApproval { .. } => Code::StageNotAwaitingApproval,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What an order is, state by state.
+
+use chrono::{DateTime, Utc};
+use kernel::{Actor, CommissionerId, OrderId, WorkshopId};
+use serde::{Deserialize, Serialize};
+
+use super::event::DisputedFrom;
+use super::{Invitation, Work};
+use crate::value::{OfferTerms, Reason, Request, StageNumber};
+
+/// One commission. Each state holds exactly what there is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Before the first fact.
+    #[default]
+    NotPlaced,
+    /// Workshops answer, and the commissioner chooses.
+    Negotiating {
+        /// What was placed.
+        placement: Placement,
+    },
+    /// The confirmed workshop works.
+    InProgress {
+        /// What was placed.
+        placement: Placement,
+        /// What was agreed.
+        work: Work,
+    },
+    /// All stages are completed; the commissioner has to accept.
+    Finished {
+        /// What was placed.
+        placement: Placement,
+        /// What was agreed.
+        work: Work,
+    },
+    /// Somebody wants to cancel agreed work; an operator has to decide.
+    Disputed {
+        /// What was placed.
+        placement: Placement,
+        /// What was agreed, exactly as it stood.
+        work: Work,
+        /// What the dispute is about.
+        dispute: Dispute,
+    },
+    /// The work was accepted.
+    Completed {
+        /// What was placed.
+        placement: Placement,
+        /// What was agreed.
+        work: Work,
+    },
+    /// The order ended without accepted work.
+    Cancelled {
+        /// What was placed.
+        placement: Placement,
+    },
+}
+
+/// What every placed order has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    pub(super) order_id: OrderId,
+    pub(super) commissioner_id: CommissionerId,
+    pub(super) request: Request,
+    pub(super) invitations: Vec<Invitation>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+}
+
+impl Placement {
+    /// The order's id.
+    #[must_use]
+    pub const fn order_id(&self) -> OrderId {
+        self.order_id
+    }
+
+    /// Whose order it is.
+    #[must_use]
+    pub const fn commissioner_id(&self) -> CommissionerId {
+        self.commissioner_id
+    }
+
+    /// What is asked for, at its current revision.
+    #[must_use]
+    pub const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The seats, in the order in which they were given.
+    #[must_use]
+    pub fn invitations(&self) -> &[Invitation] {
+        &self.invitations
+    }
+
+    /// A workshop's seat, if it was ever invited.
+    #[must_use]
+    pub fn invitation(&self, workshop_id: WorkshopId) -> Option<&Invitation> {
+        self.invitations
+            .iter()
+            .find(|seat| seat.workshop_id() == workshop_id)
+    }
+
+    /// When the order was placed.
+    #[must_use]
+    pub const fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// When the last fact happened.
+    #[must_use]
+    pub const fn updated_at(&self) -> DateTime<Utc> {
+        self.updated_at
+    }
+}
+
+/// A dispute about ending the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// Who wants to end it.
+    pub opened_by: Actor,
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub opened_at: DateTime<Utc>,
+    /// The state that the order came from.
+    pub from: DisputedFrom,
+}
+
+/// The name of a placed order's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderState {
+    /// See [`Order::Negotiating`].
+    Negotiating,
+    /// See [`Order::InProgress`].
+    InProgress,
+    /// See [`Order::Finished`].
+    Finished,
+    /// See [`Order::Disputed`].
+    Disputed,
+    /// See [`Order::Completed`].
+    Completed,
+    /// See [`Order::Cancelled`].
+    Cancelled,
+}
+
+impl OrderState {
+    /// The name used on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Negotiating => "negotiating",
+            Self::InProgress => "inProgress",
+            Self::Finished => "finished",
+            Self::Disputed => "disputed",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl std::fmt::Display for OrderState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Order {
+    /// The name of the state; none before the order is placed.
+    #[must_use]
+    pub const fn state(&self) -> Option<OrderState> {
+        match self {
+            Self::NotPlaced => None,
+            Self::Negotiating { .. } => Some(OrderState::Negotiating),
+            Self::InProgress { .. } => Some(OrderState::InProgress),
+            Self::Finished { .. } => Some(OrderState::Finished),
+            Self::Disputed { .. } => Some(OrderState::Disputed),
+            Self::Completed { .. } => Some(OrderState::Completed),
+            Self::Cancelled { .. } => Some(OrderState::Cancelled),
+        }
+    }
+
+    /// What every placed order has; none before the order is placed.
+    #[must_use]
+    pub const fn placement(&self) -> Option<&Placement> {
+        match self {
+            Self::NotPlaced => None,
+            Self::Negotiating { placement }
+            | Self::InProgress { placement, .. }
+            | Self::Finished { placement, .. }
+            | Self::Disputed { placement, .. }
+            | Self::Completed { placement, .. }
+            | Self::Cancelled { placement } => Some(placement),
+        }
+    }
+
+    pub(super) const fn placement_mut(&mut self) -> Option<&mut Placement> {
+        match self {
+            Self::NotPlaced => None,
+            Self::Negotiating { placement }
+            | Self::InProgress { placement, .. }
+            | Self::Finished { placement, .. }
+            | Self::Disputed { placement, .. }
+            | Self::Completed { placement, .. }
+            | Self::Cancelled { placement } => Some(placement),
+        }
+    }
+
+    /// The agreed work; none before an offer is confirmed.
+    #[must_use]
+    pub const fn work(&self) -> Option<&Work> {
+        match self {
+            Self::NotPlaced | Self::Negotiating { .. } | Self::Cancelled { .. } => None,
+            Self::InProgress { work, .. }
+            | Self::Finished { work, .. }
+            | Self::Disputed { work, .. }
+            | Self::Completed { work, .. } => Some(work),
+        }
+    }
+
+    /// The agreed terms; none before an offer is confirmed.
+    #[must_use]
+    pub fn terms(&self) -> Option<&OfferTerms> {
+        self.work().map(Work::terms)
+    }
+
+    /// The first stage that is not completed; none outside the state inProgress.
+    #[must_use]
+    pub fn current_stage(&self) -> Option<StageNumber> {
+        if let Self::InProgress { work, .. } = self {
+            work.first_open().map(|stage| stage.number)
+        } else {
+            None
+        }
+    }
+
+    /// The dispute; none outside the state disputed.
+    #[must_use]
+    pub fn dispute(&self) -> Option<&Dispute> {
+        if let Self::Disputed { dispute, .. } = self {
+            Some(dispute)
+        } else {
+            None
+        }
+    }
+
+    /// A workshop's seat, if it was ever invited.
+    #[must_use]
+    pub fn invitation(&self, workshop_id: WorkshopId) -> Option<&Invitation> {
+        self.placement()?.invitation(workshop_id)
+    }
+
+    /// The instant of what happens at `now` by the clock: facts never run back.
+    #[must_use]
+    pub fn instant(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.placement()
+            .map_or(now, |placement| placement.updated_at.max(now))
+    }
+}

@@ -1,0 +1,23 @@
+//! Values: each can only exist legal, reads client input with every fault at once, and has one
+//! stored form.
+
+mod deadline;
+mod fault;
+mod invitees;
+mod money;
+mod offer;
+mod request;
+mod revision;
+mod stage;
+mod text;
+
+pub use deadline::{Deadline, parse_instant};
+pub(crate) use fault::Faults;
+pub use fault::{Fault, FaultKind};
+pub use invitees::{Invitees, MAX_SEATS};
+pub use money::{Currency, Money, MoneyInput};
+pub use offer::{OfferDraft, OfferInput, OfferTerms, Outdated};
+pub use request::{Request, RequestDraft, RequestInput};
+pub use revision::{OfferRevision, RequestRevision};
+pub use stage::{DurationDays, MAX_STAGES, StageInput, StageNumber, StagePlan, StagePlans};
+pub use text::{Brief, OfferDescription, Reason, StageDescription, StageName, Title, WorkshopName};

@@ -1,0 +1,93 @@
+//! Revisions: how often a request or an offer has been put, counted from 1.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::FaultKind;
+
+macro_rules! revision {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "i64", into = "i64")]
+        pub struct $name(u32);
+
+        impl $name {
+            /// The first.
+            pub const FIRST: Self = Self(1);
+
+            /// Reads a client's number.
+            ///
+            /// # Errors
+            /// No revision can have it.
+            pub fn parse(number: i64) -> Result<Self, FaultKind> {
+                u32::try_from(number)
+                    .ok()
+                    .filter(|number| *number >= 1)
+                    .map(Self)
+                    .ok_or(FaultKind::RevisionOutOfRange)
+            }
+
+            /// The number.
+            #[must_use]
+            pub const fn get(self) -> u32 {
+                self.0
+            }
+        }
+
+        impl TryFrom<i64> for $name {
+            type Error = FaultKind;
+
+            fn try_from(number: i64) -> Result<Self, FaultKind> {
+                Self::parse(number)
+            }
+        }
+
+        impl From<$name> for i64 {
+            fn from(revision: $name) -> Self {
+                revision.0.into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+revision! {
+    /// Which putting of the request.
+    RequestRevision
+}
+revision! {
+    /// Which putting of a workshop's offer, counted over the whole life of its seat.
+    OfferRevision
+}
+
+impl OfferRevision {
+    /// The one after this; the last that can be counted follows itself.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_counts_from_one() {
+        assert_eq!(OfferRevision::parse(1), Ok(OfferRevision::FIRST));
+        assert_eq!(OfferRevision::FIRST.next().get(), 2);
+        for number in [i64::MIN, -1, 0, i64::from(u32::MAX) + 1] {
+            assert_eq!(
+                RequestRevision::parse(number),
+                Err(FaultKind::RevisionOutOfRange)
+            );
+        }
+    }
+}
