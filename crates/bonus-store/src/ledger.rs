@@ -1,0 +1,131 @@
+//! Rows of the ledger, written once and read as facts.
+
+use std::collections::BTreeMap;
+
+use bonus_domain::{Account, Beneficiary, Fact, SourceType};
+use chrono::{DateTime, Utc};
+use event_store::Version;
+use kernel::{EventId, OrderId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::accounts::Head;
+
+/// The most facts that one statement reads. More of them about a few orders say that something
+/// tells the same in a circle, under ever new ids.
+pub(crate) const MOST_FACTS: i64 = 50_000;
+
+/// A fact as its row holds it.
+pub(crate) struct FactRecord {
+    pub(crate) source_event_id: Uuid,
+    pub(crate) event_type: String,
+    pub(crate) beneficiary_role: String,
+    pub(crate) beneficiary_id: Uuid,
+    pub(crate) order_id: Option<Uuid>,
+    pub(crate) by_dispute: bool,
+    pub(crate) occurred_at: DateTime<Utc>,
+}
+
+impl FactRecord {
+    pub(crate) fn read(self) -> Result<Fact, sqlx::Error> {
+        let role = self
+            .beneficiary_role
+            .parse()
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok(Fact {
+            source_event_id: EventId::from_uuid(self.source_event_id),
+            source_type: SourceType::new(self.event_type),
+            beneficiary: Beneficiary::new(role, self.beneficiary_id),
+            order_id: self.order_id.map(OrderId::from_uuid),
+            by_dispute: self.by_dispute,
+            occurred_at: self.occurred_at,
+        })
+    }
+}
+
+/// Reads what taking `facts` into accounts with these heads has to know.
+pub(crate) async fn known<'a>(
+    connection: &mut PgConnection,
+    heads: &BTreeMap<Beneficiary, Head>,
+    facts: impl Iterator<Item = &'a Fact> + Clone,
+) -> Result<Vec<Fact>, sqlx::Error> {
+    let told: Vec<Uuid> = facts.clone().map(|f| f.source_event_id.as_uuid()).collect();
+    let orders = || {
+        facts
+            .clone()
+            .filter_map(|fact| Some((fact.beneficiary, fact.order_id?)))
+    };
+    let order_roles: Vec<&str> = orders().map(|(b, _)| b.role.as_str()).collect();
+    let order_beneficiaries: Vec<Uuid> = orders().map(|(b, _)| b.id).collect();
+    let order_ids: Vec<Uuid> = orders().map(|(_, order)| order.as_uuid()).collect();
+    let unopened = || {
+        heads
+            .iter()
+            .filter(|(_, head)| head.account == Account::Unopened)
+            .map(|(beneficiary, _)| beneficiary)
+    };
+    let unopened_roles: Vec<&str> = unopened().map(|b| b.role.as_str()).collect();
+    let unopened_ids: Vec<Uuid> = unopened().map(|b| b.id).collect();
+
+    let rows = sqlx::query_file_as!(
+        FactRecord,
+        "queries/known_facts.sql",
+        &told,
+        &order_roles as &[&str],
+        &order_beneficiaries,
+        &order_ids,
+        &unopened_roles as &[&str],
+        &unopened_ids,
+        MOST_FACTS + 1,
+    )
+    .fetch_all(connection)
+    .await?;
+    within_bounds(rows)?
+        .into_iter()
+        .map(FactRecord::read)
+        .collect()
+}
+
+/// Refuses to go on with a part of the facts.
+pub(crate) fn within_bounds<T>(rows: Vec<T>) -> Result<Vec<T>, sqlx::Error> {
+    if i64::try_from(rows.len()).is_ok_and(|found| found <= MOST_FACTS) {
+        return Ok(rows);
+    }
+    let what = format!("the ledger holds more than {MOST_FACTS} facts about a few orders");
+    Err(sqlx::Error::Decode(what.into()))
+}
+
+/// Adds rows, each with the version of the account that counts it first.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    rows: &[(&Fact, Version)],
+) -> Result<(), sqlx::Error> {
+    let facts = || rows.iter().map(|(fact, _)| fact);
+    let ids: Vec<Uuid> = facts().map(|f| f.source_event_id.as_uuid()).collect();
+    let types: Vec<&str> = facts().map(|f| f.source_type.as_str()).collect();
+    let roles: Vec<&str> = facts().map(|f| f.beneficiary.role.as_str()).collect();
+    let beneficiaries: Vec<Uuid> = facts().map(|f| f.beneficiary.id).collect();
+    let orders: Vec<Option<Uuid>> = facts().map(|f| f.order_id.map(OrderId::as_uuid)).collect();
+    let by_dispute: Vec<bool> = facts().map(|f| f.by_dispute).collect();
+    let occurred: Vec<DateTime<Utc>> = facts().map(|f| f.occurred_at).collect();
+    let versions: Vec<i64> = rows.iter().map(|(_, version)| version.get()).collect();
+    sqlx::query!(
+        "INSERT INTO bonus.ledger
+             (source_event_id, event_type, beneficiary_role, beneficiary_id, order_id, by_dispute,
+              occurred_at, account_version)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[],
+                              $6::boolean[], $7::timestamptz[], $8::bigint[]) AS n (id)
+         ORDER BY n.id",
+        &ids,
+        &types as &[&str],
+        &roles as &[&str],
+        &beneficiaries,
+        &orders as &[Option<Uuid>],
+        &by_dispute,
+        &occurred,
+        &versions,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
