@@ -1,0 +1,30 @@
+//! What others build on: the topics, the envelope and the payloads of the messages on Kafka, and
+//! how a tolerant reader takes them in.
+//!
+//! Changes within a major version are additive. The words are those of the wire: plain UUIDs,
+//! strings and numbers, so that nothing here moves when a domain type does. Deliberately absent:
+//! stored events and the mapping from them (`publishing`), and any Kafka client (`messaging`).
+//!
+//! Start with [`OrderPayload`] for what a message says, [`CloudEvent`] for what its headers say,
+//! and [`Incoming`] for how a message of anybody's is read.
+
+mod account;
+mod dead_letters;
+mod envelope;
+mod order;
+mod reading;
+mod terms;
+pub mod topics;
+mod traceparent;
+
+pub use account::{AccountFact, AccountPayload, GradeChanged, PointsAwarded};
+pub use dead_letters::{DeadLetterCode, DeadLetterKind};
+pub use envelope::{CloudEvent, Domain, Outbound, header};
+pub use order::{
+    AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, InvitationDeclined,
+    OfferConfirmed, OfferSubmitted, OrderCancelled, OrderCompleted, OrderFact, OrderFinished,
+    OrderPayload, OrderPlaced, StageApproved, StageMarkedComplete,
+};
+pub use reading::{Fact, Fault, Incoming};
+pub use terms::{Money, Offer, Request, Stage};
+pub use traceparent::Traceparent;

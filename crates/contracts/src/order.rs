@@ -1,0 +1,215 @@
+//! Payloads of the order events: one shape for each, under one head.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::terms::{Offer, Request};
+
+/// The value of a message on `atlas.order-events.v1`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderPayload {
+    /// The order.
+    pub order_id: Uuid,
+    /// Whose order it is.
+    pub commissioner_id: Uuid,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// What happened: the further fields of the payload.
+    #[serde(flatten)]
+    pub fact: OrderFact,
+}
+
+/// What happened to an order. On the wire the header `ce_type` names it, not the payload.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum OrderFact {
+    /// See [`OrderPlaced`].
+    OrderPlaced(OrderPlaced),
+    /// See [`OfferSubmitted`].
+    OfferSubmitted(OfferSubmitted),
+    /// See [`InvitationDeclined`].
+    InvitationDeclined(InvitationDeclined),
+    /// See [`AllResponsesReceived`].
+    AllResponsesReceived(AllResponsesReceived),
+    /// See [`AllInvitationsClosed`].
+    AllInvitationsClosed(AllInvitationsClosed),
+    /// See [`OfferConfirmed`].
+    OfferConfirmed(OfferConfirmed),
+    /// See [`StageMarkedComplete`].
+    StageMarkedComplete(StageMarkedComplete),
+    /// See [`StageApproved`].
+    StageApproved(StageApproved),
+    /// See [`OrderFinished`].
+    OrderFinished(OrderFinished),
+    /// See [`OrderCompleted`].
+    OrderCompleted(OrderCompleted),
+    /// See [`OrderCancelled`].
+    OrderCancelled(OrderCancelled),
+    /// See [`CancellationDisputed`].
+    CancellationDisputed(CancellationDisputed),
+}
+
+impl OrderFact {
+    /// The event's public name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::OrderPlaced(_) => "OrderPlaced",
+            Self::OfferSubmitted(_) => "OfferSubmitted",
+            Self::InvitationDeclined(_) => "InvitationDeclined",
+            Self::AllResponsesReceived(_) => "AllResponsesReceived",
+            Self::AllInvitationsClosed(_) => "AllInvitationsClosed",
+            Self::OfferConfirmed(_) => "OfferConfirmed",
+            Self::StageMarkedComplete(_) => "StageMarkedComplete",
+            Self::StageApproved(_) => "StageApproved",
+            Self::OrderFinished(_) => "OrderFinished",
+            Self::OrderCompleted(_) => "OrderCompleted",
+            Self::OrderCancelled(_) => "OrderCancelled",
+            Self::CancellationDisputed(_) => "CancellationDisputed",
+        }
+    }
+
+    /// The version of the payload's schema.
+    #[must_use]
+    pub const fn schema_version(&self) -> &'static str {
+        match self {
+            Self::OrderPlaced(_)
+            | Self::OfferSubmitted(_)
+            | Self::InvitationDeclined(_)
+            | Self::AllResponsesReceived(_)
+            | Self::AllInvitationsClosed(_)
+            | Self::OfferConfirmed(_)
+            | Self::StageMarkedComplete(_)
+            | Self::StageApproved(_)
+            | Self::OrderFinished(_)
+            | Self::OrderCompleted(_)
+            | Self::OrderCancelled(_)
+            | Self::CancellationDisputed(_) => "1.0",
+        }
+    }
+}
+
+/// A commissioner asked for a piece and invited workshops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderPlaced {
+    /// What is asked for.
+    pub request: Request,
+    /// The invited workshops.
+    pub workshops: Vec<Uuid>,
+}
+
+/// An invited workshop answered with terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferSubmitted {
+    /// The workshop.
+    pub workshop_id: Uuid,
+    /// Its terms.
+    pub offer: Offer,
+}
+
+/// An invited workshop will not answer with terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationDeclined {
+    /// The workshop.
+    pub workshop_id: Uuid,
+    /// Why, if it said so.
+    pub reason: Option<String>,
+}
+
+/// Nobody is left to answer, and an offer stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllResponsesReceived {
+    /// The workshops whose offers stand.
+    pub standing: Vec<Uuid>,
+}
+
+/// Nobody is left to answer, and no offer stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllInvitationsClosed {}
+
+/// The commissioner took one offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferConfirmed {
+    /// The workshop whose offer was taken.
+    pub workshop_id: Uuid,
+    /// The agreed terms, in full.
+    pub terms: Offer,
+    /// The workshops that were still in the running, and are out now.
+    pub not_selected: Vec<Uuid>,
+}
+
+/// The workshop says that the current stage is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageMarkedComplete {
+    /// The confirmed workshop.
+    pub workshop_id: Uuid,
+    /// The stage's number, from 1.
+    pub stage: u32,
+    /// The stage's name.
+    pub name: String,
+    /// `completed`, or `awaitingApproval`.
+    pub status: String,
+}
+
+/// The commissioner approved a blocking stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageApproved {
+    /// The confirmed workshop.
+    pub workshop_id: Uuid,
+    /// The stage's number, from 1.
+    pub stage: u32,
+    /// The stage's name.
+    pub name: String,
+}
+
+/// The last stage is completed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderFinished {
+    /// The confirmed workshop.
+    pub workshop_id: Uuid,
+}
+
+/// The commissioner accepted the work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderCompleted {
+    /// The confirmed workshop.
+    pub workshop_id: Uuid,
+}
+
+/// The order ended without accepted work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderCancelled {
+    /// The confirmed workshop, if there was one.
+    pub workshop_id: Option<Uuid>,
+    /// Why.
+    pub reason: String,
+    /// The state that it was cancelled from: `negotiating`, `inProgress` or `finished`.
+    pub cancelled_from: String,
+    /// Whether an operator ended a dispute so.
+    pub by_dispute: bool,
+}
+
+/// Somebody wants to cancel work that was agreed: an operator has to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CancellationDisputed {
+    /// The confirmed workshop.
+    pub workshop_id: Uuid,
+    /// Why.
+    pub reason: String,
+    /// The state that the order came from: `inProgress` or `finished`.
+    pub from: String,
+}

@@ -1,0 +1,303 @@
+//! The whole message that a stored event becomes: topic, key, envelope and payload.
+
+use std::collections::BTreeMap;
+
+use bonus_domain::stored as account_stored;
+use contracts::{CloudEvent, Domain, Outbound, Traceparent, topics};
+use kernel::{EventId, MalformedMetadata, Metadata};
+use order_domain::order::stored as order_stored;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{account, order};
+
+/// The parts of a stored event that a message is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredFact<'a> {
+    /// Its place in the global log.
+    pub position: i64,
+    /// Its global id.
+    pub event_id: EventId,
+    /// The type of its stream: `order`, `workshop` or `account`.
+    pub stream_kind: &'a str,
+    /// Its number in its stream, from 1.
+    pub version: i64,
+    /// Its stored name.
+    pub event_type: &'a str,
+    /// The version in which it is stored.
+    pub event_version: &'a str,
+    /// Its stored data.
+    pub payload: &'a Value,
+    /// Its circumstances, as stored.
+    pub metadata: &'a BTreeMap<String, String>,
+}
+
+/// Why a stored event cannot be published: this release is older than the one that wrote it, or
+/// the store is damaged.
+#[derive(Debug, thiserror::Error)]
+pub enum Unpublishable {
+    /// Nothing is known of such streams, not even whether they are public.
+    #[error("streams of type {kind:?} are not known to this release")]
+    UnknownStream {
+        /// The type.
+        kind: String,
+    },
+    /// The fact of an order cannot be read.
+    #[error("the order event cannot be read")]
+    Order(#[from] order_domain::Undecodable),
+    /// The fact of an account cannot be read.
+    #[error("the account event cannot be read")]
+    Account(#[from] account_stored::Undecodable),
+    /// Its circumstances cannot be read.
+    #[error("the event's metadata cannot be read")]
+    Metadata(#[from] MalformedMetadata),
+}
+
+/// The message that tells a stored event; none where it is not for the public.
+///
+/// The same event always gives the same message.
+///
+/// # Errors
+/// See [`Unpublishable`]. Nothing later of its stream may be sent before it.
+pub fn message(stored: &StoredFact<'_>) -> Result<Option<Outbound>, Unpublishable> {
+    match stored.stream_kind {
+        "order" => order_message(stored).map(Some),
+        "account" => account_message(stored).map(Some),
+        "workshop" => Ok(None),
+        other => Err(Unpublishable::UnknownStream {
+            kind: other.to_owned(),
+        }),
+    }
+}
+
+fn order_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
+    let event = order_stored::decode(stored.event_type, stored.event_version, stored.payload)?;
+    let payload = order::publish(&event);
+    let metadata = Metadata::from_map(stored.metadata)?;
+    let envelope = CloudEvent {
+        id: stored.event_id.as_uuid(),
+        domain: Domain::Order,
+        event: payload.fact.name(),
+        schema_version: payload.fact.schema_version(),
+        subject: payload.order_id,
+        time: payload.occurred_at,
+        aggregate_version: stored.version,
+        position: stored.position,
+        correlation_id: metadata.correlation_id,
+        causation_id: metadata.causation_id,
+        traceparent: trace(stored.event_id, &metadata),
+    };
+    Ok(outbound(topics::ORDER_EVENTS, &envelope, &payload))
+}
+
+fn account_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
+    let event = account_stored::decode(stored.event_type, stored.event_version, stored.payload)?;
+    let payload = account::publish(&event);
+    let metadata = Metadata::from_map(stored.metadata)?;
+    let envelope = CloudEvent {
+        id: stored.event_id.as_uuid(),
+        domain: Domain::Bonus,
+        event: payload.fact.name(),
+        schema_version: payload.fact.schema_version(),
+        subject: payload.beneficiary_id,
+        time: payload.occurred_at,
+        aggregate_version: stored.version,
+        position: stored.position,
+        correlation_id: metadata.correlation_id,
+        causation_id: metadata.causation_id,
+        traceparent: trace(stored.event_id, &metadata),
+    };
+    Ok(outbound(topics::BONUS_EVENTS, &envelope, &payload))
+}
+
+/// The trace in which the event was appended; where there was none, the event starts one.
+fn trace(event_id: EventId, metadata: &Metadata) -> Traceparent {
+    metadata
+        .traceparent
+        .as_deref()
+        .and_then(Traceparent::parse)
+        .unwrap_or_else(|| Traceparent::started_by(event_id.as_uuid()))
+}
+
+fn outbound(topic: &'static str, envelope: &CloudEvent, payload: &impl Serialize) -> Outbound {
+    #[expect(
+        clippy::expect_used,
+        reason = "payloads are structs of texts, numbers and lists, which always have a JSON form"
+    )]
+    let payload = serde_json::to_vec(payload).expect("a payload has a JSON form");
+    Outbound {
+        topic,
+        key: envelope.key(),
+        headers: envelope.headers(),
+        payload,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ORDER: &str = "01938f6e-0000-7000-8000-000000000001";
+    const COMMISSIONER: &str = "01938f6e-0000-7000-8000-000000000002";
+    const EVENT: &str = "01938f6e-0000-7000-8000-000000000005";
+    const CORRELATION: &str = "01938f6e-0000-7000-8000-000000000006";
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn metadata(traceparent: Option<&str>) -> BTreeMap<String, String> {
+        let mut map = BTreeMap::from([("correlationId".to_owned(), CORRELATION.to_owned())]);
+        if let Some(traceparent) = traceparent {
+            map.insert("traceparent".to_owned(), traceparent.to_owned());
+        }
+        map
+    }
+
+    fn closed() -> Value {
+        json!({
+            "event": "AllInvitationsClosed",
+            "orderId": ORDER,
+            "commissionerId": COMMISSIONER,
+            "occurredAt": "2026-11-25T10:00:00.5Z",
+        })
+    }
+
+    fn stored<'a>(payload: &'a Value, metadata: &'a BTreeMap<String, String>) -> StoredFact<'a> {
+        StoredFact {
+            position: 41,
+            event_id: EVENT.parse().unwrap(),
+            stream_kind: "order",
+            version: 3,
+            event_type: "AllInvitationsClosed",
+            event_version: "1.0",
+            payload,
+            metadata,
+        }
+    }
+
+    #[test]
+    fn an_order_event_is_told_under_the_order_id() {
+        let (payload, metadata) = (closed(), metadata(Some(TRACE)));
+        let message = message(&stored(&payload, &metadata)).unwrap().unwrap();
+
+        assert_eq!(message.topic, "atlas.order-events.v1");
+        assert_eq!(message.key, ORDER);
+        assert_eq!(
+            String::from_utf8(message.payload).unwrap(),
+            format!(r#"{{"orderId":"{ORDER}","commissionerId":"{COMMISSIONER}","#)
+                + r#""occurredAt":"2026-11-25T10:00:00.500Z"}"#
+        );
+        let expected = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", EVENT),
+            ("ce_type", "atlas.order.AllInvitationsClosed"),
+            ("ce_source", "/atlas/command-api"),
+            ("ce_subject", ORDER),
+            ("ce_time", "2026-11-25T10:00:00.500Z"),
+            ("ce_dataschema", "urn:atlas:order:AllInvitationsClosed:1.0"),
+            ("ce_aggregateversion", "3"),
+            ("ce_position", "41"),
+            ("ce_correlationid", CORRELATION),
+            ("traceparent", TRACE),
+            ("content-type", "application/json"),
+        ];
+        let headers: Vec<_> = message
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn an_account_event_is_told_under_the_beneficiary_alone() {
+        let payload = json!({
+            "event": "GradeChanged",
+            "beneficiaryId": COMMISSIONER,
+            "beneficiaryRole": "commissioner",
+            "policyVersion": 1,
+            "occurredAt": "2026-11-25T10:00:00Z",
+            "from": "Bronze",
+            "to": "Silver",
+        });
+        let mut metadata = metadata(None);
+        metadata.insert("causationId".to_owned(), ORDER.to_owned());
+        let stored = StoredFact {
+            stream_kind: "account",
+            event_type: "GradeChanged",
+            ..stored(&payload, &metadata)
+        };
+        let message = message(&stored).unwrap().unwrap();
+        assert_eq!(message.topic, "atlas.bonus-events.v1");
+        assert_eq!(message.key, COMMISSIONER);
+        for (name, value) in [
+            ("ce_source", "/atlas/projector"),
+            ("ce_type", "atlas.bonus.GradeChanged"),
+            ("ce_causationid", ORDER),
+        ] {
+            assert!(
+                message.headers.contains(&(name, value.to_owned())),
+                "{name}: {:?}",
+                message.headers
+            );
+        }
+    }
+
+    #[test]
+    fn a_trace_is_started_where_none_came_and_the_same_at_every_repeat() {
+        let payload = closed();
+        for odd in [None, Some("00-nonsense")] {
+            let metadata = metadata(odd);
+            let first = message(&stored(&payload, &metadata)).unwrap().unwrap();
+            let again = message(&stored(&payload, &metadata)).unwrap().unwrap();
+            assert_eq!(first, again);
+            let (_, trace) = first
+                .headers
+                .iter()
+                .find(|(name, _)| *name == "traceparent")
+                .unwrap();
+            assert!(Traceparent::parse(trace).is_some(), "{trace}");
+        }
+    }
+
+    #[test]
+    fn the_directory_stays_in_the_store() {
+        let (payload, metadata) = (json!({}), BTreeMap::new());
+        let stored = StoredFact {
+            stream_kind: "workshop",
+            ..stored(&payload, &metadata)
+        };
+        assert!(message(&stored).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_a_later_release_wrote_is_never_passed_over() {
+        let (payload, whole) = (closed(), metadata(None));
+        let known = stored(&payload, &whole);
+        let unknown_event = StoredFact {
+            event_type: "OrderTeleported",
+            ..known
+        };
+        assert!(matches!(
+            message(&unknown_event),
+            Err(Unpublishable::Order(_))
+        ));
+        let unknown_stream = StoredFact {
+            stream_kind: "review",
+            ..known
+        };
+        assert!(matches!(
+            message(&unknown_stream),
+            Err(Unpublishable::UnknownStream { kind }) if kind == "review"
+        ));
+        let bare = BTreeMap::new();
+        let without_metadata = StoredFact {
+            metadata: &bare,
+            ..known
+        };
+        assert!(matches!(
+            message(&without_metadata),
+            Err(Unpublishable::Metadata(_))
+        ));
+    }
+}

@@ -1,0 +1,300 @@
+//! The public payload of an order's fact.
+
+use contracts::{
+    AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, InvitationDeclined, Money,
+    Offer, OfferConfirmed, OfferSubmitted, OrderCancelled, OrderCompleted, OrderFact as Public,
+    OrderFinished, OrderPayload, OrderPlaced, Request, Stage, StageApproved, StageMarkedComplete,
+};
+use kernel::WorkshopId;
+use order_domain::order::{CancelledFrom, DisputedFrom, MarkedStatus, OrderEvent, OrderFact};
+use order_domain::value;
+use uuid::Uuid;
+
+/// What the public learns of an order's fact.
+#[must_use]
+pub fn publish(event: &OrderEvent) -> OrderPayload {
+    OrderPayload {
+        order_id: event.order_id.as_uuid(),
+        commissioner_id: event.commissioner_id.as_uuid(),
+        occurred_at: event.occurred_at,
+        fact: fact(&event.fact),
+    }
+}
+
+fn fact(stored: &OrderFact) -> Public {
+    match stored {
+        OrderFact::OrderPlaced { request, workshops } => Public::OrderPlaced(OrderPlaced {
+            request: self::request(request),
+            workshops: ids(workshops),
+        }),
+        OrderFact::OfferSubmitted { workshop_id, offer } => {
+            Public::OfferSubmitted(OfferSubmitted {
+                workshop_id: workshop_id.as_uuid(),
+                offer: self::offer(offer),
+            })
+        }
+        OrderFact::InvitationDeclined {
+            workshop_id,
+            reason,
+        } => Public::InvitationDeclined(InvitationDeclined {
+            workshop_id: workshop_id.as_uuid(),
+            reason: reason.as_ref().map(ToString::to_string),
+        }),
+        OrderFact::AllResponsesReceived { standing } => {
+            Public::AllResponsesReceived(AllResponsesReceived {
+                standing: ids(standing),
+            })
+        }
+        OrderFact::AllInvitationsClosed {} => Public::AllInvitationsClosed(AllInvitationsClosed {}),
+        OrderFact::OfferConfirmed {
+            workshop_id,
+            terms,
+            not_selected,
+        } => Public::OfferConfirmed(OfferConfirmed {
+            workshop_id: workshop_id.as_uuid(),
+            terms: offer(terms),
+            not_selected: ids(not_selected),
+        }),
+        OrderFact::StageMarkedComplete {
+            workshop_id,
+            stage,
+            name,
+            status,
+        } => Public::StageMarkedComplete(StageMarkedComplete {
+            workshop_id: workshop_id.as_uuid(),
+            stage: stage.get(),
+            name: name.to_string(),
+            status: marked_status(*status).to_owned(),
+        }),
+        OrderFact::StageApproved {
+            workshop_id,
+            stage,
+            name,
+        } => Public::StageApproved(StageApproved {
+            workshop_id: workshop_id.as_uuid(),
+            stage: stage.get(),
+            name: name.to_string(),
+        }),
+        OrderFact::OrderFinished { workshop_id } => Public::OrderFinished(OrderFinished {
+            workshop_id: workshop_id.as_uuid(),
+        }),
+        OrderFact::OrderCompleted { workshop_id } => Public::OrderCompleted(OrderCompleted {
+            workshop_id: workshop_id.as_uuid(),
+        }),
+        OrderFact::OrderCancelled {
+            workshop_id,
+            reason,
+            cancelled_from,
+            by_dispute,
+        } => Public::OrderCancelled(OrderCancelled {
+            workshop_id: workshop_id.map(WorkshopId::as_uuid),
+            reason: reason.to_string(),
+            cancelled_from: self::cancelled_from(*cancelled_from).to_owned(),
+            by_dispute: *by_dispute,
+        }),
+        OrderFact::CancellationDisputed {
+            workshop_id,
+            reason,
+            from,
+            // Who opened it stands in the timeline, as the actor.
+            opened_by: _,
+        } => Public::CancellationDisputed(CancellationDisputed {
+            workshop_id: workshop_id.as_uuid(),
+            reason: reason.to_string(),
+            from: disputed_from(*from).to_owned(),
+        }),
+    }
+}
+
+fn request(stored: &value::Request) -> Request {
+    Request {
+        title: stored.title.to_string(),
+        brief: stored.brief.to_string(),
+        budget: money(stored.budget),
+        deadline: stored.deadline.instant(),
+        revision: stored.revision.get(),
+    }
+}
+
+fn offer(stored: &value::OfferTerms) -> Offer {
+    Offer {
+        budget: money(stored.budget),
+        deadline: stored.deadline.instant(),
+        description: stored.description.to_string(),
+        stages: stored.stages.as_slice().iter().map(stage).collect(),
+        request_revision: stored.request_revision.get(),
+        offer_revision: stored.offer_revision.get(),
+    }
+}
+
+fn stage(stored: &value::StagePlan) -> Stage {
+    Stage {
+        name: stored.name.to_string(),
+        description: stored.description.to_string(),
+        duration_days: stored.duration_days.map(|days| u32::from(days.get())),
+        requires_approval: stored.requires_approval,
+    }
+}
+
+fn money(stored: value::Money) -> Money {
+    Money {
+        amount: stored.amount().to_string(),
+        currency: stored.currency().to_string(),
+    }
+}
+
+fn ids(workshops: &[WorkshopId]) -> Vec<Uuid> {
+    workshops.iter().map(|id| id.as_uuid()).collect()
+}
+
+const fn marked_status(status: MarkedStatus) -> &'static str {
+    match status {
+        MarkedStatus::Completed => "completed",
+        MarkedStatus::AwaitingApproval => "awaitingApproval",
+    }
+}
+
+const fn cancelled_from(from: CancelledFrom) -> &'static str {
+    match from {
+        CancelledFrom::Negotiating => "negotiating",
+        CancelledFrom::InProgress => "inProgress",
+        CancelledFrom::Finished => "finished",
+    }
+}
+
+const fn disputed_from(from: DisputedFrom) -> &'static str {
+    match from {
+        DisputedFrom::InProgress => "inProgress",
+        DisputedFrom::Finished => "finished",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use order_domain::order::stored;
+    use serde_json::{Value, json};
+
+    use super::publish;
+
+    const ORDER: &str = "01938f6e-0000-7000-8000-000000000001";
+    const COMMISSIONER: &str = "01938f6e-0000-7000-8000-000000000002";
+    const WORKSHOP: &str = "01938f6e-0000-7000-8000-000000000003";
+    const RIVAL: &str = "01938f6e-0000-7000-8000-000000000004";
+    const AT: &str = "2026-11-25T10:00:00.000120Z";
+
+    fn request() -> Value {
+        json!({
+            "title": "Oak table",
+            "brief": "Seats eight.",
+            "budget": {"amount": "1250.00", "currency": "EUR"},
+            "deadline": "2027-03-01T00:00:00Z",
+            "revision": 1,
+        })
+    }
+
+    fn offer() -> Value {
+        json!({
+            "budget": {"amount": "1199.50", "currency": "EUR"},
+            "deadline": "2027-02-01T00:00:00Z",
+            "description": "Solid oak, oiled.",
+            "stages": [
+                {"name": "Drawing", "description": "To scale.", "durationDays": 5,
+                 "requiresApproval": true},
+                {"name": "Making", "description": "By hand.", "durationDays": null,
+                 "requiresApproval": false},
+            ],
+            "requestRevision": 1,
+            "offerRevision": 2,
+        })
+    }
+
+    /// Every fact of today: its stored name and version, its own stored fields, and the further
+    /// fields of its public payload.
+    fn facts() -> Vec<(&'static str, &'static str, Value, Value)> {
+        let same = |name, fields: Value| (name, "1.0", fields.clone(), fields);
+        let opened_by = json!({"role": "commissioner", "id": COMMISSIONER});
+        let disputed = json!({"workshopId": WORKSHOP, "reason": "Too late.", "from": "inProgress"});
+        let mut stored_disputed = disputed.clone();
+        stored_disputed["openedBy"] = opened_by;
+        let cancelled = json!({
+            "workshopId": null, "reason": "Moved house.", "cancelledFrom": "negotiating",
+            "byDispute": false,
+        });
+        let mut cancelled_of_old = cancelled.clone();
+        cancelled_of_old
+            .as_object_mut()
+            .unwrap()
+            .remove("byDispute");
+        vec![
+            same(
+                "OrderPlaced",
+                json!({"request": request(), "workshops": [WORKSHOP, RIVAL]}),
+            ),
+            same(
+                "OfferSubmitted",
+                json!({"workshopId": WORKSHOP, "offer": offer()}),
+            ),
+            same(
+                "InvitationDeclined",
+                json!({"workshopId": RIVAL, "reason": null}),
+            ),
+            same(
+                "InvitationDeclined",
+                json!({"workshopId": RIVAL, "reason": "No oak."}),
+            ),
+            same("AllResponsesReceived", json!({"standing": [WORKSHOP]})),
+            same("AllInvitationsClosed", json!({})),
+            same(
+                "OfferConfirmed",
+                json!({"workshopId": WORKSHOP, "terms": offer(), "notSelected": [RIVAL]}),
+            ),
+            same(
+                "StageMarkedComplete",
+                json!({"workshopId": WORKSHOP, "stage": 1, "name": "Drawing",
+                       "status": "awaitingApproval"}),
+            ),
+            same(
+                "StageMarkedComplete",
+                json!({"workshopId": WORKSHOP, "stage": 2, "name": "Making",
+                       "status": "completed"}),
+            ),
+            same(
+                "StageApproved",
+                json!({"workshopId": WORKSHOP, "stage": 1, "name": "Drawing"}),
+            ),
+            same("OrderFinished", json!({"workshopId": WORKSHOP})),
+            same("OrderCompleted", json!({"workshopId": WORKSHOP})),
+            ("OrderCancelled", "1.0", cancelled_of_old, cancelled.clone()),
+            ("OrderCancelled", "1.1", cancelled.clone(), cancelled),
+            ("CancellationDisputed", "1.0", stored_disputed, disputed),
+        ]
+    }
+
+    fn under_head(fields: &Value) -> Value {
+        let mut payload =
+            json!({"orderId": ORDER, "commissionerId": COMMISSIONER, "occurredAt": AT});
+        let object = payload.as_object_mut().unwrap();
+        object.extend(fields.as_object().unwrap().clone());
+        payload
+    }
+
+    #[test]
+    fn every_fact_has_the_payload_of_the_documentation() {
+        for (name, version, fields, expected) in facts() {
+            let mut stored_payload = under_head(&fields);
+            stored_payload["event"] = json!(name);
+            let event = stored::decode(name, version, &stored_payload)
+                .unwrap_or_else(|error| panic!("{name} {version}: {error:?}"));
+
+            let payload = publish(&event);
+
+            assert_eq!(payload.fact.name(), name);
+            assert_eq!(payload.fact.schema_version(), "1.0");
+            assert_eq!(
+                serde_json::to_value(&payload).unwrap(),
+                under_head(&expected),
+                "{name} {version}"
+            );
+        }
+    }
+}
