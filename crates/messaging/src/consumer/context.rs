@@ -1,0 +1,115 @@
+//! What the client tells on the side: rebalances, commits, lag.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use metrics::Gauge;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{ClientContext, Statistics, TopicPartitionList};
+use tracing::{info, warn};
+
+use super::partition::Place;
+use crate::client::{log, note};
+
+/// Told from inside a poll.
+pub(super) struct GroupContext {
+    group: String,
+    revoked: Mutex<Vec<Place>>,
+}
+
+impl GroupContext {
+    pub(super) const fn new(group: String) -> Self {
+        Self {
+            group,
+            revoked: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The partitions that were taken away since the last call.
+    pub(super) fn take_revoked(&self) -> Vec<Place> {
+        std::mem::take(&mut self.revoked())
+    }
+
+    fn lag(&self, topic: &str, partition: i32) -> Gauge {
+        metrics::gauge!(
+            "atlas_consumer_lag_messages",
+            "group" => self.group.clone(), "topic" => topic.to_owned(),
+            "partition" => partition.to_string()
+        )
+    }
+
+    fn revoked(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        note(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        for (name, topic) in statistics.topics {
+            for (number, partition) in topic.partitions {
+                // −1: the partition is another member's, or not known yet.
+                if partition.consumer_lag < 0 {
+                    continue;
+                }
+                #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+                self.lag(&name, number).set(partition.consumer_lag as f64);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn post_rebalance(&self, client: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        metrics::counter!("atlas_consumer_rebalances_total", "group" => self.group.clone())
+            .increment(1);
+        match rebalance {
+            Rebalance::Assign(partitions) => {
+                info!(
+                    group = self.group,
+                    gained = partitions.count(),
+                    "consumer.rebalanced"
+                );
+                // One that comes back may have been paused when it went.
+                if let Err(error) = client.resume(partitions) {
+                    warn!(%error, "consumer.not_resumed");
+                }
+            }
+            Rebalance::Revoke(partitions) => {
+                info!(
+                    group = self.group,
+                    lost = partitions.count(),
+                    "consumer.rebalanced"
+                );
+                let mut revoked = self.revoked();
+                for element in partitions.elements() {
+                    // Its lag is another member's to tell.
+                    self.lag(element.topic(), element.partition()).set(0.0);
+                    revoked.push(Place {
+                        topic: element.topic().to_owned(),
+                        partition: element.partition(),
+                    });
+                }
+            }
+            Rebalance::Error(error) => {
+                warn!(group = self.group, %error, "consumer.rebalance_failed");
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            metrics::counter!("atlas_consumer_commit_failures_total", "group" => self.group.clone())
+                .increment(1);
+            warn!(group = self.group, %error, "consumer.not_committed");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a consumer gives, and what it wants back.
+
+use std::error::Error;
+
+use contracts::Incoming;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+
+/// A message as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Its place in the partition.
+    pub offset: i64,
+    /// Its key, if it has one.
+    pub key: Option<Vec<u8>>,
+    /// Its headers, in order; one without a value has an empty one.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its value, if it has one.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Received {
+    pub(super) fn from_message(message: &BorrowedMessage<'_>) -> Self {
+        let headers = message.headers().map(|headers| {
+            headers
+                .iter()
+                .map(|header| {
+                    let value = header.value.map(<[u8]>::to_vec).unwrap_or_default();
+                    (header.key.to_owned(), value)
+                })
+                .collect()
+        });
+        Self {
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            headers: headers.unwrap_or_default(),
+            value: message.payload().map(<[u8]>::to_vec),
+        }
+    }
+
+    /// The message as the contracts read it.
+    #[must_use]
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming {
+            headers: &self.headers,
+            value: self.value.as_deref(),
+        }
+    }
+}
+
+/// Handles messages.
+pub trait Handler: Send + Sync {
+    /// Handles messages of one partition, in order; all of them, or none. They may come again, as
+    /// a whole or in part, and have to have the same effect then.
+    ///
+    /// # Errors
+    /// See [`HandleError`].
+    fn handle(&self, messages: &[Received])
+    -> impl Future<Output = Result<(), HandleError>> + Send;
+}
+
+/// Why messages were not handled.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// Something that is needed does not answer: the same messages come again after a pause.
+    #[error("a dependency is down")]
+    Retry(#[source] Box<dyn Error + Send + Sync>),
+    /// One message cannot be handled, now or later. Those before it come again, without it.
+    #[error("message {index} of the batch cannot be handled: {code}")]
+    Unhandled {
+        /// Its index among the messages given.
+        index: usize,
+        /// What is wrong with it, in a word that stays the same.
+        code: String,
+        /// What is wrong with it, in a sentence.
+        detail: String,
+    },
+}

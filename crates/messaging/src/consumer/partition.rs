@@ -1,0 +1,284 @@
+//! One partition as this member sees it: the messages that wait, and why they do.
+
+use std::error::Error;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use tokio::time::Instant;
+
+use super::StuckPartition;
+use super::handler::{HandleError, Handler, Received};
+use crate::backoff::Backoff;
+
+/// The pauses while a dependency is down.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A partition's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+}
+
+impl Place {
+    pub(super) fn of(message: &Received) -> Self {
+        Self {
+            topic: message.topic.clone(),
+            partition: message.partition,
+        }
+    }
+
+    /// The partition alone, as the client wants it.
+    pub(super) fn list(&self) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.topic, self.partition);
+        list
+    }
+}
+
+/// Why a partition waits.
+#[derive(Debug)]
+enum Pause {
+    Until(Instant),
+    Stuck { code: String, detail: String },
+}
+
+/// What handling came to.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Everything before offset `next` is handled.
+    Done { next: Option<i64> },
+    /// A dependency is down; nothing was handled.
+    Retry {
+        source: Box<dyn Error + Send + Sync>,
+        pause: Duration,
+    },
+    /// The message at `offset` cannot be handled; what is before it was.
+    Stuck {
+        offset: i64,
+        code: String,
+        detail: String,
+    },
+}
+
+/// The messages that were taken from a partition and are not handled yet. They are kept, not
+/// fetched again: a paused client goes on after the last message that it gave.
+#[derive(Debug)]
+pub(super) struct Partition {
+    messages: Vec<Received>,
+    pause: Option<Pause>,
+    backoff: Backoff,
+}
+
+impl Default for Partition {
+    fn default() -> Self {
+        Self {
+            messages: Vec::new(),
+            pause: None,
+            backoff: Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE),
+        }
+    }
+}
+
+impl Partition {
+    pub(super) fn push(&mut self, message: Received) {
+        self.messages.push(message);
+    }
+
+    pub(super) const fn is_paused(&self) -> bool {
+        self.pause.is_some()
+    }
+
+    /// When it is to be tried again, if it waits for that.
+    pub(super) const fn due(&self) -> Option<Instant> {
+        match self.pause {
+            Some(Pause::Until(due)) => Some(due),
+            Some(Pause::Stuck { .. }) | None => None,
+        }
+    }
+
+    /// Whether there is something to be handled now.
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        let waits = match self.pause {
+            None => false,
+            Some(Pause::Until(due)) => now < due,
+            Some(Pause::Stuck { .. }) => true,
+        };
+        !waits && !self.messages.is_empty()
+    }
+
+    /// The message that it waits behind, if it does.
+    pub(super) fn stuck(&self, place: &Place) -> Option<StuckPartition> {
+        match (&self.pause, self.messages.first()) {
+            (Some(Pause::Stuck { code, detail }), Some(message)) => Some(StuckPartition {
+                topic: place.topic.clone(),
+                partition: place.partition,
+                offset: message.offset,
+                code: code.clone(),
+                detail: detail.clone(),
+            }),
+            (None | Some(Pause::Until(_) | Pause::Stuck { .. }), _) => None,
+        }
+    }
+
+    /// Hands the messages to the handler: all of them, and if one cannot be handled, those before
+    /// it.
+    pub(super) async fn work(&mut self, handler: &impl Handler) -> Work {
+        self.pause = None;
+        let mut count = self.messages.len();
+        let mut unhandled = None;
+        while let Some(batch) = self.messages.get(..count).filter(|batch| !batch.is_empty()) {
+            match handler.handle(batch).await {
+                Ok(()) => break,
+                Err(HandleError::Retry(source)) => {
+                    let pause = self.backoff.pause();
+                    self.pause = Some(Pause::Until(Instant::now() + pause));
+                    return Work::Retry { source, pause };
+                }
+                Err(HandleError::Unhandled {
+                    index,
+                    code,
+                    detail,
+                }) => {
+                    // An index beyond the batch would never come to an end.
+                    count = index.min(count - 1);
+                    unhandled = Some((code, detail));
+                }
+            }
+        }
+        self.backoff.reset();
+        let last = self.messages.drain(..count).last();
+        match (unhandled, self.messages.first()) {
+            (Some((code, detail)), Some(message)) => {
+                self.pause = Some(Pause::Stuck {
+                    code: code.clone(),
+                    detail: detail.clone(),
+                });
+                Work::Stuck {
+                    offset: message.offset,
+                    code,
+                    detail,
+                }
+            }
+            (Some(_) | None, _) => Work::Done {
+                next: last.map(|message| message.offset + 1),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn message(offset: i64) -> Received {
+        Received {
+            topic: "t".to_owned(),
+            partition: 0,
+            offset,
+            key: None,
+            headers: Vec::new(),
+            value: None,
+        }
+    }
+
+    fn partition(offsets: impl IntoIterator<Item = i64>) -> Partition {
+        let mut partition = Partition::default();
+        for offset in offsets {
+            partition.push(message(offset));
+        }
+        partition
+    }
+
+    fn place() -> Place {
+        Place::of(&message(0))
+    }
+
+    /// Handles everything but one offset, and nothing while its dependency is down.
+    #[derive(Default)]
+    struct Picky {
+        poison: Option<i64>,
+        down: bool,
+        handled: Mutex<Vec<i64>>,
+    }
+
+    impl Handler for Picky {
+        async fn handle(&self, messages: &[Received]) -> Result<(), HandleError> {
+            if self.down {
+                return Err(HandleError::Retry("no database".into()));
+            }
+            let index = messages.iter().position(|m| Some(m.offset) == self.poison);
+            if let Some(index) = index {
+                return Err(HandleError::Unhandled {
+                    index,
+                    code: "INVALID_JSON".to_owned(),
+                    detail: "no JSON".to_owned(),
+                });
+            }
+            let mut handled = self.handled.lock().unwrap();
+            handled.extend(messages.iter().map(|m| m.offset));
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_handled_is_done_up_to_the_offset_after_it() {
+        let handler = Picky::default();
+        let mut partition = partition([4, 5, 9]);
+        let work = partition.work(&handler).await;
+        assert!(matches!(work, Work::Done { next: Some(10) }), "{work:?}");
+        assert!(!partition.is_ready(Instant::now()));
+    }
+
+    #[tokio::test]
+    async fn what_lies_before_a_message_that_cannot_be_handled_is_handled() {
+        let handler = Picky {
+            poison: Some(6),
+            ..Picky::default()
+        };
+        let mut partition = partition(4..9);
+        let work = partition.work(&handler).await;
+        assert!(matches!(work, Work::Stuck { offset: 6, .. }), "{work:?}");
+        assert_eq!(*handler.handled.lock().unwrap(), [4, 5]);
+        let stuck = partition.stuck(&place()).unwrap();
+        assert_eq!((stuck.offset, stuck.code.as_str()), (6, "INVALID_JSON"));
+        assert!(!partition.is_ready(Instant::now()));
+    }
+
+    #[tokio::test]
+    async fn a_first_message_that_cannot_be_handled_is_given_once() {
+        let handler = Picky {
+            poison: Some(4),
+            ..Picky::default()
+        };
+        let mut partition = partition([4]);
+        let work = partition.work(&handler).await;
+        assert!(matches!(work, Work::Stuck { offset: 4, .. }), "{work:?}");
+        assert!(handler.handled.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn while_a_dependency_is_down_the_same_messages_wait() {
+        let mut handler = Picky {
+            down: true,
+            ..Picky::default()
+        };
+        let mut partition = partition([4, 5]);
+        let work = partition.work(&handler).await;
+        let Work::Retry { pause, .. } = work else {
+            panic!("{work:?}");
+        };
+        let due = partition.due().unwrap();
+        assert!(!partition.is_ready(due - pause / 2));
+        assert!(partition.is_ready(due));
+
+        handler.down = false;
+        let work = partition.work(&handler).await;
+        assert!(matches!(work, Work::Done { next: Some(6) }), "{work:?}");
+        assert_eq!(*handler.handled.lock().unwrap(), [4, 5]);
+        assert!(!partition.is_paused());
+    }
+}

@@ -1,0 +1,26 @@
+//! The only crate that knows Kafka.
+//!
+//! - [`topics`] makes the topics that are missing, and records which cluster they are on.
+//! - [`Relay`] sends what the store's feed delivers, in order per key; what an event becomes on
+//!   Kafka is a parameter.
+//! - [`Consumer`] hands a group's messages to a [`Handler`], and commits what was handled.
+//! - [`watch`] says whether Kafka answers.
+//!
+//! Everything here tries again by itself for as long as Kafka is away, and ends when told to.
+//! Deliberately absent: what any message means. Start at `relay.rs` for the way out of the store,
+//! at `consumer.rs` for the way in.
+
+mod backoff;
+mod client;
+mod consumer;
+mod failure;
+mod relay;
+pub mod topics;
+mod watch;
+
+pub use client::Kafka;
+pub use consumer::{
+    Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received, StuckPartition,
+};
+pub use relay::{Halt, Relay, RelayOptions, RelayState};
+pub use watch::watch;

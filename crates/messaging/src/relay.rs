@@ -1,0 +1,375 @@
+//! The relay: what the feed delivers goes to Kafka, in order per key, at least once.
+//!
+//! One loop. A batch is sent in the order of positions and waited for as a whole, the lease renewed
+//! beside the wait; the checkpoint moves after the acknowledgements. After whatever fails, the
+//! producer is purged and let go, and a new one begins at the checkpoint: what the old one may
+//! still send is a run of repeats without holes, because it is idempotent, leaves no gaps and
+//! never lets a message expire.
+
+mod flight;
+mod sender;
+mod state;
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use contracts::Outbound;
+use event_store::{FeedReader, Opened, ReaderOptions, StoredEvent};
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::Kafka;
+use crate::backoff::Backoff;
+use crate::failure::chain;
+use flight::{Flight, Landing};
+use sender::Sender;
+pub use state::{Halt, RelayState};
+use state::{RelayFailure, within};
+
+/// The name of its checkpoint.
+const NAME: &str = "relay";
+/// Events that one batch takes at most.
+const BATCH: i64 = 500;
+/// The shortest and longest pause between two looks at a feed that has nothing new.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// The pauses after a failure.
+const SHORTEST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// How often a lease is asked for that another owner holds: a released one is taken within this.
+const STANDBY_PAUSE: Duration = Duration::from_millis(250);
+/// How often it is looked again whether an event that could not be sent can be now.
+const HALT_PAUSE: Duration = Duration::from_secs(60);
+/// How often the gauges are set.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+/// After how long without an acknowledgement Kafka counts as silent.
+const LONGEST_SILENCE: Duration = Duration::from_secs(2);
+
+/// Where a relay reads and writes.
+#[derive(Debug, Clone)]
+pub struct RelayOptions {
+    /// How to open the connection that the feed owns.
+    pub connect: PgConnectOptions,
+    /// Where the messages go.
+    pub kafka: Kafka,
+    /// Who relays: shown to operators while the lease is held.
+    pub owner: String,
+    /// How long the lease outlives a dead owner.
+    pub lease: Duration,
+}
+
+/// Sends what the feed delivers to Kafka.
+pub struct Relay<M> {
+    options: RelayOptions,
+    messages_of: M,
+    state: watch::Sender<RelayState>,
+}
+
+/// How a run at the feed ended without a failure.
+enum End {
+    Told,
+    Held { owner: String, remaining: Duration },
+}
+
+impl<M, E> Relay<M>
+where
+    M: Fn(&StoredEvent) -> Result<Vec<Outbound>, E> + Send + Sync,
+    E: Error + Send + Sync + 'static,
+{
+    /// A relay that has not started. `messages_of` says what an event becomes on Kafka, the same
+    /// at every call; several messages are sent in the order given.
+    #[must_use]
+    pub fn new(options: RelayOptions, messages_of: M) -> Self {
+        Self {
+            options,
+            messages_of,
+            state: watch::Sender::new(RelayState::Starting),
+        }
+    }
+
+    /// What it is at, for health and tests.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<RelayState> {
+        self.state.subscribe()
+    }
+
+    /// Relays until `stop`; whatever fails is tried again at the checkpoint, with growing pauses.
+    ///
+    /// Ends within a second of `stop`, whether Kafka answers or not, and gives the lease back.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(SHORTEST_BACKOFF, LONGEST_BACKOFF);
+        let mut limit = BATCH;
+        while !stop.is_cancelled() {
+            let pause = match self.relay(&stop, &mut limit, &mut backoff).await {
+                Ok(End::Told) => return,
+                Ok(End::Held { owner, remaining }) => {
+                    self.enter(RelayState::Standby { owner });
+                    remaining.clamp(SHORTEST_PAUSE, STANDBY_PAUSE)
+                }
+                Err(failure) => self.failed(failure, &mut limit, &mut backoff),
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Notes a failure, and says how long to wait after it.
+    fn failed(&self, failure: RelayFailure, limit: &mut i64, backoff: &mut Backoff) -> Duration {
+        metrics::counter!("atlas_relay_failures_total").increment(1);
+        match failure {
+            RelayFailure::Refused(halt) | RelayFailure::Unpublishable(halt) => {
+                error!(
+                    event.id = %halt.event_id,
+                    event.type = halt.event,
+                    position = halt.position.get(),
+                    size.bytes = halt.size,
+                    reason = halt.reason,
+                    "relay.stopped: nothing later is sent before this event is"
+                );
+                metrics::gauge!("atlas_relay_stopped").set(1.0);
+                self.enter(RelayState::Stopped(halt));
+                HALT_PAUSE
+            }
+            RelayFailure::TooMuchAtOnce(source) => {
+                // Which of them it was, the same one by one will show.
+                info!(error = %source, "relay.refused_batch");
+                *limit = 1;
+                SHORTEST_PAUSE
+            }
+            failure @ (RelayFailure::Reader(_)
+            | RelayFailure::StoreSilent
+            | RelayFailure::Producer(_)
+            | RelayFailure::Delivery(_)) => {
+                warn!(error = chain(&failure), "relay.failed");
+                self.enter(RelayState::Failing);
+                backoff.pause()
+            }
+        }
+    }
+
+    /// Takes the place at the feed, if it is free, and gives it back at the end.
+    async fn relay(
+        &self,
+        stop: &CancellationToken,
+        limit: &mut i64,
+        backoff: &mut Backoff,
+    ) -> Result<End, RelayFailure> {
+        let lease = self.options.lease;
+        let options = ReaderOptions {
+            name: NAME.to_owned(),
+            owner: self.options.owner.clone(),
+            lease,
+        };
+        let opened = within(lease, FeedReader::open(&self.options.connect, &options)).await?;
+        let reader = match opened {
+            Opened::Reader(reader) => *reader,
+            Opened::Held { owner, remaining } => return Ok(End::Held { owner, remaining }),
+        };
+        info!(
+            position = reader.checkpoint().position.get(),
+            "relay.started"
+        );
+        let mut place = Place::new(reader, lease);
+        match self.follow(&mut place, stop, limit, backoff).await {
+            // The connection is of no use any more; the lease runs out.
+            Err(failure @ (RelayFailure::Reader(_) | RelayFailure::StoreSilent)) => Err(failure),
+            outcome => {
+                within(lease, place.reader.close()).await?;
+                outcome.map(|()| End::Told)
+            }
+        }
+    }
+
+    /// Reads and sends until told to stop, or until something fails. The producer ends with it:
+    /// nothing goes out after the lease is given back but what is on its way already.
+    async fn follow(
+        &self,
+        place: &mut Place,
+        stop: &CancellationToken,
+        limit: &mut i64,
+        backoff: &mut Backoff,
+    ) -> Result<(), RelayFailure> {
+        let sender = Sender::new(&self.options.kafka)?;
+        if !matches!(*self.state.borrow(), RelayState::Stopped(_)) {
+            self.enter(RelayState::Relaying);
+        }
+        let mut pause = SHORTEST_PAUSE;
+        while !stop.is_cancelled() {
+            if self.step(place, &sender, stop, limit).await? {
+                pause = SHORTEST_PAUSE;
+                backoff.reset();
+            } else {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            place.set_gauges().await?;
+        }
+        Ok(())
+    }
+
+    /// One batch; returns whether there was one.
+    async fn step(
+        &self,
+        place: &mut Place,
+        sender: &Sender,
+        stop: &CancellationToken,
+        limit: &mut i64,
+    ) -> Result<bool, RelayFailure> {
+        let events = place.next_batch(*limit).await?;
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let (messages, unpublishable) = self.compose(&events);
+        let publishable = unpublishable
+            .as_ref()
+            .map_or(events.len(), |(index, _)| *index);
+
+        let started = Instant::now();
+        let flight = Flight::start(sender, publishable, messages);
+        let landing = self.land(place, sender, flight, stop).await?;
+        let acknowledged = events.get(..landing.acknowledged()).unwrap_or_default();
+        place.pass(acknowledged).await?;
+        state::measure(acknowledged, started);
+
+        match landing {
+            Landing::Whole { .. } => {}
+            Landing::CutShort { .. } => return Ok(true),
+            Landing::Broken { failure, .. } => {
+                let event = events.get(failure.event);
+                return Err(RelayFailure::of_delivery(failure, event, events.len() == 1));
+            }
+        }
+        if let Some((index, reason)) = unpublishable
+            && let Some(event) = events.get(index)
+        {
+            return Err(RelayFailure::Unpublishable(Halt::of(event, None, reason)));
+        }
+        self.enter(RelayState::Relaying);
+        metrics::gauge!("atlas_relay_stopped").set(0.0);
+        *limit = (*limit * 2).min(BATCH);
+        Ok(true)
+    }
+
+    /// What the events become, up to the first that becomes nothing lawful, and why not.
+    fn compose(&self, events: &[StoredEvent]) -> (Vec<(usize, Outbound)>, Option<(usize, String)>) {
+        let mut messages = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            match (self.messages_of)(event) {
+                Ok(of_event) => messages.extend(of_event.into_iter().map(|m| (index, m))),
+                Err(error) => return (messages, Some((index, chain(&error)))),
+            }
+        }
+        (messages, None)
+    }
+
+    /// Waits for a batch's acknowledgements, renewing the lease beside the wait.
+    async fn land(
+        &self,
+        place: &mut Place,
+        sender: &Sender,
+        mut flight: Flight,
+        stop: &CancellationToken,
+    ) -> Result<Landing, RelayFailure> {
+        let started = Instant::now();
+        let mut waiting = false;
+        let mut look = tokio::time::interval((place.lease / 4).min(LONGEST_SILENCE));
+        look.tick().await;
+        let cut_short = flight::cut_short(stop);
+        tokio::pin!(cut_short);
+        let landing = loop {
+            tokio::select! {
+                landing = flight.land(sender) => break landing,
+                () = &mut cut_short => break flight.cut_short(),
+                _ = look.tick() => {
+                    place.renew().await?;
+                    place.set_gauges().await?;
+                    if !waiting {
+                        waiting = true;
+                        warn!("relay.waiting: kafka does not acknowledge");
+                        self.enter(RelayState::Waiting);
+                    }
+                }
+            }
+        };
+        if waiting && matches!(landing, Landing::Whole { .. }) {
+            let waited = started.elapsed();
+            info!(waited.seconds = waited.as_secs_f64(), "relay.resumed");
+        }
+        Ok(landing)
+    }
+
+    fn enter(&self, state: RelayState) {
+        self.state.send_if_modified(|now| {
+            let changed = *now != state;
+            *now = state;
+            changed
+        });
+    }
+}
+
+/// A place at the feed.
+struct Place {
+    reader: FeedReader,
+    lease: Duration,
+    renewed_at: Instant,
+    gauged_at: Option<Instant>,
+}
+
+impl Place {
+    fn new(reader: FeedReader, lease: Duration) -> Self {
+        Self {
+            reader,
+            lease,
+            renewed_at: Instant::now(),
+            gauged_at: None,
+        }
+    }
+
+    /// The next events. Half of the lease is left at least when they are returned.
+    async fn next_batch(&mut self, limit: i64) -> Result<Vec<StoredEvent>, RelayFailure> {
+        let batch = within(self.lease, self.reader.next_batch(limit)).await?;
+        if self.renewed_at.elapsed() * 2 > self.lease {
+            self.renew().await?;
+        }
+        Ok(batch.events)
+    }
+
+    async fn renew(&mut self) -> Result<(), RelayFailure> {
+        let now = Instant::now();
+        within(self.lease, self.reader.renew()).await?;
+        self.renewed_at = now;
+        Ok(())
+    }
+
+    async fn pass(&mut self, events: &[StoredEvent]) -> Result<(), RelayFailure> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        within(self.lease, self.reader.pass(events)).await?;
+        self.renewed_at = now;
+        Ok(())
+    }
+
+    async fn set_gauges(&mut self) -> Result<(), RelayFailure> {
+        if self
+            .gauged_at
+            .is_some_and(|at| at.elapsed() < GAUGE_INTERVAL)
+        {
+            return Ok(());
+        }
+        let lag = within(self.lease, self.reader.lag()).await?;
+        self.gauged_at = Some(Instant::now());
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("atlas_relay_backlog_events").set(lag.events as f64);
+        metrics::gauge!("atlas_relay_backlog_seconds").set(lag.seconds);
+        Ok(())
+    }
+}

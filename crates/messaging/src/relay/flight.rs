@@ -1,0 +1,177 @@
+//! A batch on its way: sent in order, acknowledged in any.
+
+use std::time::Duration;
+
+use contracts::Outbound;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use rdkafka::error::KafkaError;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::sender::{Sender, size};
+use super::state::is_refusal;
+
+/// How long a batch may still take once the relay was told to stop.
+const LAST_WAIT: Duration = Duration::from_millis(300);
+/// How long it may take to hear what became of each message after the queue was purged.
+const PURGE_WAIT: Duration = Duration::from_secs(1);
+
+/// A message that was not delivered.
+#[derive(Debug)]
+pub(super) struct Undelivered {
+    /// The index of its event in the batch.
+    pub(super) event: usize,
+    /// Its size in bytes.
+    pub(super) size: usize,
+    /// What was said of it.
+    pub(super) error: KafkaError,
+}
+
+/// How a batch came down. Each knows how many of its events, from the first on, were acknowledged.
+#[derive(Debug)]
+pub(super) enum Landing {
+    /// All of it was.
+    Whole { acknowledged: usize },
+    /// A message was not delivered.
+    Broken {
+        acknowledged: usize,
+        failure: Undelivered,
+    },
+    /// It was not waited for any longer.
+    CutShort { acknowledged: usize },
+}
+
+impl Landing {
+    pub(super) const fn acknowledged(&self) -> usize {
+        match self {
+            Self::Whole { acknowledged }
+            | Self::Broken { acknowledged, .. }
+            | Self::CutShort { acknowledged } => *acknowledged,
+        }
+    }
+}
+
+type Delivery = BoxFuture<'static, Result<usize, Undelivered>>;
+
+/// A batch on its way.
+pub(super) struct Flight {
+    /// For each event, its messages that were not acknowledged yet.
+    open: Vec<usize>,
+    deliveries: FuturesUnordered<Delivery>,
+    /// What is nearest to the cause of a failure, of all that was heard so far.
+    failure: Option<Undelivered>,
+    /// Until when the rest is heard, once the queue was purged.
+    last_word: Option<Instant>,
+}
+
+impl Flight {
+    /// Sends the messages of `events` events in order, up to the first that is not even taken.
+    pub(super) fn start(sender: &Sender, events: usize, messages: Vec<(usize, Outbound)>) -> Self {
+        let mut flight = Self {
+            open: vec![0; events],
+            deliveries: FuturesUnordered::new(),
+            failure: None,
+            last_word: None,
+        };
+        for (event, message) in messages {
+            if let Some(open) = flight.open.get_mut(event) {
+                *open += 1;
+            }
+            let size = size(&message);
+            let undelivered = move |error| Undelivered { event, size, error };
+            match sender.send(&message) {
+                Ok(delivery) => {
+                    metrics::counter!("atlas_relay_messages_total", "topic" => message.topic)
+                        .increment(1);
+                    flight.deliveries.push(Box::pin(async move {
+                        match delivery.await {
+                            Ok(Ok(_)) => Ok(event),
+                            Ok(Err((error, _))) => Err(undelivered(error)),
+                            Err(_) => Err(undelivered(KafkaError::Canceled)),
+                        }
+                    }));
+                }
+                Err(error) => {
+                    flight.failure = Some(undelivered(error));
+                    break;
+                }
+            }
+        }
+        flight
+    }
+
+    /// Waits for all acknowledgements. After the first failure nothing more is sent, and it is only
+    /// heard what became of the rest. May be dropped and called again.
+    pub(super) async fn land(&mut self, sender: &Sender) -> Landing {
+        while let Some(outcome) = self.next().await {
+            match outcome {
+                Ok(event) => {
+                    if let Some(open) = self.open.get_mut(event) {
+                        *open = open.saturating_sub(1);
+                    }
+                }
+                Err(undelivered) => {
+                    if self.last_word.is_none() {
+                        sender.purge();
+                        self.last_word = Some(Instant::now() + PURGE_WAIT);
+                    }
+                    if self
+                        .failure
+                        .as_ref()
+                        .is_none_or(|failure| undelivered.blames(failure))
+                    {
+                        self.failure = Some(undelivered);
+                    }
+                }
+            }
+        }
+        let acknowledged = self.acknowledged();
+        match self.failure.take() {
+            Some(failure) => Landing::Broken {
+                acknowledged,
+                failure,
+            },
+            None => Landing::Whole { acknowledged },
+        }
+    }
+
+    /// Gives up waiting.
+    pub(super) fn cut_short(&self) -> Landing {
+        Landing::CutShort {
+            acknowledged: self.acknowledged(),
+        }
+    }
+
+    /// The next thing heard; none once all was, or once the rest is not waited for any longer.
+    async fn next(&mut self) -> Option<Result<usize, Undelivered>> {
+        let next = self.deliveries.next();
+        match self.last_word {
+            None => next.await,
+            Some(last_word) => timeout_at(last_word, next).await.unwrap_or(None),
+        }
+    }
+
+    fn acknowledged(&self) -> usize {
+        self.open.iter().take_while(|open| **open == 0).count()
+    }
+}
+
+impl Undelivered {
+    /// Whether this is nearer to the cause than `other`: a message that was refused for what it is
+    /// takes those down that were sent with it.
+    fn blames(&self, other: &Self) -> bool {
+        match (is_refusal(&self.error), is_refusal(&other.error)) {
+            (true, false) => true,
+            (false, true) => false,
+            (true, true) | (false, false) => self.event < other.event,
+        }
+    }
+}
+
+/// Comes when a batch is not to be waited for any longer.
+pub(super) async fn cut_short(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_WAIT).await;
+}

@@ -1,0 +1,303 @@
+//! What the consumer promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use messaging::{Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received};
+use test_support::eventually;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Broker, Endpoint};
+
+const TOPIC: &str = "facts";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Notes what it handled; cannot handle `poison`, and nothing while it is down.
+#[derive(Clone, Default)]
+struct Notebook {
+    handled: Arc<Mutex<Vec<(String, String)>>>,
+    down: Arc<AtomicBool>,
+}
+
+impl Notebook {
+    fn by_key(&self) -> BTreeMap<String, Vec<String>> {
+        let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value) in self.handled.lock().unwrap().iter() {
+            by_key.entry(key.clone()).or_default().push(value.clone());
+        }
+        by_key
+    }
+
+    async fn holds(&self, expected: &BTreeMap<String, Vec<String>>) {
+        eventually("the messages to be handled", PATIENCE, || async {
+            let seen = self.by_key();
+            if seen == *expected {
+                Ok(())
+            } else {
+                Err(format!("{seen:?}"))
+            }
+        })
+        .await;
+    }
+}
+
+impl Handler for Notebook {
+    async fn handle(&self, messages: &[Received]) -> Result<(), HandleError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(HandleError::Retry("the notebook is away".into()));
+        }
+        let text =
+            |bytes: &Option<Vec<u8>>| String::from_utf8(bytes.clone().unwrap_or_default()).unwrap();
+        if let Some(index) = messages.iter().position(|m| text(&m.value) == "poison") {
+            return Err(HandleError::Unhandled {
+                index,
+                code: "INVALID_JSON".to_owned(),
+                detail: "poison is no JSON".to_owned(),
+            });
+        }
+        let mut handled = self.handled.lock().unwrap();
+        handled.extend(messages.iter().map(|m| (text(&m.key), text(&m.value))));
+        Ok(())
+    }
+}
+
+struct Running {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+    state: watch::Receiver<ConsumerState>,
+}
+
+impl Running {
+    fn start(broker: &Endpoint, notebook: &Notebook) -> Self {
+        Self::start_on(broker, TOPIC, notebook)
+    }
+
+    /// The group is named as the topic.
+    fn start_on(broker: &Endpoint, topic: &str, notebook: &Notebook) -> Self {
+        let options = ConsumerOptions {
+            kafka: broker.kafka(),
+            group: topic.to_owned(),
+            topics: vec![topic.to_owned()],
+            session: Duration::from_secs(6),
+        };
+        let consumer = Consumer::new(options, notebook.clone());
+        let state = consumer.state();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(consumer.run(stop.clone()));
+        Self { task, stop, state }
+    }
+
+    async fn becomes(
+        &mut self,
+        what: &str,
+        wanted: impl Fn(&ConsumerState) -> bool,
+    ) -> ConsumerState {
+        let waited = tokio::time::timeout(PATIENCE, self.state.wait_for(|state| wanted(state)));
+        let found = waited.await.map(|state| state.unwrap().clone());
+        found.unwrap_or_else(|_| panic!("waited for {what}; it is {:?}", *self.state.borrow()))
+    }
+
+    async fn stop(self) -> Duration {
+        let told = Instant::now();
+        self.stop.cancel();
+        self.task.await.unwrap();
+        told.elapsed()
+    }
+}
+
+fn expected(rows: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+    rows.iter()
+        .map(|(key, values)| {
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            ((*key).to_owned(), values)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_handled_does_not_come_again() {
+    let broker = Broker::with_topics(&[TOPIC]);
+    goes_on_after_what_was_handled(&broker, TOPIC).await;
+}
+
+pub(crate) async fn goes_on_after_what_was_handled(broker: &Endpoint, topic: &str) {
+    broker.write(topic, "a", &["1", "2", "3"]);
+    broker.write(topic, "b", &["1", "2"]);
+    let notebook = Notebook::default();
+    let consumer = Running::start_on(broker, topic, &notebook);
+    notebook
+        .holds(&expected(&[("a", &["1", "2", "3"]), ("b", &["1", "2"])]))
+        .await;
+    let took = consumer.stop().await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+
+    broker.write(topic, "a", &["4"]);
+    let consumer = Running::start_on(broker, topic, &notebook);
+    notebook
+        .holds(&expected(&[
+            ("a", &["1", "2", "3", "4"]),
+            ("b", &["1", "2"]),
+        ]))
+        .await;
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_handled_holds_its_partition_and_no_other() {
+    let broker = Broker::with_topics(&[TOPIC]);
+    holds_a_partition_behind_poison(&broker, TOPIC).await;
+}
+
+pub(crate) async fn holds_a_partition_behind_poison(broker: &Endpoint, topic: &str) {
+    // Keys that lie on different partitions.
+    broker.write(topic, "a", &["1", "2", "poison", "4"]);
+    let notebook = Notebook::default();
+    let mut consumer = Running::start_on(broker, topic, &notebook);
+    let state = consumer
+        .becomes("stuck", |state| !state.stuck.is_empty())
+        .await;
+    let stuck = &state.stuck[0];
+    assert_eq!(
+        (stuck.offset, stuck.code.as_str(), stuck.detail.as_str()),
+        (2, "INVALID_JSON", "poison is no JSON")
+    );
+
+    let mut others = BTreeSet::new();
+    for key in ["b", "c", "d", "e", "f"] {
+        broker.write(topic, key, &["1"]);
+    }
+    let records = broker.read(topic);
+    for record in &records {
+        if record.partition != stuck.partition {
+            others.insert(record.key.clone());
+        }
+    }
+    assert!(!others.is_empty(), "{records:?}");
+    let mut rows = vec![("a", &["1", "2"][..])];
+    rows.extend(others.iter().map(|key| (key.as_str(), &["1"][..])));
+    notebook.holds(&expected(&rows)).await;
+
+    // It is a member still: what comes later to the others is handled, too.
+    eventually("the commits", PATIENCE, || async {
+        let committed = broker.committed(topic);
+        if committed.len() > 1 {
+            Ok(())
+        } else {
+            Err(format!("{committed:?}"))
+        }
+    })
+    .await;
+    consumer.stop().await;
+    assert_eq!(broker.committed(topic)[&stuck.partition], 2);
+
+    // Another member finds the message where it was.
+    let mut again = Running::start_on(broker, topic, &notebook);
+    let state = again
+        .becomes("stuck again", |state| !state.stuck.is_empty())
+        .await;
+    assert_eq!(state.stuck[0], *stuck);
+    again.stop().await;
+    assert_eq!(notebook.by_key()["a"], ["1", "2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_dependency_is_down_nothing_is_committed_or_lost() {
+    let broker = Broker::with_topics(&[TOPIC]);
+    let notebook = Notebook::default();
+    notebook.down.store(true, Ordering::SeqCst);
+    let mut consumer = Running::start(&broker, &notebook);
+    broker.write(TOPIC, "a", &["1", "2"]);
+    consumer
+        .becomes("waiting", |state| state.waiting == 1)
+        .await;
+    broker.write(TOPIC, "a", &["3"]);
+    assert_eq!(broker.committed(TOPIC), BTreeMap::new());
+
+    notebook.down.store(false, Ordering::SeqCst);
+    notebook.holds(&expected(&[("a", &["1", "2", "3"])])).await;
+    consumer
+        .becomes("well", |state| *state == ConsumerState::default())
+        .await;
+    consumer.stop().await;
+    let committed: Vec<_> = broker.committed(TOPIC).into_values().collect();
+    assert_eq!(committed, [3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_kafka_passes() {
+    let broker = Broker::with_topics(&[TOPIC]);
+    let notebook = Notebook::default();
+    let consumer = Running::start(&broker, &notebook);
+    broker.write(TOPIC, "a", &["1"]);
+    notebook.holds(&expected(&[("a", &["1"])])).await;
+
+    broker.down();
+    broker.up();
+    broker.write(TOPIC, "a", &["2"]);
+    eventually("what came after the outage", PATIENCE, || async {
+        let seen = notebook.by_key();
+        let found = seen["a"].contains(&"2".to_owned());
+        if found {
+            Ok(())
+        } else {
+            Err(format!("{seen:?}"))
+        }
+    })
+    .await;
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_kafka_it_ends_when_told_to() {
+    let broker = Broker::with_topics(&[TOPIC]);
+    let notebook = Notebook::default();
+    let consumer = Running::start(&broker, &notebook);
+    broker.write(TOPIC, "a", &["1"]);
+    notebook.holds(&expected(&[("a", &["1"])])).await;
+    broker.down();
+    let took = consumer.stop().await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_come_and_go_and_every_message_is_handled() {
+    let broker = Broker::with_topics(&[TOPIC]);
+    shares_with_members_that_come_and_go(&broker, TOPIC).await;
+}
+
+pub(crate) async fn shares_with_members_that_come_and_go(broker: &Endpoint, topic: &str) {
+    let notebook = Notebook::default();
+    let first = Running::start_on(broker, topic, &notebook);
+    let keys = ["a", "b", "c", "d", "e", "f"];
+    for key in keys {
+        broker.write(topic, key, &["1"]);
+    }
+    let second = Running::start_on(broker, topic, &notebook);
+    for key in keys {
+        broker.write(topic, key, &["2"]);
+    }
+    first.stop().await;
+    for key in keys {
+        broker.write(topic, key, &["3"]);
+    }
+    eventually("everything to be handled", PATIENCE, || async {
+        let seen = notebook.by_key();
+        let whole = keys.iter().all(|key| {
+            let mut values = seen.get(*key).cloned().unwrap_or_default();
+            values.dedup();
+            let first: BTreeSet<_> = values.iter().cloned().collect();
+            first.len() == 3
+        });
+        if whole {
+            Ok(())
+        } else {
+            Err(format!("{seen:?}"))
+        }
+    })
+    .await;
+    second.stop().await;
+}
