@@ -1,0 +1,24 @@
+//! Read models: tables that follow the event feed, their reads, and what each viewer may see.
+//!
+//! Each read model owns its tables: it is the only one to write them, inside the transaction that
+//! moves its checkpoint, and the only one to read them. A row moves from its version to the next
+//! and never otherwise, so repeated delivery changes nothing.
+//!
+//! Deliberately absent: HTTP, the driving of the feed ([`event_store::Follower`] does that), and
+//! anything that decides.
+//!
+//! Where to start: [`orders`], [`workshops`] and [`bonus`] for a read model each, [`redaction`] for
+//! who may see what, and [`Snapshot`] for reading rows together with their position.
+
+pub mod bonus;
+mod following;
+pub mod orders;
+mod page;
+pub mod redaction;
+mod row_sets;
+mod snapshot;
+pub mod workshops;
+
+pub use following::Gap;
+pub use page::Slice;
+pub use snapshot::Snapshot;

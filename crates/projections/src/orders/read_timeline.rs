@@ -1,0 +1,143 @@
+//! An order's life, fact by fact.
+
+use std::error::Error;
+
+use event_store::Version;
+use kernel::{CommissionerId, EventId, OrderId, WorkshopId};
+use order_domain::order::stored;
+use sqlx::PgConnection;
+
+use super::load_rows::read_actor;
+use super::read_model::RecordedEvent;
+use super::view::TimelineEntry;
+use crate::page::Slice;
+use crate::redaction::{Sight, Viewer, redact_event};
+
+/// Why a timeline cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum TimelineError {
+    /// The database failed.
+    #[error("the timeline was not read")]
+    Database(#[from] sqlx::Error),
+    /// It holds an event that this release cannot read.
+    #[error("event {event_id} of order {order_id} cannot be read")]
+    Unreadable {
+        /// The order.
+        order_id: OrderId,
+        /// The event.
+        event_id: EventId,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// Tells at most `limit` facts after the version `after`, oldest first, as the viewer may know
+/// them; none if there is no such order, or the viewer may not know of it. The key of the page is
+/// the last version told.
+///
+/// # Errors
+/// See [`TimelineError`].
+pub async fn read_timeline(
+    connection: &mut PgConnection,
+    viewer: Viewer,
+    order_id: OrderId,
+    after: Version,
+    limit: i64,
+) -> Result<Option<Slice<TimelineEntry, Version>>, TimelineError> {
+    let Some(sight) = sight(connection, viewer, order_id).await? else {
+        return Ok(None);
+    };
+    // A viewer who is not told everything is told as much in a page as anyone else.
+    let wanted = limit.saturating_add(1);
+    let mut entries = Vec::new();
+    let mut after = after;
+    loop {
+        let events = recorded(connection, order_id, after, wanted).await?;
+        let Some(last) = events.last() else {
+            break;
+        };
+        after = last.version;
+        entries.extend(events.iter().filter_map(|event| redact_event(sight, event)));
+        if i64::try_from(entries.len()).unwrap_or(i64::MAX) >= wanted {
+            break;
+        }
+    }
+    Ok(Some(Slice::cut(entries, limit, |last| {
+        Version::new(last.version)
+    })))
+}
+
+async fn sight(
+    connection: &mut PgConnection,
+    viewer: Viewer,
+    order_id: OrderId,
+) -> Result<Option<Sight>, sqlx::Error> {
+    let seated = match viewer {
+        Viewer::Workshop(id) => Some(id.as_uuid()),
+        Viewer::Commissioner(_) | Viewer::Marketplace => None,
+    };
+    let parties = sqlx::query!(
+        r#"
+        SELECT o.commissioner_id, o.workshop_id,
+               EXISTS (SELECT FROM read.invitations i
+                       WHERE i.order_id = o.order_id AND i.workshop_id = $2) AS "has_seat!"
+        FROM read.orders o
+        WHERE o.order_id = $1
+        "#,
+        order_id.as_uuid(),
+        seated,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(parties.and_then(|parties| {
+        viewer.sight(
+            CommissionerId::from_uuid(parties.commissioner_id),
+            parties.workshop_id.map(WorkshopId::from_uuid),
+            |_| parties.has_seat,
+        )
+    }))
+}
+
+async fn recorded(
+    connection: &mut PgConnection,
+    order_id: OrderId,
+    after: Version,
+    limit: i64,
+) -> Result<Vec<RecordedEvent>, TimelineError> {
+    let records = sqlx::query!(
+        r#"
+        SELECT version, event_id, event_type, event_version, payload, actor_role, actor_id,
+               on_behalf_of_role, on_behalf_of_id
+        FROM read.timeline
+        WHERE order_id = $1 AND version > $2
+        ORDER BY version
+        LIMIT $3
+        "#,
+        order_id.as_uuid(),
+        after.get(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+
+    records
+        .into_iter()
+        .map(|record| {
+            let event = stored::decode(&record.event_type, &record.event_version, &record.payload)
+                .map_err(|source| TimelineError::Unreadable {
+                    order_id,
+                    event_id: EventId::from_uuid(record.event_id),
+                    source: Box::new(source),
+                })?;
+            let in_place_of = record.on_behalf_of_role.zip(record.on_behalf_of_id);
+            Ok(RecordedEvent {
+                version: Version::new(record.version),
+                actor: read_actor(&record.actor_role, record.actor_id, "actor_role")?,
+                on_behalf_of: in_place_of
+                    .map(|(role, id)| read_actor(&role, id, "on_behalf_of_role"))
+                    .transpose()?,
+                event,
+            })
+        })
+        .collect()
+}

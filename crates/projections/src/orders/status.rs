@@ -1,0 +1,129 @@
+//! The words that the `orders` read model stores and shows: states of orders, invitations, stages.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A stored word that this release does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?} is no {kind}")]
+pub struct UnknownWord {
+    /// What was expected.
+    pub kind: &'static str,
+    /// What was found.
+    pub word: String,
+}
+
+macro_rules! words {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// The word, the same in the tables and on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(UnknownWord { kind: stringify!($name), word: word.to_owned() }),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// The state of an order.
+    OrderState {
+        /// Workshops are asked, offers come in.
+        Negotiating = "negotiating",
+        /// An offer is confirmed, its stages run.
+        InProgress = "inProgress",
+        /// The last stage is completed.
+        Finished = "finished",
+        /// A cancellation waits for an operator.
+        Disputed = "disputed",
+        /// The work was accepted.
+        Completed = "completed",
+        /// It ended without accepted work.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// The status of a workshop's seat at an order.
+    InvitationStatus {
+        /// Invited, and no answer yet.
+        Pending = "pending",
+        /// Its offer stands.
+        Offered = "offered",
+        /// Its offer was taken.
+        Confirmed = "confirmed",
+        /// It will not make an offer.
+        Declined = "declined",
+        /// It took its offer back.
+        Withdrawn = "withdrawn",
+        /// Another offer was taken, or none.
+        NotSelected = "notSelected",
+    }
+}
+
+words! {
+    /// The status of a stage.
+    StageStatus {
+        /// Not done yet.
+        Pending = "pending",
+        /// Done, says the workshop; the commissioner has to approve.
+        AwaitingApproval = "awaitingApproval",
+        /// Done.
+        Completed = "completed",
+    }
+}
+
+words! {
+    /// The state that a dispute was opened in.
+    DisputedFrom {
+        /// During the work.
+        InProgress = "inProgress",
+        /// After the work.
+        Finished = "finished",
+    }
+}
+
+words! {
+    /// The part that somebody plays.
+    RoleName {
+        /// Asks for a piece.
+        Commissioner = "commissioner",
+        /// Makes pieces.
+        Workshop = "workshop",
+        /// Runs the marketplace.
+        Operator = "operator",
+        /// Reads.
+        Analyst = "analyst",
+    }
+}

@@ -1,0 +1,15 @@
+//! The read models on real Postgres: rows follow events, and reads find them.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod histories;
+mod lists;
+mod plans;
+mod rows_equal_a_fold;
+mod safety_net;
+mod store;
+mod timeline;
+mod workshops;

@@ -1,0 +1,152 @@
+//! A store with events in it, and the read models driven by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_store::{
+    Append, Follower, NewEvent, ReadModel, StoredEvent, StreamId, Version, append, load,
+};
+use kernel::{Actor, EventId, Metadata, OrderId, Role, WorkshopId};
+use order_domain::Encoded;
+use order_domain::workshop::{self, WorkshopEvent, WorkshopFact};
+use projections::orders::Orders;
+use projections::workshops::Workshops;
+use sqlx::PgPool;
+use test_support::TestDatabase;
+use uuid::Uuid;
+
+use crate::histories::Happened;
+
+/// A database, and how the applications reach it.
+pub(crate) struct Store {
+    pub(crate) pool: PgPool,
+    database: TestDatabase,
+}
+
+impl Store {
+    pub(crate) async fn create() -> Self {
+        let database = TestDatabase::create().await;
+        Self {
+            pool: database.pool_app().await,
+            database,
+        }
+    }
+
+    /// Connections as the owner of the tables.
+    pub(crate) async fn owner(&self) -> PgPool {
+        self.database.pool_owner().await
+    }
+
+    /// Appends what happened to an order after `expected` events.
+    pub(crate) async fn append_order(
+        &self,
+        order_id: OrderId,
+        expected: i64,
+        happened: &[Happened],
+    ) {
+        let events = (expected + 1..).zip(happened).map(|(version, happened)| {
+            let encoded = order_domain::order::stored::encode(&happened.event);
+            let event_id = derived(order_id.as_uuid(), version);
+            new_event(event_id, encoded, happened.actor, happened.on_behalf_of)
+        });
+        self.append(StreamId::order(order_id), expected, events.collect())
+            .await;
+    }
+
+    /// Makes a directory entry say this.
+    pub(crate) async fn put_workshop(
+        &self,
+        id: WorkshopId,
+        expected: i64,
+        name: &str,
+        accepts: bool,
+    ) {
+        let name = name.to_owned().try_into().unwrap();
+        let event = WorkshopEvent {
+            workshop_id: id,
+            occurred_at: "2027-01-01T00:00:00Z".parse().unwrap(),
+            fact: if expected == 0 {
+                WorkshopFact::WorkshopRegistered {
+                    name,
+                    accepts_commissions: accepts,
+                }
+            } else {
+                WorkshopFact::WorkshopChanged {
+                    name,
+                    accepts_commissions: accepts,
+                }
+            },
+        };
+        let operator = Actor::new(Role::Operator, Uuid::from_u128(0x0e));
+        let event = new_event(
+            derived(id.as_uuid(), expected + 1),
+            workshop::stored::encode(&event),
+            operator,
+            None,
+        );
+        self.append(StreamId::workshop(id), expected, vec![event])
+            .await;
+    }
+
+    async fn append(&self, stream: StreamId, expected: i64, events: Vec<NewEvent>) {
+        let mut connection = self.pool.acquire().await.unwrap();
+        let events = Append::to(stream, Version::new(expected), events);
+        append(&mut connection, &events).await.unwrap();
+    }
+
+    /// Brings both read models up to date, as the projector does.
+    pub(crate) async fn catch_up(&self) {
+        let models: [Arc<dyn ReadModel>; 2] = [Arc::new(Orders), Arc::new(Workshops)];
+        for model in models {
+            Follower::new(
+                model,
+                self.database.options("atlas_app"),
+                "test".to_owned(),
+                Duration::from_secs(10),
+            )
+            .catch_up()
+            .await
+            .unwrap();
+        }
+    }
+
+    /// All events of these orders, in the order of positions.
+    pub(crate) async fn events(&self, orders: &[OrderId]) -> Vec<StoredEvent> {
+        let streams: Vec<_> = orders.iter().copied().map(StreamId::order).collect();
+        let mut connection = self.pool.acquire().await.unwrap();
+        let loaded = load(&mut connection, &streams).await.unwrap();
+        let mut events: Vec<_> = loaded
+            .into_iter()
+            .flat_map(|stream| stream.events)
+            .collect();
+        events.sort_by_key(|event| event.position);
+        events
+    }
+}
+
+/// An id for the event of a stream at a version.
+fn derived(stream: Uuid, version: i64) -> EventId {
+    EventId::from_uuid(Uuid::new_v5(&stream, &version.to_be_bytes()))
+}
+
+fn new_event(
+    event_id: EventId,
+    encoded: Encoded,
+    actor: Actor,
+    on_behalf_of: Option<Actor>,
+) -> NewEvent {
+    NewEvent {
+        event_id,
+        event_type: encoded.event_type,
+        event_version: encoded.event_version,
+        payload: encoded.payload,
+        metadata: Metadata {
+            actor: Some(actor),
+            on_behalf_of,
+            correlation_id: event_id.as_uuid(),
+            causation_id: None,
+            traceparent: None,
+            idempotency_key: None,
+        },
+    }
+}
