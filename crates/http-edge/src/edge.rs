@@ -1,0 +1,129 @@
+//! The layers around every route, in their one order.
+//!
+//! From the outside in: `seal` (request id, headers of every answer, problems completed), then for
+//! API routes alone `observe` (span, metrics, log line), `admit` (bounded concurrency) and
+//! `end_in_time` (deadline); innermost, panics become 500. Health, metrics and documents stand
+//! outside of the bounds: they must answer when the API is full.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use kernel::IdSource;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::observe::{ContinueTrace, observe};
+use crate::problem::Occurrence;
+use crate::request_id::X_REQUEST_ID;
+use crate::write_mark::WriteMark;
+use crate::{Code, Outcome, Problem, RequestId};
+
+/// What surrounds the routes of an API.
+#[derive(Clone)]
+pub struct Edge {
+    /// Gives ids to requests that bring none.
+    pub ids: Arc<dyn IdSource>,
+    /// How long a request may take before it is answered with 504.
+    pub timeout: Duration,
+    /// How many requests may be under way at once; one more is answered with 503.
+    pub max_in_flight: usize,
+    /// Takes up the caller's trace.
+    pub continue_trace: ContinueTrace,
+}
+
+impl Edge {
+    /// Puts the layers around `api`, the routes of the contract, and `open`, the routes that must
+    /// always answer (health, metrics, documents).
+    pub fn around(self, api: Router, open: Router) -> Router {
+        let in_flight = Arc::new(Semaphore::new(self.max_in_flight));
+        let api = api
+            .fallback(no_such_route)
+            .method_not_allowed_fallback(wrong_method)
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn_with_state(self.timeout, end_in_time))
+            .layer(from_fn_with_state(in_flight, admit))
+            .layer(from_fn_with_state(self.continue_trace, observe));
+        let open = open
+            .method_not_allowed_fallback(wrong_method)
+            .layer(CatchPanicLayer::custom(panicked));
+        api.merge(open).layer(from_fn_with_state(self.ids, seal))
+    }
+}
+
+async fn no_such_route() -> Problem {
+    Problem::not_found("there is no such path; see /openapi.json for those that there are")
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(
+        Code::MethodNotAllowed,
+        "this path does not take this method; the Allow header lists those that it takes",
+    )
+}
+
+/// The panic itself was logged where it happened.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::bug().into_response()
+}
+
+async fn end_in_time(State(timeout): State<Duration>, request: Request, next: Next) -> Response {
+    let mark = WriteMark::of(request.extensions());
+    match tokio::time::timeout(timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => too_late(mark.outcome()).into_response(),
+    }
+}
+
+fn too_late(outcome: Outcome) -> Problem {
+    let detail = match outcome {
+        Outcome::None => "the request took too long and was given up; nothing was changed",
+        Outcome::Unknown => {
+            "the request took too long; it may still change something: repeat it with the same \
+             Idempotency-Key to learn"
+        }
+    };
+    Problem::new(Code::Timeout, detail).with_outcome(outcome)
+}
+
+async fn admit(State(in_flight): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let Ok(_permit) = in_flight.try_acquire() else {
+        return Problem::new(
+            Code::Overloaded,
+            "too many requests are under way; try again in a moment",
+        )
+        .into_response();
+    };
+    next.run(request).await
+}
+
+async fn seal(State(ids): State<Arc<dyn IdSource>>, mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers(), &*ids);
+    let mark = WriteMark::default();
+    let path = request.uri().path().to_owned();
+    request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(mark.clone());
+    let mut response = next.run(request).await;
+    let occurrence = Occurrence {
+        path: &path,
+        request_id: id.as_str(),
+        outcome: mark.outcome(),
+    };
+    Problem::complete(&mut response, occurrence);
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id.to_header());
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache, no-transform"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

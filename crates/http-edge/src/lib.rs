@@ -1,0 +1,41 @@
+//! What both HTTP APIs share: problems, principals, what is read from a request, and the layers
+//! around every route.
+//!
+//! Deliberately absent: routes, and anything of a domain or of storage; versions are bare numbers
+//! and position tokens bare text here. Start at [`Edge`], which surrounds the routes, and at
+//! [`Problem`], which every refusal is.
+
+mod code;
+mod edge;
+mod etag;
+mod headers;
+mod json_body;
+mod observe;
+mod paging;
+mod path;
+mod principal;
+mod problem;
+mod query;
+mod request_id;
+mod responses;
+mod strict_json;
+mod token;
+mod write_mark;
+
+pub use code::Code;
+pub use edge::Edge;
+pub use etag::{ETag, IfNoneMatch};
+pub use headers::{IdempotencyKey, IfMatch, MinPosition, NoIfMatch};
+pub use json_body::{JsonBody, MAX_BODY_BYTES};
+pub use observe::ContinueTrace;
+pub use paging::{List, Listing, Page, PageParams};
+pub use path::{Path, Segment, Segments};
+pub use principal::{
+    Admits, Anyone, Commissioners, CommissionersOrOperators, Operators, Parties, Principal,
+    Workshops, WorkshopsOrOperators,
+};
+pub use problem::{FieldError, Outcome, Problem};
+pub use query::Query;
+pub use request_id::RequestId;
+pub use responses::problem_responses;
+pub use token::{Keys, TokenError, TokenVerifier, WeakSecret};

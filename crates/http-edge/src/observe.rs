@@ -1,0 +1,131 @@
+//! What is seen of a request: a span in the caller's trace, one line when it was answered, and
+//! the time that it took.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use crate::headers::single;
+use crate::{Problem, RequestId};
+
+/// Makes a span a part of the trace that a `traceparent` names, if there is a well-formed one.
+pub type ContinueTrace = fn(&Span, Option<&str>);
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The layer.
+pub(crate) async fn observe(
+    State(continue_trace): State<ContinueTrace>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = known_method(request.method());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .cloned()
+        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+    let span = tracing::info_span!(
+        "http.request",
+        otel.kind = "server",
+        otel.name = format!("{method} {route}"),
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        request_id = request
+            .extensions()
+            .get::<RequestId>()
+            .map(RequestId::as_str),
+        actor = Empty,
+    );
+    let traceparent = single(request.headers(), &TRACEPARENT).ok().flatten();
+    continue_trace(&span, traceparent);
+    let started = Instant::now();
+    async {
+        let response = next.run(request).await;
+        record(method, route, &response, started.elapsed());
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+fn record(method: &'static str, route: String, response: &Response, took: Duration) {
+    let status = response.status();
+    let span = Span::current();
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    metrics::histogram!(
+        "atlas_http_request_seconds",
+        "method" => method,
+        "route" => route.clone(),
+        "status" => status.as_u16().to_string(),
+    )
+    .record(took);
+    log(method, &route, response, took);
+}
+
+fn log(method: &'static str, route: &str, response: &Response, took: Duration) {
+    let status = response.status().as_u16();
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let problem = response.extensions().get::<Problem>();
+    let code = problem.map(|problem| problem.code().as_str());
+    let detail = problem.map(Problem::detail);
+    let cause = problem
+        .and_then(Problem::cause)
+        .map(|cause| cause as &(dyn std::error::Error + 'static));
+    match status {
+        500 => tracing::error!(
+            method,
+            route,
+            status,
+            duration_ms,
+            code,
+            detail,
+            cause,
+            "failed"
+        ),
+        501.. => tracing::warn!(
+            method,
+            route,
+            status,
+            duration_ms,
+            code,
+            detail,
+            cause,
+            "failed"
+        ),
+        _ => tracing::info!(
+            method,
+            route,
+            status,
+            duration_ms,
+            code,
+            detail,
+            cause,
+            "answered"
+        ),
+    }
+}
+
+/// Keeps made-up methods from making up labels.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}

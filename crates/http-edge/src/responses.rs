@@ -1,0 +1,117 @@
+//! Declaring in OpenAPI how a route refuses: [`problems!`](crate::problems) makes a type that
+//! stands for a set of codes.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+use crate::Code;
+use crate::problem::PROBLEM_JSON;
+
+impl Code {
+    /// How every route of an API may refuse.
+    pub const ANY: &[Self] = &[
+        Self::MalformedRequest,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::Internal,
+        Self::Overloaded,
+        Self::StoreUnavailable,
+        Self::Timeout,
+    ];
+
+    /// How every reading route may refuse, beside [`ANY`](Self::ANY).
+    pub const READ: &[Self] = &[Self::ProjectionLagging, Self::PositionForeign];
+
+    /// How every command may refuse, beside [`ANY`](Self::ANY).
+    pub const COMMAND: &[Self] = &[
+        Self::ConcurrentModification,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::ValidationFailed,
+        Self::IdempotencyKeyReused,
+        Self::UnreadableEvent,
+    ];
+
+    /// How every command on an existing order may refuse, beside [`COMMAND`](Self::COMMAND).
+    pub const ORDER_COMMAND: &[Self] = &[
+        Self::NotFound,
+        Self::IllegalTransition,
+        Self::VersionMismatch,
+    ];
+}
+
+/// Declares a type for the `responses(…)` of `#[utoipa::path]` that stands for sets of codes.
+///
+/// ```
+/// http_edge::problems! {
+///     /// How confirming an offer is refused.
+///     pub ConfirmOfferProblems: Code::ANY, Code::COMMAND, &[Code::OfferOutdated];
+/// }
+/// ```
+#[macro_export]
+macro_rules! problems {
+    ($($(#[$doc:meta])* $vis:vis $name:ident: $($codes:expr),+;)+) => {$(
+        $(#[$doc])*
+        $vis struct $name;
+
+        impl ::utoipa::IntoResponses for $name {
+            fn responses() -> ::std::collections::BTreeMap<
+                ::std::string::String,
+                ::utoipa::openapi::RefOr<::utoipa::openapi::response::Response>,
+            > {
+                use $crate::Code;
+                $crate::problem_responses(&[$($codes),+])
+            }
+        }
+    )+};
+}
+
+/// The OpenAPI responses of these codes, one a status.
+#[must_use]
+pub fn problem_responses(sets: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut statuses: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in sets.iter().copied().flatten().copied() {
+        let codes = statuses.entry(code.status().as_u16()).or_default();
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    statuses
+        .into_iter()
+        .map(|(status, codes)| (status.to_string(), RefOr::T(response(status, &codes))))
+        .collect()
+}
+
+fn response(status: u16, codes: &[Code]) -> Response {
+    let lines: Vec<_> = codes
+        .iter()
+        .map(|code| format!("- `{}`: {}", code.as_str(), code.when()))
+        .collect();
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(lines.join("\n"))
+        .content(PROBLEM_JSON, content);
+    if status == 401 {
+        response = response.header(
+            "WWW-Authenticate",
+            header(Type::String, "How to authenticate."),
+        );
+    }
+    if matches!(status, 429 | 503) {
+        let text = "After how many seconds it is worth to try again.";
+        response = response.header("Retry-After", header(Type::Integer, text));
+    }
+    response.build()
+}
+
+fn header(schema_type: Type, description: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(schema_type)))
+        .description(Some(description))
+        .build()
+}

@@ -1,0 +1,350 @@
+//! JSON read to the letter: keys that stand twice are refused, even unknown ones, and so is every
+//! value of another type than the one asked for. serde by itself takes the last of two keys, and
+//! an array in the place of an object; and its messages speak of Rust.
+
+use std::fmt::{self, Display};
+
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
+};
+use serde::{Deserialize, forward_to_deserialize_any};
+use serde_json::{Map, Number, Value};
+
+/// Where a text is not what was asked for, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mismatch {
+    /// The place, as a JSON pointer; empty for the whole.
+    pub(crate) pointer: String,
+    /// What stands there, and what should.
+    pub(crate) detail: String,
+}
+
+/// Reads a text as JSON without double keys.
+pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
+    match serde_json::from_slice(text) {
+        Ok(Unambiguous(value)) => Ok(value),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads a value as a type.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Mismatch> {
+    T::deserialize(Strict(value))
+}
+
+/// A value none of whose objects names a key twice.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UnambiguousVisitor).map(Self)
+    }
+}
+
+struct UnambiguousVisitor;
+
+impl<'de> Visitor<'de> for UnambiguousVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unambiguous(value)) = seq.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut values = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if values.contains_key(&key) {
+                return Err(de::Error::custom(format_args!(
+                    "the key {key:?} stands twice"
+                )));
+            }
+            let Unambiguous(value) = map.next_value()?;
+            values.insert(key, value);
+        }
+        Ok(Value::Object(values))
+    }
+}
+
+impl Mismatch {
+    fn here(detail: impl Into<String>) -> Self {
+        Self {
+            pointer: String::new(),
+            detail: detail.into(),
+        }
+    }
+
+    fn expected(what: impl Display, found: &Value) -> Self {
+        let found = match found {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        Self::here(format!("expected {what}, found {found}"))
+    }
+
+    /// The same mismatch, seen from one step further out.
+    fn under(mut self, step: impl Display) -> Self {
+        let step = step.to_string().replace('~', "~0").replace('/', "~1");
+        self.pointer = format!("/{step}{}", self.pointer);
+        self
+    }
+}
+
+impl Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+impl de::Error for Mismatch {
+    fn custom<T: Display>(message: T) -> Self {
+        Self::here(message.to_string())
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::here(format!("the key {field:?} is missing"))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::here(format!("expected one of {}", expected.join(", ")))
+    }
+}
+
+/// A value that gives itself only as what it is.
+struct Strict(Value);
+
+macro_rules! whole_numbers {
+    ($($method:ident: $type:ident, $visit:ident, $as:ident;)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+            let number = self.0.$as().and_then(|number| $type::try_from(number).ok());
+            match number {
+                Some(number) => visitor.$visit(number),
+                None => Err(Mismatch::expected(
+                    format_args!("a whole number from {} to {}", $type::MIN, $type::MAX),
+                    &self.0,
+                )),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Strict {
+    type Error = Mismatch;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self.0 {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(value),
+            Value::Number(number) => visit_number(&number, visitor),
+            Value::String(text) => visitor.visit_string(text),
+            Value::Array(values) => visitor.visit_seq(Elements::of(values)),
+            Value::Object(values) => visitor.visit_map(Entries::of(values)),
+        }
+    }
+
+    whole_numbers! {
+        deserialize_u8: u8, visit_u8, as_u64;
+        deserialize_u16: u16, visit_u16, as_u64;
+        deserialize_u32: u32, visit_u32, as_u64;
+        deserialize_u64: u64, visit_u64, as_u64;
+        deserialize_i8: i8, visit_i8, as_i64;
+        deserialize_i16: i16, visit_i16, as_i64;
+        deserialize_i32: i32, visit_i32, as_i64;
+        deserialize_i64: i64, visit_i64, as_i64;
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        let Value::Bool(value) = self.0 else {
+            return Err(Mismatch::expected("true or false", &self.0));
+        };
+        visitor.visit_bool(value)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        let Value::String(text) = self.0 else {
+            return Err(Mismatch::expected("a string", &self.0));
+        };
+        visitor.visit_string(text)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        if self.0.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        let Value::Array(values) = self.0 else {
+            return Err(Mismatch::expected("an array", &self.0));
+        };
+        visitor.visit_seq(Elements::of(values))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        let Value::Object(values) = self.0 else {
+            return Err(Mismatch::expected("an object", &self.0));
+        };
+        visitor.visit_map(Entries::of(values))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        let Value::String(name) = &self.0 else {
+            return Err(Mismatch::expected("a string", &self.0));
+        };
+        let name: StrDeserializer<'_, Mismatch> = name.as_str().into_deserializer();
+        visitor.visit_enum(name)
+    }
+
+    forward_to_deserialize_any! {
+        f32 f64 i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+        ignored_any
+    }
+}
+
+fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value, Mismatch> {
+    match (number.as_u64(), number.as_i64(), number.as_f64()) {
+        (Some(number), _, _) => visitor.visit_u64(number),
+        (None, Some(number), _) => visitor.visit_i64(number),
+        (None, None, Some(number)) => visitor.visit_f64(number),
+        (None, None, None) => Err(Mismatch::here("the number is too large")),
+    }
+}
+
+struct Elements {
+    rest: std::iter::Enumerate<std::vec::IntoIter<Value>>,
+}
+
+impl Elements {
+    fn of(values: Vec<Value>) -> Self {
+        Self {
+            rest: values.into_iter().enumerate(),
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Elements {
+    type Error = Mismatch;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Mismatch> {
+        self.rest
+            .next()
+            .map(|(index, value)| seed.deserialize(Strict(value)).map_err(|m| m.under(index)))
+            .transpose()
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
+    }
+}
+
+struct Entries {
+    rest: serde_json::map::IntoIter,
+    current: Option<(String, Value)>,
+}
+
+impl Entries {
+    fn of(values: Map<String, Value>) -> Self {
+        Self {
+            rest: values.into_iter(),
+            current: None,
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries {
+    type Error = Mismatch;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Mismatch> {
+        self.current = self.rest.next();
+        self.current
+            .as_ref()
+            .map(|(key, _)| seed.deserialize(key.as_str().into_deserializer()))
+            .transpose()
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Mismatch> {
+        match self.current.take() {
+            Some((key, value)) => seed
+                .deserialize(Strict(value))
+                .map_err(|mismatch| mismatch.under(key)),
+            None => Err(Mismatch::here("a value without a key")),
+        }
+    }
+}

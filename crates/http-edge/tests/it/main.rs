@@ -1,0 +1,18 @@
+//! The edge as a client meets it: a small application behind the whole stack.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in what it calls too"
+)]
+
+mod app;
+mod bodies;
+mod headers;
+mod layers;
+mod lists;
+mod observed;
+mod openapi;
+mod paths;
+mod principals;

@@ -1,0 +1,63 @@
+//! How refusals are described in OpenAPI.
+
+use axum::http::StatusCode;
+use http_edge::{
+    Code, CommissionersOrOperators, IfMatch, JsonBody, Path, Principal, Problem, problems,
+};
+use kernel::{OrderId, WorkshopId};
+use serde::Deserialize;
+use utoipa::{OpenApi, ToSchema};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Confirm {
+    #[expect(dead_code, reason = "only described here")]
+    offer_revision: Option<u32>,
+}
+
+problems! {
+    /// How confirming an offer is refused.
+    ConfirmProblems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND, &[Code::OfferOutdated];
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/orders/{id}/offers/{workshop}/confirm",
+    params(("id" = uuid::Uuid, Path), ("workshop" = uuid::Uuid, Path)),
+    request_body = Confirm,
+    responses((status = 200, description = "confirmed"), ConfirmProblems),
+)]
+#[expect(dead_code, reason = "only described here")]
+async fn confirm(
+    _principal: Principal<CommissionersOrOperators>,
+    Path((_order, _workshop)): Path<(OrderId, WorkshopId)>,
+    _if_match: IfMatch,
+    _body: JsonBody<Confirm>,
+) -> Result<StatusCode, Problem> {
+    Ok(StatusCode::OK)
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(confirm), components(schemas(Problem)))]
+struct Api;
+
+#[test]
+fn a_route_describes_each_refusal() {
+    let document = serde_json::to_value(Api::openapi()).unwrap();
+    insta::assert_json_snapshot!(serde_json::json!([
+        document["paths"],
+        document["components"]
+    ]));
+}
+
+#[test]
+fn every_code_is_listed_with_its_status() {
+    let table: Vec<_> = Code::ALL
+        .iter()
+        .map(|code| {
+            let retryable = if code.retryable() { " retryable" } else { "" };
+            format!("{} {}{retryable}", code.as_str(), code.status().as_u16())
+        })
+        .collect();
+    insta::assert_snapshot!(table.join("\n"));
+}

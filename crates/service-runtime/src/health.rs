@@ -1,0 +1,272 @@
+//! Health: whether the process lives, and whether what it depends on is there.
+//!
+//! Whoever watches a dependency holds its [`Dependency`] handle and says what it finds; answering
+//! `/health/ready` only reads what was said last, so that it never waits for anything.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use crate::log_lines::chain;
+use crate::metrics::Metrics;
+
+/// What a process depends on.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    dependencies: Vec<Dependency>,
+}
+
+impl Health {
+    /// Adds a dependency without which the process is not ready. It counts as down at first.
+    pub fn require(&mut self, name: &'static str) -> Dependency {
+        self.add(name, true)
+    }
+
+    /// Adds a dependency without which the process is degraded. It counts as down at first.
+    pub fn prefer(&mut self, name: &'static str) -> Dependency {
+        self.add(name, false)
+    }
+
+    fn add(&mut self, name: &'static str, required: bool) -> Dependency {
+        let dependency = Dependency(Arc::new(State {
+            name,
+            required,
+            seen: AtomicU8::new(NEVER_SEEN),
+        }));
+        self.dependencies.push(dependency.clone());
+        dependency
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let dependencies: Vec<_> = self
+            .dependencies
+            .iter()
+            .map(|dependency| DependencyReadiness {
+                name: dependency.0.name,
+                required: dependency.0.required,
+                ok: dependency.is_up(),
+            })
+            .collect();
+        let status = if dependencies.iter().any(|d| d.required && !d.ok) {
+            ReadinessStatus::Unready
+        } else if dependencies.iter().any(|d| !d.ok) {
+            ReadinessStatus::Degraded
+        } else {
+            ReadinessStatus::Ready
+        };
+        Readiness {
+            status,
+            dependencies,
+        }
+    }
+
+    /// The routes `/health/live`, `/health/ready` and `/metrics`.
+    pub fn router(self, metrics: Metrics) -> Router {
+        Router::new()
+            .route("/health/live", get(live))
+            .route(
+                "/health/ready",
+                get(move || async move { self.readiness() }),
+            )
+            .route("/metrics", get(move || async move { exposition(&metrics) }))
+    }
+}
+
+/// The OpenAPI description of the routes of [`Health::router`].
+#[derive(OpenApi)]
+#[openapi(paths(live, ready, metrics), components(schemas(Readiness)))]
+pub struct HealthApi;
+
+const NEVER_SEEN: u8 = 0;
+const DOWN: u8 = 1;
+const UP: u8 = 2;
+
+#[derive(Debug)]
+struct State {
+    name: &'static str,
+    required: bool,
+    seen: AtomicU8,
+}
+
+/// A dependency, held by whoever watches it. Each change is logged once.
+#[derive(Debug, Clone)]
+pub struct Dependency(Arc<State>);
+
+impl Dependency {
+    /// Says that it answers.
+    pub fn up(&self) {
+        if self.0.seen.swap(UP, Ordering::Relaxed) != UP {
+            tracing::info!(dependency = self.0.name, "dependency is up");
+        }
+    }
+
+    /// Says that it does not, and why.
+    pub fn down(&self, reason: &dyn Error) {
+        if self.0.seen.swap(DOWN, Ordering::Relaxed) != DOWN {
+            let reason = chain(reason);
+            tracing::warn!(dependency = self.0.name, reason, "dependency is down");
+        }
+    }
+
+    /// Whether it answered when last looked at.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.0.seen.load(Ordering::Relaxed) == UP
+    }
+}
+
+/// Whether the process can do its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Readiness {
+    /// The sum of the dependencies.
+    pub status: ReadinessStatus,
+    /// Each dependency.
+    pub dependencies: Vec<DependencyReadiness>,
+}
+
+/// Whether the process can do its work, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadinessStatus {
+    /// Everything answers.
+    Ready,
+    /// Something that can be done without does not answer.
+    Degraded,
+    /// Something that is required does not answer.
+    Unready,
+}
+
+/// Whether one dependency answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DependencyReadiness {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether the process is unready without it.
+    pub required: bool,
+    /// Whether it answers.
+    pub ok: bool,
+}
+
+impl IntoResponse for Readiness {
+    fn into_response(self) -> Response {
+        let status = match self.status {
+            ReadinessStatus::Ready | ReadinessStatus::Degraded => StatusCode::OK,
+            ReadinessStatus::Unready => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, Json(self)).into_response()
+    }
+}
+
+/// Whether the process runs. It looks at nothing else.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "health",
+    responses((status = 200, description = "the process runs"))
+)]
+async fn live() -> StatusCode {
+    StatusCode::OK
+}
+
+/// Whether the process can do its work, by what it last saw of its dependencies.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "health",
+    responses(
+        (status = 200, description = "ready or degraded", body = Readiness),
+        (status = 503, description = "a required dependency is down", body = Readiness),
+    )
+)]
+#[expect(
+    dead_code,
+    reason = "the route is a closure; this carries its description"
+)]
+fn ready() {}
+
+/// Metrics in Prometheus's text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    responses((status = 200, description = "all metrics", content_type = "text/plain"))
+)]
+#[expect(
+    dead_code,
+    reason = "the route is a closure; this carries its description"
+)]
+fn metrics() {}
+
+fn exposition(metrics: &Metrics) -> impl IntoResponse + use<> {
+    const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused() -> Error {
+        Error::other("connection refused")
+    }
+
+    #[test]
+    fn the_worst_dependency_decides() {
+        let mut health = Health::default();
+        let (postgres, kafka) = (health.require("postgres"), health.prefer("kafka"));
+        let status = |health: &Health| health.readiness().status;
+        assert_eq!(
+            status(&health),
+            ReadinessStatus::Unready,
+            "nothing was seen yet"
+        );
+        postgres.up();
+        assert_eq!(status(&health), ReadinessStatus::Degraded);
+        kafka.up();
+        assert_eq!(status(&health), ReadinessStatus::Ready);
+        kafka.down(&refused());
+        assert_eq!(status(&health), ReadinessStatus::Degraded);
+        postgres.down(&refused());
+        assert_eq!(status(&health), ReadinessStatus::Unready);
+    }
+
+    #[test]
+    fn only_a_missing_required_dependency_is_503() {
+        let mut health = Health::default();
+        let (postgres, _kafka) = (health.require("postgres"), health.prefer("kafka"));
+        let status = |health: &Health| health.readiness().into_response().status();
+        assert_eq!(status(&health), 503);
+        postgres.up();
+        assert_eq!(status(&health), 200);
+    }
+
+    #[test]
+    fn readiness_names_each_dependency() {
+        let mut health = Health::default();
+        health.require("postgres").up();
+        health.prefer("kafka");
+        assert_eq!(
+            serde_json::to_value(health.readiness()).unwrap(),
+            json!({
+                "status": "degraded",
+                "dependencies": [
+                    {"name": "postgres", "required": true, "ok": true},
+                    {"name": "kafka", "required": false, "ok": false},
+                ],
+            })
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! Metrics: one recorder a process, rendered as Prometheus text.
+//!
+//! Code records through the `metrics` macros. Histograms are of seconds; their names end in
+//! `_seconds`.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// From half a millisecond to half a minute: an append, a request, a lag.
+const SECONDS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// The metrics of this process could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the metrics recorder could not be installed")]
+pub struct MetricsError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+/// What was recorded, to be shown.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Installs the recorder of this process.
+    ///
+    /// # Errors
+    /// If there is one already.
+    pub fn install() -> Result<Self, MetricsError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .map_err(|error| MetricsError(error.into()))?
+            .build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|error| MetricsError(error.into()))?;
+        Ok(Self(handle))
+    }
+
+    /// Everything recorded until now, in Prometheus's text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds recorded samples into their buckets. Without it they pile up between two renderings.
+    pub(crate) fn fold(&self) {
+        self.0.run_upkeep();
+    }
+}

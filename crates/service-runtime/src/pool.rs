@@ -1,0 +1,115 @@
+//! The pool of Postgres connections: every one bounded on the server's side, none opened before
+//! it is needed.
+
+use std::fmt;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+use crate::config::{Faulty, Reader, Section, Variable};
+
+/// What every connection asks the server to hold it to. An append that is cut off somewhere must
+/// end soon, for it holds back every reader of the feed.
+pub(crate) const BOUNDS: [(&str, &str); 3] = [
+    ("statement_timeout", "8s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+];
+
+/// So that the server notices a client whose machine is gone.
+const KEEPALIVE: [(&str, &str); 3] = [
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// How long a request waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an unused connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// From when on an unused connection is tried before it is given out: the server may have been
+/// restarted meanwhile.
+const TRIED_AFTER: Duration = Duration::from_secs(1);
+
+/// Where Postgres is.
+#[derive(Clone)]
+pub struct DatabaseConfig {
+    url: SecretString,
+    options: PgConnectOptions,
+}
+
+impl DatabaseConfig {
+    /// `ATLAS_DATABASE_URL`.
+    pub const URL: Variable = Variable::required(
+        "ATLAS_DATABASE_URL",
+        "the Postgres database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+    )
+    .secret();
+
+    /// The options of a bounded connection that shows itself to the server under a name.
+    #[must_use]
+    pub fn connect_options(&self, application_name: &str) -> PgConnectOptions {
+        self.options
+            .clone()
+            .application_name(application_name)
+            .options(BOUNDS)
+            .options(KEEPALIVE)
+    }
+
+    /// The URL as it was given, password included, for a client that is not sqlx.
+    #[must_use]
+    pub const fn url(&self) -> &SecretString {
+        &self.url
+    }
+}
+
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url: _, options } = self;
+        f.debug_struct("DatabaseConfig")
+            .field("host", &options.get_host())
+            .field("port", &options.get_port())
+            .field("database", &options.get_database())
+            .field("user", &options.get_username())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Section for DatabaseConfig {
+    fn read(reader: &mut Reader) -> Result<Self, Faulty> {
+        reader.required(&Self::URL, |text| {
+            text.parse()
+                .map_err(|_| "expected a postgres:// URL")
+                .map(|options| Self {
+                    url: text.into(),
+                    options,
+                })
+        })
+    }
+}
+
+/// How a pool of at most `max_connections` is kept: every wait bounded, no round trip spent on a
+/// connection that is in use all the time. For connections of
+/// [`connect_options`](DatabaseConfig::connect_options).
+#[must_use]
+pub fn options(max_connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, met| {
+            Box::pin(
+                async move { Ok(met.idle_for < TRIED_AFTER || connection.ping().await.is_ok()) },
+            )
+        })
+}
+
+/// A pool that opens its first connection when it is first used. `application_name` is the name
+/// of the process, as the server shows it.
+#[must_use]
+pub fn lazy(config: &DatabaseConfig, application_name: &str, max_connections: u32) -> PgPool {
+    options(max_connections).connect_lazy_with(config.connect_options(application_name))
+}
