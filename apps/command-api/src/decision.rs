@@ -1,0 +1,392 @@
+//! How the rules of `order-domain` meet the executor of `event-store`: streams become an order or
+//! a directory entry, a command becomes facts, facts become events to append.
+
+use std::sync::Arc;
+
+use event_store::{
+    Accepted, Decision, DecisionError, Loaded, LoadedStream, NewEvent, StoredEvent, StreamId,
+    Version,
+};
+use kernel::{Actor, Clock, EventId, IdSource, Metadata, OrderId};
+use order_domain::order::{self, ConfirmOffer, Context, Invitation, Order, OrderCommand};
+use order_domain::value::OfferTerms;
+use order_domain::workshop::{self, Directory, PutWorkshop, Workshop};
+use order_domain::{Encoded, Undecodable};
+use uuid::Uuid;
+
+/// Why a command is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// By the rules of an order.
+    Order(order::Rejection),
+    /// By the rules of the directory.
+    Workshop(workshop::Rejection),
+    /// The offer to be confirmed has other terms than when the command came.
+    OfferTermsChanged,
+}
+
+type Failed = DecisionError<Refused>;
+
+/// Who gives a command, in which trace, and where its time and ids come from.
+pub(crate) struct Circumstances {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) actor: Actor,
+    /// Fresh for each request: a client may send many requests in one trace.
+    pub(crate) correlation_id: Uuid,
+    pub(crate) traceparent: String,
+    pub(crate) idempotency_key: Option<String>,
+}
+
+impl Circumstances {
+    fn event(&self, encoded: Encoded, on_behalf_of: Option<Actor>) -> NewEvent {
+        NewEvent {
+            event_id: EventId::from_uuid(self.ids.next()),
+            event_type: encoded.event_type,
+            event_version: encoded.event_version,
+            payload: encoded.payload,
+            metadata: Metadata {
+                actor: Some(self.actor),
+                on_behalf_of,
+                correlation_id: self.correlation_id,
+                causation_id: None,
+                traceparent: Some(self.traceparent.clone()),
+                idempotency_key: self.idempotency_key.clone(),
+            },
+        }
+    }
+}
+
+/// A command on an order.
+pub(crate) struct OrderDecision {
+    order_id: OrderId,
+    command: OrderCommand,
+    circumstances: Circumstances,
+    round: Option<(Order, Context)>,
+    terms_to_confirm: Option<OfferTerms>,
+}
+
+impl OrderDecision {
+    pub(crate) const fn new(
+        order_id: OrderId,
+        command: OrderCommand,
+        circumstances: Circumstances,
+    ) -> Self {
+        Self {
+            order_id,
+            command,
+            circumstances,
+            round: None,
+            terms_to_confirm: None,
+        }
+    }
+
+    /// The order as it was loaded, and the circumstances of this round.
+    fn look(&self, loaded: &Loaded) -> Result<(Order, Context), Failed> {
+        let order = order_of(&loaded.target)?;
+        let workshops = loaded.beside.iter().map(workshop_of);
+        let directory = workshops.collect::<Result<Directory, Failed>>()?;
+        let now = self.circumstances.clock.now();
+        let context = Context::new(self.circumstances.actor, now).with_directory(directory);
+        Ok((order, context))
+    }
+
+    /// Who confirms an offer without naming its revision means the terms that stood when the
+    /// command came: in a later round they must still be the same.
+    fn hold_to_terms(&mut self, order: &Order) -> Result<(), Failed> {
+        let OrderCommand::ConfirmOffer(ConfirmOffer {
+            workshop_id,
+            offer_revision: None,
+        }) = &self.command
+        else {
+            return Ok(());
+        };
+        let seat = order.invitation(*workshop_id);
+        let Some(standing) = seat.and_then(Invitation::standing_offer) else {
+            return Ok(());
+        };
+        let meant = self
+            .terms_to_confirm
+            .get_or_insert_with(|| standing.clone());
+        let same = standing.budget == meant.budget
+            && standing.deadline == meant.deadline
+            && standing.description == meant.description
+            && standing.stages == meant.stages;
+        same.then_some(())
+            .ok_or(DecisionError::Rejected(Refused::OfferTermsChanged))
+    }
+}
+
+impl Decision for OrderDecision {
+    type Rejection = Refused;
+
+    fn target(&self) -> StreamId {
+        StreamId::order(self.order_id)
+    }
+
+    fn beside(&self) -> Vec<StreamId> {
+        if let OrderCommand::PlaceOrder(command) = &self.command {
+            let workshops = command.workshops.as_slice();
+            workshops.iter().copied().map(StreamId::workshop).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn admit(&mut self, loaded: &Loaded) -> Result<(), Failed> {
+        let (order, context) = self.round.insert(self.look(loaded)?);
+        order::admit(order, &self.command, context).map_err(refused)
+    }
+
+    fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed> {
+        let (mut order, context) = match self.round.take() {
+            Some(round) => round,
+            None => self.look(loaded)?,
+        };
+        self.hold_to_terms(&order)?;
+        let facts = order::decide(&order, self.command.clone(), &context).map_err(refused)?;
+        let on_behalf_of = order::on_behalf_of(&order, &self.command, context.actor);
+        let mut events = Vec::with_capacity(facts.len());
+        for fact in &facts {
+            order = order::evolve(order, fact).map_err(unreadable)?;
+            let encoded = order::stored::encode(fact);
+            events.push(self.circumstances.event(encoded, on_behalf_of));
+        }
+        let places = matches!(self.command, OrderCommand::PlaceOrder(_));
+        Ok(Accepted {
+            events,
+            status: if places { 201 } else { 200 },
+            state: order.state().map(order::OrderState::as_str),
+        })
+    }
+}
+
+/// A command on an entry of the workshop directory.
+pub(crate) struct WorkshopDecision {
+    command: PutWorkshop,
+    circumstances: Circumstances,
+}
+
+impl WorkshopDecision {
+    pub(crate) const fn new(command: PutWorkshop, circumstances: Circumstances) -> Self {
+        Self {
+            command,
+            circumstances,
+        }
+    }
+}
+
+impl Decision for WorkshopDecision {
+    type Rejection = Refused;
+
+    fn target(&self) -> StreamId {
+        StreamId::workshop(self.command.workshop_id)
+    }
+
+    fn admit(&mut self, _: &Loaded) -> Result<(), Failed> {
+        workshop::admit(self.circumstances.actor)
+            .map_err(|rejection| DecisionError::Rejected(Refused::Workshop(rejection)))
+    }
+
+    fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed> {
+        let workshop = workshop_of(&loaded.target)?;
+        let Circumstances { actor, clock, .. } = &self.circumstances;
+        let facts = workshop::decide(&workshop, self.command.clone(), *actor, clock.now())
+            .map_err(|rejection| DecisionError::Rejected(Refused::Workshop(rejection)))?;
+        let is_new = loaded.target.version() == Version::NONE;
+        Ok(Accepted {
+            events: facts
+                .iter()
+                .map(|fact| {
+                    self.circumstances
+                        .event(workshop::stored::encode(fact), None)
+                })
+                .collect(),
+            status: if is_new { 201 } else { 200 },
+            state: None,
+        })
+    }
+}
+
+/// A stored event that this release does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("event {event_id} of {stream} cannot be read")]
+struct UnreadableEvent {
+    stream: StreamId,
+    event_id: EventId,
+    source: Undecodable,
+}
+
+fn order_of(stream: &LoadedStream) -> Result<Order, Failed> {
+    let events = decoded(stream, order::stored::decode)?;
+    order::fold(&events).map_err(unreadable)
+}
+
+fn workshop_of(stream: &LoadedStream) -> Result<Workshop, Failed> {
+    let events = decoded(stream, workshop::stored::decode)?;
+    workshop::fold(&events).map_err(unreadable)
+}
+
+fn decoded<E>(
+    stream: &LoadedStream,
+    decode: fn(&str, &str, &serde_json::Value) -> Result<E, Undecodable>,
+) -> Result<Vec<E>, Failed> {
+    let read = |event: &StoredEvent| {
+        decode(&event.event_type, &event.event_version, &event.payload).map_err(|source| {
+            unreadable(UnreadableEvent {
+                stream: event.stream.clone(),
+                event_id: event.event_id,
+                source,
+            })
+        })
+    };
+    stream.events.iter().map(read).collect()
+}
+
+fn refused(rejection: order::Rejection) -> Failed {
+    DecisionError::Rejected(Refused::Order(rejection))
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Failed {
+    DecisionError::Unreadable(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use event_store::Position;
+    use kernel::{CommissionerId, RandomIds, Role, SystemClock, WorkshopId};
+    use order_domain::order::{OrderEvent, OrderFact};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ORDER: OrderId = OrderId::from_uuid(Uuid::from_u128(1));
+    const COMMISSIONER: CommissionerId = CommissionerId::from_uuid(Uuid::from_u128(2));
+    const WORKSHOP: WorkshopId = WorkshopId::from_uuid(Uuid::from_u128(3));
+
+    /// The order as the store has it, when an offer at `revision` for `amount` stands.
+    fn offered(revision: u32, amount: &str) -> Loaded {
+        let request = json!({
+            "title": "Oak table",
+            "brief": "For eight.",
+            "budget": {"amount": "1250.00", "currency": "EUR"},
+            "deadline": "2999-05-01T12:00:00Z",
+            "revision": 1,
+        });
+        let offer = json!({
+            "budget": {"amount": amount, "currency": "EUR"},
+            "deadline": "2999-04-15T12:00:00Z",
+            "description": "Solid oak.",
+            "stages": [{
+                "name": "Building",
+                "description": "The table.",
+                "durationDays": null,
+                "requiresApproval": false,
+            }],
+            "requestRevision": 1,
+            "offerRevision": revision,
+        });
+        let facts = [
+            json!({"event": "OrderPlaced", "request": request, "workshops": [WORKSHOP]}),
+            json!({"event": "OfferSubmitted", "workshopId": WORKSHOP, "offer": offer}),
+        ];
+        let stored = (1..).zip(facts).map(|(number, fact)| stored(number, fact));
+        Loaded {
+            target: LoadedStream {
+                id: StreamId::order(ORDER),
+                events: stored.collect(),
+            },
+            beside: Vec::new(),
+        }
+    }
+
+    fn stored(number: i64, fact: Value) -> StoredEvent {
+        let fact: OrderFact = serde_json::from_value(fact).unwrap();
+        let encoded = order::stored::encode(&OrderEvent {
+            order_id: ORDER,
+            commissioner_id: COMMISSIONER,
+            occurred_at: "2026-11-25T12:00:00Z".parse().unwrap(),
+            fact,
+        });
+        StoredEvent {
+            position: Position::new(number),
+            event_id: EventId::from_uuid(RandomIds.next()),
+            stream: StreamId::order(ORDER),
+            version: Version::new(number),
+            event_type: encoded.event_type.to_owned(),
+            event_version: encoded.event_version.to_owned(),
+            payload: encoded.payload,
+            raw_metadata: BTreeMap::new(),
+            recorded_at: "2026-11-25T12:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn confirm(offer_revision: Option<i64>) -> OrderDecision {
+        let command = ConfirmOffer::parse(WORKSHOP, offer_revision).unwrap();
+        let circumstances = Circumstances {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            actor: Actor::new(Role::Commissioner, COMMISSIONER.as_uuid()),
+            correlation_id: RandomIds.next(),
+            traceparent: String::new(),
+            idempotency_key: None,
+        };
+        OrderDecision::new(ORDER, OrderCommand::ConfirmOffer(command), circumstances)
+    }
+
+    /// One round, as the executor runs it.
+    fn round(decision: &mut OrderDecision, loaded: &Loaded) -> Result<Accepted, Refused> {
+        let accepted = decision
+            .admit(loaded)
+            .and_then(|()| decision.decide(loaded));
+        accepted.map_err(|failed| match failed {
+            DecisionError::Rejected(refused) => refused,
+            DecisionError::Unreadable(error) => panic!("{error}"),
+        })
+    }
+
+    #[test]
+    fn a_lost_race_is_decided_again_while_the_terms_are_the_same() {
+        let mut decision = confirm(None);
+        let first = round(&mut decision, &offered(1, "900.00")).unwrap();
+        assert_eq!(first.state, Some("inProgress"));
+        let again = round(&mut decision, &offered(2, "900.00")).unwrap();
+        assert_eq!(again.events[0].payload["terms"]["offerRevision"], 2);
+    }
+
+    #[test]
+    fn a_lost_race_is_not_decided_again_once_the_terms_changed() {
+        let mut decision = confirm(None);
+        round(&mut decision, &offered(1, "900.00")).unwrap();
+        let again = round(&mut decision, &offered(2, "9000.00"));
+        assert_eq!(again, Err(Refused::OfferTermsChanged));
+    }
+
+    #[test]
+    fn who_names_the_revision_is_told_of_another() {
+        let mut decision = confirm(Some(1));
+        round(&mut decision, &offered(1, "900.00")).unwrap();
+        let again = round(&mut decision, &offered(2, "9000.00"));
+        assert!(
+            matches!(
+                again,
+                Err(Refused::Order(order::Rejection::OfferChanged { current, .. }))
+                    if current.get() == 2
+            ),
+            "{again:?}"
+        );
+    }
+
+    #[test]
+    fn every_round_has_the_same_correlation_and_fresh_event_ids() {
+        let mut decision = confirm(None);
+        let loaded = offered(1, "900.00");
+        let first = round(&mut decision, &loaded).unwrap();
+        let again = round(&mut decision, &loaded).unwrap();
+        let (first, again) = (&first.events[0], &again.events[0]);
+        assert_eq!(first.metadata, again.metadata);
+        assert_ne!(first.event_id, again.event_id);
+    }
+}

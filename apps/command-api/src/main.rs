@@ -1,0 +1,60 @@
+//! The process of the command API.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use command_api::{AppState, Config, NAME, app, store_pool};
+use event_store::Executor;
+use http_edge::{Edge, Keys, TokenVerifier};
+use kernel::{RandomIds, SystemClock};
+use secrecy::ExposeSecret;
+use service_runtime::{Health, Process, continue_trace, run, watch_postgres};
+
+/// How many requests may be under way at once.
+const MAX_IN_FLIGHT: usize = 512;
+
+fn main() -> ExitCode {
+    run(NAME, start)
+}
+
+async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let Config {
+        address,
+        database,
+        requests,
+        tokens,
+    } = config;
+    let clock = Arc::new(SystemClock);
+    let ids = Arc::new(RandomIds);
+    let pool = store_pool(&database);
+    let mut health = Health::default();
+    process.tasks.spawn(
+        "postgres",
+        watch_postgres(
+            database,
+            NAME,
+            pool.clone(),
+            health.require("postgres"),
+            process.tasks.finish(),
+        ),
+    );
+    let keys = Keys::hs256(tokens.secret.expose_secret())?;
+    let verifier = TokenVerifier::new(keys, tokens.issuer, tokens.audience, clock.clone());
+    let state = AppState::new(
+        Executor::new(pool, process.tasks.tracker()),
+        verifier,
+        clock,
+        ids.clone(),
+        requests.timeout,
+    );
+    let edge = Edge {
+        ids,
+        timeout: requests.timeout,
+        max_in_flight: MAX_IN_FLIGHT,
+        continue_trace,
+    };
+    let router = app(state, edge, health.router(process.metrics.clone()));
+    process.tasks.serve("http", address, router).await?;
+    Ok(())
+}

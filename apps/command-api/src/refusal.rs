@@ -1,0 +1,183 @@
+//! What every refusal looks like to a client: one match, from why a command has no answer to the
+//! problem that says so.
+
+use event_store::{ExecuteError, Outcome};
+use http_edge::{Code, FieldError, Problem};
+use order_domain::order::{self, Missing};
+use order_domain::value::{Fault, Outdated};
+use order_domain::workshop;
+
+use crate::decision::Refused;
+
+/// The problem that values are, which need neither an order nor the clock to be refused.
+pub(crate) fn invalid(faults: Vec<Fault>) -> Problem {
+    Problem::invalid(field_errors(faults))
+}
+
+/// The problem that a failed command is.
+pub(crate) fn problem(error: ExecuteError<Refused>) -> Problem {
+    match error {
+        ExecuteError::Rejected(Refused::Order(rejection)) => by_order(rejection),
+        ExecuteError::Rejected(Refused::Workshop(workshop::Rejection::Forbidden { role })) => {
+            Problem::forbidden(format!("the directory is not kept by a {role}"))
+        }
+        ExecuteError::Rejected(Refused::OfferTermsChanged) => Problem::new(
+            Code::ConcurrentModification,
+            "the terms of the offer changed while it was being confirmed; nothing was changed: \
+             read the offer, and confirm it again if you agree",
+        ),
+        ExecuteError::VersionMismatch { current } => Problem::new(
+            Code::VersionMismatch,
+            format!("If-Match names another version than {current}, where the order is now"),
+        )
+        .with_current_version(current.get()),
+        ExecuteError::KeyReused => Problem::new(
+            Code::IdempotencyKeyReused,
+            "this Idempotency-Key was used for another request; take a fresh key for each command",
+        ),
+        ExecuteError::Conflict => Problem::new(
+            Code::ConcurrentModification,
+            "others changed the same thing again and again meanwhile; nothing was changed: try \
+             again",
+        ),
+        ExecuteError::Overloaded => Problem::new(
+            Code::Overloaded,
+            "too many commands wait for the same thing; nothing was changed: try again in a moment",
+        )
+        .with_outcome(http_edge::Outcome::None),
+        ExecuteError::Unreadable(source) => Problem::new(
+            Code::UnreadableEvent,
+            "the order holds an event that this release does not know; nothing was changed: try \
+             again when the newer release has been rolled out",
+        )
+        .with_outcome(http_edge::Outcome::None)
+        .caused_by(source),
+        ExecuteError::TimedOut { outcome } => timed_out(outcome),
+        ExecuteError::Unavailable { outcome, source } => unavailable(outcome).caused_by(source),
+        ExecuteError::Internal(source) => Problem::internal(source),
+        died @ ExecuteError::Died { .. } => Problem::internal(died.to_string()),
+    }
+}
+
+fn by_order(rejection: order::Rejection) -> Problem {
+    match rejection {
+        order::Rejection::NotFound(missing) => Problem::not_found(match missing {
+            Missing::Order => "there is no such order, or you are no party to it".to_owned(),
+            Missing::Invitation(workshop_id) => {
+                format!("workshop {workshop_id} was never invited to this order")
+            }
+            Missing::Stage(stage) => format!("this order has no stage {stage}"),
+        }),
+        order::Rejection::Forbidden { command, role } => Problem::forbidden(format!(
+            "{command} is for another party of this order to give, not for this {role}"
+        )),
+        order::Rejection::Invalid { faults, .. } => invalid(faults),
+        order::Rejection::IllegalTransition { state, command } => Problem::new(
+            Code::IllegalTransition,
+            format!("{command} is not allowed while the order is {state}"),
+        )
+        .with_transition(state.as_str(), command.as_str()),
+        order::Rejection::UnknownWorkshop { faults } => Problem::new(
+            Code::UnknownWorkshop,
+            "some of the workshops cannot be invited, so none was; errors lists each of them",
+        )
+        .with_errors(field_errors(faults)),
+        order::Rejection::InvitationNotOpen {
+            workshop_id,
+            status,
+        } => Problem::new(
+            Code::InvitationNotOpen,
+            format!(
+                "the invitation of workshop {workshop_id} is {status}; only a pending one can be \
+                 answered"
+            ),
+        ),
+        order::Rejection::OfferNotStanding {
+            workshop_id,
+            status,
+        } => Problem::new(
+            Code::OfferNotStanding,
+            format!("workshop {workshop_id} has no offer to confirm: its invitation is {status}"),
+        ),
+        order::Rejection::OfferOutdated { reason, .. } => {
+            Problem::new(Code::OfferOutdated, outdated(reason)).with_reason(reason.as_str())
+        }
+        order::Rejection::OfferChanged {
+            workshop_id,
+            current,
+        } => Problem::new(
+            Code::OfferChanged,
+            format!(
+                "the offer of workshop {workshop_id} stands at revision {current}, not at the one \
+                 that you name; read it before you confirm it"
+            ),
+        )
+        .with_current_offer_revision(current.get()),
+        order::Rejection::NotCurrentStage { stage, current } => Problem::new(
+            Code::NotCurrentStage,
+            format!("stages run in order: stage {current} is the current one, not stage {stage}"),
+        )
+        .with_current_stage(current.get()),
+        order::Rejection::StageAwaitingApproval { current } => Problem::new(
+            Code::StageAwaitingApproval,
+            format!("stage {current} is marked complete already; its commissioner has to approve"),
+        )
+        .with_current_stage(current.get()),
+        order::Rejection::StageNotAwaitingApproval { current } => Problem::new(
+            Code::StageNotAwaitingApproval,
+            format!("stage {current} is not marked complete yet; its workshop has to do that"),
+        )
+        .with_current_stage(current.get()),
+    }
+}
+
+const fn outdated(reason: Outdated) -> &'static str {
+    match reason {
+        Outdated::RequestRevised => {
+            "the offer is not for the current revision of the request; the workshop has to read \
+             the request and answer that revision"
+        }
+        Outdated::DeadlinePassed => {
+            "the offer's own deadline has passed; the workshop has to revise it first"
+        }
+    }
+}
+
+fn timed_out(outcome: Outcome) -> Problem {
+    let detail = match outcome {
+        Outcome::None => "the command took too long and was given up; nothing was changed",
+        Outcome::Unknown => {
+            "the command took too long and may still be carried out; repeat it with the same \
+             Idempotency-Key to learn what came of it"
+        }
+    };
+    Problem::new(Code::Timeout, detail).with_outcome(told(outcome))
+}
+
+fn unavailable(outcome: Outcome) -> Problem {
+    let detail = match outcome {
+        Outcome::None => "the store is out of reach; nothing was changed: try again in a moment",
+        Outcome::Unknown => {
+            "the store went out of reach while it carried out the command; repeat it with the \
+             same Idempotency-Key to learn what came of it"
+        }
+    };
+    Problem::new(Code::StoreUnavailable, detail).with_outcome(told(outcome))
+}
+
+const fn told(outcome: Outcome) -> http_edge::Outcome {
+    match outcome {
+        Outcome::None => http_edge::Outcome::None,
+        Outcome::Unknown => http_edge::Outcome::Unknown,
+    }
+}
+
+fn field_errors(faults: Vec<Fault>) -> Vec<FieldError> {
+    faults
+        .into_iter()
+        .map(|fault| FieldError {
+            detail: fault.detail(),
+            pointer: fault.pointer,
+        })
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! One file a command: its route, its body, and how it is refused.
+
+mod accept_work;
+mod approve_stage;
+mod cancel_order;
+mod complete_stage;
+mod confirm_offer;
+mod decline_invitation;
+mod money;
+mod place_order;
+mod put_workshop;
+mod submit_offer;
+
+use http_edge::Problem;
+use order_domain::value::StageNumber;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::AppState;
+
+/// Every route of the contract.
+pub(crate) fn all() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(place_order::place_order))
+        .routes(routes!(decline_invitation::decline_invitation))
+        .routes(routes!(submit_offer::submit_offer))
+        .routes(routes!(confirm_offer::confirm_offer))
+        .routes(routes!(complete_stage::complete_stage))
+        .routes(routes!(approve_stage::approve_stage))
+        .routes(routes!(accept_work::accept_work))
+        .routes(routes!(cancel_order::cancel_order))
+        .routes(routes!(put_workshop::put_workshop))
+}
+
+/// The stage that a path names.
+fn stage_number(number: u32) -> Result<StageNumber, Problem> {
+    StageNumber::new(number).ok_or_else(|| Problem::malformed("stages are numbered from 1"))
+}

@@ -1,0 +1,111 @@
+//! What every route is given: the executor, time, ids and the verifier of tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use event_store::{Answer, Claim, Conditions, Decision, Executor};
+use http_edge::{Problem, TokenVerifier};
+use kernel::{Actor, Clock, IdSource, OrderId};
+use order_domain::order::OrderCommand;
+use order_domain::workshop::PutWorkshop;
+
+use crate::decision::{Circumstances, OrderDecision, Refused, WorkshopDecision};
+use crate::refusal;
+use crate::request::Asked;
+
+/// What every route is given. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    executor: Executor,
+    verifier: Arc<TokenVerifier>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    patience: Duration,
+}
+
+impl AppState {
+    /// The state of an application whose requests end after `request_timeout`. Commands end a
+    /// twentieth earlier, so that it is the executor that answers: it knows whether an append was
+    /// sent.
+    #[must_use]
+    pub fn new(
+        executor: Executor,
+        verifier: TokenVerifier,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        request_timeout: Duration,
+    ) -> Self {
+        Self {
+            executor,
+            verifier: Arc::new(verifier),
+            clock,
+            ids,
+            patience: request_timeout - request_timeout / 20,
+        }
+    }
+
+    /// Gives a command on an order.
+    pub(crate) async fn command_order(
+        &self,
+        actor: Actor,
+        order_id: OrderId,
+        command: OrderCommand,
+        asked: Asked,
+    ) -> Result<Answer, Problem> {
+        let circumstances = self.circumstances(actor, &asked);
+        let decision = OrderDecision::new(order_id, command, circumstances);
+        self.execute(decision, actor, asked).await
+    }
+
+    /// Gives a command on an entry of the directory.
+    pub(crate) async fn command_workshop(
+        &self,
+        actor: Actor,
+        command: PutWorkshop,
+        asked: Asked,
+    ) -> Result<Answer, Problem> {
+        let circumstances = self.circumstances(actor, &asked);
+        let decision = WorkshopDecision::new(command, circumstances);
+        self.execute(decision, actor, asked).await
+    }
+
+    async fn execute<D: Decision<Rejection = Refused>>(
+        &self,
+        decision: D,
+        actor: Actor,
+        asked: Asked,
+    ) -> Result<Answer, Problem> {
+        let fingerprint = asked.fingerprint;
+        let conditions = Conditions {
+            claim: asked.key.map(|key| Claim {
+                scope: actor.to_string(),
+                key,
+                fingerprint,
+            }),
+            expected: asked.expected,
+            deadline: asked.received + self.patience,
+        };
+        self.executor
+            .execute(decision, conditions)
+            .await
+            .map_err(refusal::problem)
+    }
+
+    fn circumstances(&self, actor: Actor, asked: &Asked) -> Circumstances {
+        Circumstances {
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+            actor,
+            correlation_id: self.ids.next(),
+            traceparent: asked.traceparent.clone(),
+            idempotency_key: asked.key.clone(),
+        }
+    }
+}
+
+impl FromRef<AppState> for Arc<TokenVerifier> {
+    fn from_ref(state: &AppState) -> Self {
+        Self::clone(&state.verifier)
+    }
+}

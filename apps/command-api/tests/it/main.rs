@@ -1,0 +1,23 @@
+//! The command API over a real Postgres: the router in process, and once the process itself.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod api;
+mod authorization;
+mod commission;
+mod contention;
+mod failures;
+mod idempotency;
+mod if_match;
+mod malformed;
+mod openapi;
+mod order_of_checks;
+mod people;
+mod process;
+mod refusals;
+mod scene;
+mod workshops;

@@ -1,0 +1,67 @@
+//! The command line, and what its exit codes mean.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Follows the events of Artisan Atlas, and lets operators look after them. Configured by the
+/// ATLAS_* variables, see .env.example.
+#[derive(Debug, Parser)]
+#[command(name = "projector", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon until SIGTERM or SIGINT.
+    Run {
+        /// Only these roles, separated by commas; all of them if not given.
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<Role>,
+    },
+    /// Bring the database's schema up to this release; ATLAS_DATABASE_URL names atlas_owner.
+    Migrate,
+}
+
+/// A role of the daemon. Several processes may have the same; one of them does the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Keep the read models up to date.
+    ReadModels,
+    /// Send what happened to Kafka.
+    Relay,
+    /// Award points for what Kafka tells.
+    Bonus,
+    /// Delete stored answers of idempotency keys once they are old enough.
+    Janitor,
+}
+
+/// How a command of the operator ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It did what it was asked to.
+    Done,
+    /// It failed.
+    Failed,
+    /// It was called in a way that cannot be.
+    Usage,
+    /// A rule refuses it.
+    Refused,
+    /// Store or broker are not reachable.
+    Unreachable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Unreachable => 5,
+        })
+    }
+}

@@ -1,0 +1,21 @@
+//! The projector: read models, and what goes to Kafka and comes from it; and the operator's
+//! command line over the same store.
+
+mod bonus;
+mod cli;
+mod config;
+mod janitor;
+mod migrate;
+mod relay;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().command {
+        cli::Command::Run { only } => run::run(&only),
+        cli::Command::Migrate => migrate::migrate().into(),
+    }
+}

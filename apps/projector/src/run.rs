@@ -1,0 +1,137 @@
+//! `projector run`: the daemon and its roles.
+
+use std::convert::Infallible;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bonus_store::Ingest;
+use event_store::{Follower, ReadModel, generation};
+use kernel::{IdSource as _, RandomIds, SystemClock};
+use messaging::{Kafka, Relay, RelayOptions, topics};
+use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres};
+use sqlx::PgPool;
+
+use crate::cli::Role;
+use crate::config::ProjectorConfig;
+use crate::{bonus, janitor, relay};
+
+const NAME: &str = "projector";
+/// What the roles look up and write beside the feed's own connections.
+const CONNECTIONS: u32 = 8;
+
+/// Runs the daemon until it is told to stop.
+pub(crate) fn run(only: &[Role]) -> ExitCode {
+    service_runtime::run(NAME, async |config: ProjectorConfig, process: &Process| {
+        start(Arc::new(config), process, only).await
+    })
+}
+
+async fn start(
+    config: Arc<ProjectorConfig>,
+    process: &Process,
+    only: &[Role],
+) -> Result<(), ListenError> {
+    let mut health = Health::default();
+    let tasks = &process.tasks;
+    let pool = pool(&config);
+    tasks.spawn(
+        "postgres",
+        watch_postgres(
+            config.database.clone(),
+            NAME,
+            pool.clone(),
+            health.require("postgres"),
+            tasks.finish(),
+        ),
+    );
+    watch_kafka(&config, process, &mut health);
+    let owner = format!("{NAME} {}", RandomIds.next());
+    let has = |role: Role| only.is_empty() || only.contains(&role);
+    if has(Role::ReadModels) {
+        read_models(&config, process, &owner);
+    }
+    if has(Role::Relay) {
+        relay(&config, process, pool.clone(), owner);
+    }
+    if has(Role::Bonus) {
+        bonus(Arc::clone(&config), process, pool.clone());
+    }
+    if has(Role::Janitor) {
+        tasks.spawn("janitor", janitor::run(pool, tasks.finish()));
+    }
+    let router = health.router(process.metrics.clone());
+    tasks.serve("health", config.address, router).await?;
+    Ok(())
+}
+
+fn pool(config: &ProjectorConfig) -> PgPool {
+    pool_options(CONNECTIONS)
+        .after_connect(|connection, _| {
+            Box::pin(async move { generation::enter(connection).await.map(drop) })
+        })
+        .connect_lazy_with(config.database.connect_options(NAME))
+}
+
+/// Without Kafka the process is degraded, and its read models go on.
+fn watch_kafka(config: &ProjectorConfig, process: &Process, health: &mut Health) {
+    let dependency = health.prefer("kafka");
+    let watching = messaging::watch(
+        Kafka::new(&config.brokers),
+        process.tasks.finish(),
+        move |outcome| match outcome {
+            Ok(()) => dependency.up(),
+            Err(error) => dependency.down(error),
+        },
+    );
+    spawn(process, "kafka", watching);
+}
+
+/// Each read model follows the feed by itself, so that one that fails stops no other.
+fn read_models(config: &ProjectorConfig, process: &Process, owner: &str) {
+    let connect = config.database.connect_options(NAME);
+    let models: [(&'static str, Arc<dyn ReadModel>); 3] = [
+        ("read model orders", Arc::new(projections::orders::Orders)),
+        (
+            "read model workshops",
+            Arc::new(projections::workshops::Workshops),
+        ),
+        ("read model bonus", Arc::new(projections::bonus::Bonus)),
+    ];
+    for (task, model) in models {
+        let follower = Follower::new(model, connect.clone(), owner.to_owned(), config.lease);
+        spawn(process, task, follower.run(process.tasks.finish()));
+    }
+}
+
+fn relay(config: &ProjectorConfig, process: &Process, pool: PgPool, owner: String) {
+    let kafka = Kafka::new(&config.brokers);
+    let options = RelayOptions {
+        connect: config.database.connect_options(NAME),
+        kafka: kafka.clone(),
+        owner,
+        lease: config.lease,
+    };
+    let finish = process.tasks.finish();
+    spawn(process, "relay", async move {
+        if topics::prepare_at_last(&kafka, &pool, &finish).await {
+            Relay::new(options, relay::messages_of).run(finish).await;
+        }
+    });
+}
+
+fn bonus(config: Arc<ProjectorConfig>, process: &Process, pool: PgPool) {
+    let clock = Arc::new(SystemClock);
+    let ingest = Ingest::new(pool.clone(), clock.clone(), Arc::new(RandomIds));
+    let finish = process.tasks.finish();
+    process.tasks.spawn("bonus", async move {
+        bonus::run(&config, pool, ingest, clock, finish).await
+    });
+}
+
+/// Starts a task that cannot fail.
+fn spawn(process: &Process, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    process.tasks.spawn(name, async move {
+        task.await;
+        Ok::<(), Infallible>(())
+    });
+}

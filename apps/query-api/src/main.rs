@@ -1,0 +1,55 @@
+//! The process of the query API.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use http_edge::{Edge, Keys, TokenVerifier};
+use kernel::{RandomIds, SystemClock};
+use query_api::{AppState, Config, NAME, app};
+use secrecy::ExposeSecret;
+use service_runtime::{Health, Process, continue_trace, lazy_pool, run, watch_postgres};
+
+/// How many connections the process holds at most.
+const MAX_CONNECTIONS: u32 = 16;
+/// How many requests may be under way at once.
+const MAX_IN_FLIGHT: usize = 512;
+
+fn main() -> ExitCode {
+    run(NAME, start)
+}
+
+async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let Config {
+        address,
+        database,
+        requests,
+        tokens,
+        min_position_wait,
+    } = config;
+    let clock = Arc::new(SystemClock);
+    let pool = lazy_pool(&database, NAME, MAX_CONNECTIONS);
+    let mut health = Health::default();
+    process.tasks.spawn(
+        "postgres",
+        watch_postgres(
+            database,
+            NAME,
+            pool.clone(),
+            health.require("postgres"),
+            process.tasks.finish(),
+        ),
+    );
+    let keys = Keys::hs256(tokens.secret.expose_secret())?;
+    let verifier = TokenVerifier::new(keys, tokens.issuer, tokens.audience, clock.clone());
+    let state = AppState::new(pool, verifier, clock, min_position_wait);
+    let edge = Edge {
+        ids: Arc::new(RandomIds),
+        timeout: requests.timeout,
+        max_in_flight: MAX_IN_FLIGHT,
+        continue_trace,
+    };
+    let router = app(state, edge, health.router(process.metrics.clone()));
+    process.tasks.serve("http", address, router).await?;
+    Ok(())
+}

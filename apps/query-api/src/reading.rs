@@ -1,0 +1,190 @@
+//! Reading: one snapshot an answer, no older than the client asks, and the headers that say how
+//! old it is.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use event_store::{Freshness, PositionToken, generation};
+use http_edge::{Code, MinPosition, Problem};
+use projections::Snapshot;
+use sqlx::{Connection, PgConnection};
+use tokio::time::{Instant, sleep};
+use utoipa::IntoParams;
+
+use crate::AppState;
+use crate::refusal::ReadError;
+
+const POSITION: HeaderName = HeaderName::from_static("atlas-position");
+const LAG_SECONDS: HeaderName = HeaderName::from_static("atlas-lag-seconds");
+
+/// The shortest and the longest pause between two looks at how far a read model has come.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The header that every read takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(
+    dead_code,
+    reason = "carries the description of a header that `MinPosition` reads"
+)]
+pub(crate) struct ReadHeaders {
+    /// What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
+    /// answer to a command. The read waits for it for a while, and is then answered with 503.
+    #[param(
+        rename = "Atlas-Min-Position",
+        value_type = String,
+        required = false,
+        example = "MS00Mg"
+    )]
+    atlas_min_position: Option<String>,
+}
+
+/// A read under way on a snapshot's connection.
+pub(crate) type Reading<'c, T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send + 'c>>;
+
+/// What was read, and how current it is.
+#[derive(Debug)]
+pub(crate) struct Fresh<T> {
+    pub(crate) freshness: Freshness,
+    pub(crate) read: T,
+}
+
+impl<T> Fresh<T> {
+    pub(crate) fn map<U>(self, answer: impl FnOnce(T) -> U) -> Fresh<U> {
+        Fresh {
+            freshness: self.freshness,
+            read: answer(self.read),
+        }
+    }
+}
+
+impl<T> Fresh<Option<T>> {
+    /// What was found; else 404, which says as well how current it is.
+    pub(crate) fn found(self, detail: &'static str) -> Result<Fresh<T>, Problem> {
+        let freshness = self.freshness;
+        match self.read {
+            Some(read) => Ok(Fresh { freshness, read }),
+            None => Err(headers(freshness)
+                .into_iter()
+                .fold(Problem::not_found(detail), |problem, (name, value)| {
+                    problem.with_header(name, value)
+                })),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for Fresh<T> {
+    fn into_response(self) -> Response {
+        (headers(self.freshness), self.read).into_response()
+    }
+}
+
+fn headers(freshness: Freshness) -> [(HeaderName, HeaderValue); 2] {
+    // Base64 and digits are legal in every header.
+    let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
+    let lag = freshness.lag_seconds;
+    let lag = if lag > 0.0 {
+        format!("{lag:.3}")
+    } else {
+        "0".to_owned()
+    };
+    [
+        (POSITION, value(freshness.token.encode())),
+        (LAG_SECONDS, value(lag)),
+    ]
+}
+
+impl AppState {
+    /// Reads from the read model `model` in one snapshot, once it has come as far as `least`.
+    pub(crate) async fn read<T>(
+        &self,
+        model: &str,
+        least: MinPosition,
+        read: impl for<'c> Fn(&'c mut PgConnection) -> Reading<'c, T>,
+    ) -> Result<Fresh<T>, Problem> {
+        let least = least
+            .0
+            .map(|text| PositionToken::decode(&text))
+            .transpose()
+            .map_err(|_| {
+                Problem::malformed(
+                    "Atlas-Min-Position is no token that was given out here; send one from \
+                     Atlas-Position or from \"position\" in the answer to a command as it stands",
+                )
+            })?;
+        let mut snapshot = self.snapshot(model, least).await?;
+        let mut outcome = read(&mut snapshot).await;
+        if outcome.as_ref().is_err_and(ReadError::is_stale_plan) {
+            // A migration has come in between: plans are made anew, once.
+            snapshot
+                .clear_cached_statements()
+                .await
+                .map_err(ReadError::from)?;
+            snapshot.close().await.map_err(ReadError::from)?;
+            snapshot = self.snapshot(model, least).await?;
+            outcome = read(&mut snapshot).await;
+        }
+        let freshness = snapshot.freshness();
+        snapshot.close().await.map_err(ReadError::from)?;
+        Ok(Fresh {
+            freshness,
+            read: outcome?,
+        })
+    }
+
+    /// A snapshot of a read model that has come as far as `least`.
+    async fn snapshot(
+        &self,
+        model: &str,
+        least: Option<PositionToken>,
+    ) -> Result<Snapshot, Problem> {
+        if let Some(least) = least {
+            self.refuse_foreign(least).await?;
+        }
+        let give_up = Instant::now() + self.min_position_wait;
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let snapshot = Snapshot::open(&self.pool, model)
+                .await
+                .map_err(ReadError::from)?;
+            let reached = snapshot.freshness().token;
+            if least.is_none_or(|least| has_come_to(reached, least)) {
+                return Ok(snapshot);
+            }
+            snapshot.close().await.map_err(ReadError::from)?;
+            let left = give_up.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Problem::new(
+                    Code::ProjectionLagging,
+                    "what is read here has not come as far as Atlas-Min-Position in time; try \
+                     again in a moment, or read without it",
+                ));
+            }
+            sleep(pause.min(left)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn refuse_foreign(&self, least: PositionToken) -> Result<(), Problem> {
+        let mut connection = self.pool.acquire().await.map_err(ReadError::from)?;
+        let here = generation::enter(&mut connection)
+            .await
+            .map_err(ReadError::from)?;
+        if least.generation == here {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::PositionForeign,
+            "the position is of another history of the store, from before a restore or a \
+             take-over; read without Atlas-Min-Position",
+        ))
+    }
+}
+
+/// A read model that still is in an older generation has not come to any position of this one.
+fn has_come_to(reached: PositionToken, least: PositionToken) -> bool {
+    reached.generation == least.generation && reached.position >= least.position
+}

@@ -1,0 +1,88 @@
+//! Why a read has no answer, and what that looks like to a client.
+
+use std::error::Error;
+
+use http_edge::{Code, Problem};
+use projections::bonus::UnknownPolicy;
+use projections::orders::TimelineError;
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The database failed.
+    #[error("the read model was not read")]
+    Database(#[from] sqlx::Error),
+    /// The order holds an event that this release does not know.
+    #[error("the order cannot be told by this release")]
+    Unreadable(#[source] Box<dyn Error + Send + Sync>),
+    /// The account is of a policy that this release does not know.
+    #[error("the account cannot be told by this release")]
+    UnknownPolicy(#[from] UnknownPolicy),
+}
+
+impl From<TimelineError> for ReadError {
+    fn from(error: TimelineError) -> Self {
+        match error {
+            TimelineError::Database(error) => Self::Database(error),
+            unreadable @ TimelineError::Unreadable { .. } => Self::Unreadable(unreadable.into()),
+        }
+    }
+}
+
+impl ReadError {
+    /// 0A000: a statement prepared before a migration; the same again may pass.
+    pub(crate) fn is_stale_plan(&self) -> bool {
+        match self {
+            Self::Database(error) => sqlstate(error).as_deref() == Some("0A000"),
+            Self::Unreadable(_) | Self::UnknownPolicy(_) => false,
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Database(error) if is_unavailable(&error) => Self::store_unavailable(error),
+            ReadError::Database(error) => Self::internal(error),
+            ReadError::Unreadable(source) => Self::new(
+                Code::UnreadableEvent,
+                "the order holds an event that this release does not know; try again when the \
+                 newer release has been rolled out",
+            )
+            .caused_by(source),
+            ReadError::UnknownPolicy(source) => Self::new(
+                Code::UnreadableEvent,
+                "the account is of a policy that this release does not know; try again when the \
+                 newer release has been rolled out",
+            )
+            .caused_by(source),
+        }
+    }
+}
+
+/// Whether the server was out of reach or gave the statement up, so that the same may pass later.
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    if let Some(code) = sqlstate(error) {
+        // Connections, resources, and statements cut off; 40 is a conflict with recovery.
+        return ["08", "40", "53", "57"]
+            .iter()
+            .any(|class| code.starts_with(class));
+    }
+    matches!(
+        error,
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed
+    )
+}
+
+fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .map(String::from)
+}

@@ -1,0 +1,66 @@
+//! `GET /v1/workshops`: the directory.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http_edge::{
+    Anyone, List, Listing, MinPosition, Page, PageParams, Principal, Problem, problems,
+};
+use projections::workshops::{WorkshopItem, Workshops};
+use utoipa::IntoResponses;
+
+use crate::AppState;
+use crate::reading::ReadHeaders;
+
+problems! {
+    /// How listing workshops is refused.
+    Problems: Code::ANY, Code::READ;
+}
+
+/// A page of the directory.
+#[derive(IntoResponses)]
+#[response(
+    status = 200,
+    description = "a page",
+    headers(
+        ("Atlas-Position" = String, description = "how far the read model has come"),
+        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
+    ),
+)]
+#[expect(dead_code, reason = "carries the description of an answer")]
+struct Listed(List<WorkshopItem>);
+
+/// List workshops.
+///
+/// The directory, by name.
+#[utoipa::path(
+    get,
+    path = "/v1/workshops",
+    tag = "workshops",
+    params(PageParams, ReadHeaders),
+    responses(Listed, Problems)
+)]
+pub(crate) async fn list_workshops(
+    State(app): State<AppState>,
+    _principal: Principal<Anyone>,
+    page: Page,
+    least: MinPosition,
+) -> Result<impl IntoResponse, Problem> {
+    let list = Listing::of(&"workshops");
+    let after = page.after(&list)?;
+    let limit = page.limit().into();
+    let slice = app
+        .read(Workshops::NAME, least, |connection| {
+            let after = after.clone();
+            Box::pin(async move {
+                Ok(projections::workshops::list_workshops(connection, after, limit).await?)
+            })
+        })
+        .await?;
+    Ok(slice.map(|slice| {
+        Json(List {
+            items: slice.items,
+            next_cursor: slice.next.map(|key| list.next(&key)),
+        })
+    }))
+}

@@ -1,0 +1,24 @@
+//! One file a read: its route, its parameters, and how it is refused.
+
+mod list_orders;
+mod list_workshops;
+mod read_bonus_account;
+mod read_bonus_ledger;
+mod read_order;
+mod read_timeline;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::AppState;
+
+/// Every route of the contract.
+pub(crate) fn all() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_orders::list_orders))
+        .routes(routes!(read_order::read_order))
+        .routes(routes!(read_timeline::read_timeline))
+        .routes(routes!(list_workshops::list_workshops))
+        .routes(routes!(read_bonus_account::read_bonus_account))
+        .routes(routes!(read_bonus_ledger::read_bonus_ledger))
+}

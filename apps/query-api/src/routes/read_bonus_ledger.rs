@@ -1,0 +1,85 @@
+//! `GET /v1/bonus/accounts/{id}/ledger`: the awards behind an account.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use bonus_store::{AccountAt, LedgerItem, ledger_page};
+use http_edge::{
+    Anyone, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, Query, problems,
+};
+use projections::bonus::{Bonus, read_account};
+use utoipa::IntoResponses;
+use uuid::Uuid;
+
+use super::read_bonus_account::{InRole, NO_ACCOUNT, may_see};
+use crate::AppState;
+use crate::reading::ReadHeaders;
+
+problems! {
+    /// How reading a ledger is refused.
+    Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
+}
+
+/// A page of awards.
+#[derive(IntoResponses)]
+#[response(
+    status = 200,
+    description = "a page",
+    headers(
+        ("Atlas-Position" = String, description = "how far the read model has come"),
+        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
+    ),
+)]
+#[expect(dead_code, reason = "carries the description of an answer")]
+struct Listed(List<LedgerItem>);
+
+/// Read a bonus account's ledger.
+///
+/// The awards that make the account's points, newest first. Who may see the account may see them.
+#[utoipa::path(
+    get,
+    path = "/v1/bonus/accounts/{id}/ledger",
+    tag = "bonus",
+    params(("id" = Uuid, Path, description = "the beneficiary"), InRole, PageParams, ReadHeaders),
+    responses(Listed, Problems),
+)]
+pub(crate) async fn read_bonus_ledger(
+    State(app): State<AppState>,
+    principal: Principal<Anyone>,
+    Path(id): Path<Uuid>,
+    Query(in_role): Query<InRole>,
+    page: Page,
+    least: MinPosition,
+) -> Result<impl IntoResponse, Problem> {
+    let actor = principal.actor();
+    let beneficiary = in_role.beneficiary(id);
+    let visible = may_see(actor, beneficiary);
+    let list = Listing::of(&("ledger", actor, beneficiary.role, beneficiary.id));
+    let after = page.after(&list)?;
+    let limit = page.limit().into();
+    let awards = app
+        .read(Bonus::NAME, least, |connection| {
+            Box::pin(async move {
+                if !visible {
+                    return Ok(None);
+                }
+                let Some(row) = read_account(connection, beneficiary).await? else {
+                    return Ok(None);
+                };
+                let account = AccountAt {
+                    beneficiary,
+                    version: row.version,
+                    policy: row.policy()?,
+                };
+                Ok(Some(ledger_page(connection, account, after, limit).await?))
+            })
+        })
+        .await?
+        .found(NO_ACCOUNT)?;
+    Ok(awards.map(|awards| {
+        Json(List {
+            items: awards.items,
+            next_cursor: awards.next.map(|key| list.next(&key)),
+        })
+    }))
+}

@@ -1,0 +1,105 @@
+//! `GET /v1/orders/{id}`: one order in full.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use http_edge::{Anyone, ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, problems};
+use kernel::OrderId;
+use projections::orders::{self, InvitationStatus, OrderDetail, Orders};
+use projections::redaction::Viewer;
+use utoipa::IntoResponses;
+
+use crate::AppState;
+use crate::reading::{Fresh, ReadHeaders};
+
+problems! {
+    /// How reading an order is refused.
+    Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
+}
+
+/// The header of a read that may find nothing new.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(
+    dead_code,
+    reason = "carries the description of a header that `IfNoneMatch` reads"
+)]
+pub(crate) struct ConditionalHeaders {
+    /// The ETag of what the client has already.
+    #[param(rename = "If-None-Match", value_type = String, required = false, example = "\"4\"")]
+    if_none_match: Option<String>,
+}
+
+/// The order.
+#[derive(IntoResponses)]
+#[response(
+    status = 200,
+    description = "the order",
+    headers(
+        ("ETag" = String, description = "the order's version, for If-Match and If-None-Match"),
+        ("Atlas-Position" = String, description = "how far the read model has come"),
+        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
+    ),
+)]
+#[expect(dead_code, reason = "carries the description of an answer")]
+struct Found(OrderDetail);
+
+/// The client has it already.
+#[derive(IntoResponses)]
+#[response(
+    status = 304,
+    description = "the order is at the version that If-None-Match names; never while the \
+                   deadline of an offer that stands has passed"
+)]
+struct NotModified;
+
+/// Read an order.
+///
+/// The order as the viewer may see it: a workshop sees it as if it were the only one invited.
+#[utoipa::path(
+    get,
+    path = "/v1/orders/{id}",
+    tag = "orders",
+    params(("id" = uuid::Uuid, Path, description = "the order"), ConditionalHeaders, ReadHeaders),
+    responses(Found, NotModified, Problems),
+)]
+pub(crate) async fn read_order(
+    State(app): State<AppState>,
+    principal: Principal<Anyone>,
+    Path(order_id): Path<OrderId>,
+    seen: IfNoneMatch,
+    least: MinPosition,
+) -> Result<Fresh<Response>, Problem> {
+    let viewer = Viewer::from(principal.actor());
+    let found = app
+        .read(Orders::NAME, least, |connection| {
+            let now = app.clock.now();
+            Box::pin(async move {
+                let order = orders::read_order(connection, viewer, order_id, now).await?;
+                Ok(order.map(|order| (order, now)))
+            })
+        })
+        .await?
+        .found("there is no such order, or you are no party to it")?;
+    Ok(found.map(|(order, now)| answer(order, &seen, now)))
+}
+
+fn answer(order: OrderDetail, seen: &IfNoneMatch, now: DateTime<Utc>) -> Response {
+    let tag = ETag(order.version);
+    if seen.matches(order.version) && !is_overtaken_by_time(&order, now) {
+        return tag.not_modified();
+    }
+    (tag, Json(order)).into_response()
+}
+
+/// Whether the order shows something that no event has told: an offer that stands became outdated
+/// when its deadline passed.
+fn is_overtaken_by_time(order: &OrderDetail, now: DateTime<Utc>) -> bool {
+    order
+        .invitations
+        .iter()
+        .filter(|seat| seat.status == InvitationStatus::Offered)
+        .filter_map(|seat| seat.offer.as_ref())
+        .any(|offer| offer.deadline <= now)
+}

@@ -1,0 +1,74 @@
+//! `GET /v1/orders/{id}/timeline`: an order's life, fact by fact.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use event_store::Version;
+use http_edge::{
+    Anyone, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, problems,
+};
+use kernel::OrderId;
+use projections::orders::{Orders, TimelineEntry};
+use projections::redaction::Viewer;
+use utoipa::IntoResponses;
+
+use crate::AppState;
+use crate::reading::ReadHeaders;
+
+problems! {
+    /// How reading a timeline is refused.
+    Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
+}
+
+/// A page of a timeline.
+#[derive(IntoResponses)]
+#[response(
+    status = 200,
+    description = "a page",
+    headers(
+        ("Atlas-Position" = String, description = "how far the read model has come"),
+        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
+    ),
+)]
+#[expect(dead_code, reason = "carries the description of an answer")]
+struct Told(List<TimelineEntry>);
+
+/// Read an order's timeline.
+///
+/// Every event as a fact that a person can read, oldest first, as far as the viewer may know it.
+#[utoipa::path(
+    get,
+    path = "/v1/orders/{id}/timeline",
+    tag = "orders",
+    params(("id" = uuid::Uuid, Path, description = "the order"), PageParams, ReadHeaders),
+    responses(Told, Problems),
+)]
+pub(crate) async fn read_timeline(
+    State(app): State<AppState>,
+    principal: Principal<Anyone>,
+    Path(order_id): Path<OrderId>,
+    page: Page,
+    least: MinPosition,
+) -> Result<impl IntoResponse, Problem> {
+    let actor = principal.actor();
+    let list = Listing::of(&("timeline", actor, order_id));
+    let after = page.after(&list)?.map_or(Version::NONE, Version::new);
+    let (viewer, limit) = (Viewer::from(actor), page.limit().into());
+    let slice = app
+        .read(Orders::NAME, least, |connection| {
+            Box::pin(async move {
+                Ok(
+                    projections::orders::read_timeline(connection, viewer, order_id, after, limit)
+                        .await?,
+                )
+            })
+        })
+        .await?
+        .found("there is no such order, or you are no party to it")?;
+    Ok(slice.map(|slice| {
+        Json(List {
+            items: slice.items,
+            next_cursor: slice.next.map(|last| list.next(&last.get())),
+        })
+    }))
+}

@@ -1,0 +1,43 @@
+//! What every route is given: the read models, time, and the verifier of tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use http_edge::TokenVerifier;
+use kernel::Clock;
+use sqlx::PgPool;
+
+/// What every route is given. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    pub(crate) pool: PgPool,
+    verifier: Arc<TokenVerifier>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) min_position_wait: Duration,
+}
+
+impl AppState {
+    /// The state of an application whose reads wait up to `min_position_wait` for the position
+    /// that a client asks for.
+    #[must_use]
+    pub fn new(
+        pool: PgPool,
+        verifier: TokenVerifier,
+        clock: Arc<dyn Clock>,
+        min_position_wait: Duration,
+    ) -> Self {
+        Self {
+            pool,
+            verifier: Arc::new(verifier),
+            clock,
+            min_position_wait,
+        }
+    }
+}
+
+impl FromRef<AppState> for Arc<TokenVerifier> {
+    fn from_ref(state: &AppState) -> Self {
+        Self::clone(&state.verifier)
+    }
+}

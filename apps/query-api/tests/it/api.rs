@@ -1,0 +1,128 @@
+//! The application in process, requests to it, and what it answers.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use chrono::{DateTime, Utc};
+use http_body_util::BodyExt;
+use http_edge::{Edge, Keys, TokenVerifier};
+use kernel::{Actor, Clock, RandomIds};
+use query_api::{AppState, app};
+use serde_json::Value;
+use sqlx::PgPool;
+use tower::ServiceExt;
+
+use crate::people::{SECRET, token};
+
+/// A clock that is set by hand.
+pub(crate) struct HandClock(Mutex<DateTime<Utc>>);
+
+impl HandClock {
+    /// A clock that stands at this instant.
+    pub(crate) fn at(instant: &str) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(instant.parse().unwrap())))
+    }
+
+    pub(crate) fn set(&self, instant: &str) {
+        *self.0.lock().unwrap() = instant.parse().unwrap();
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// One instance of the application.
+#[derive(Clone)]
+pub(crate) struct Api(Router);
+
+impl Api {
+    pub(crate) fn start(pool: PgPool, clock: Arc<HandClock>, min_position_wait: Duration) -> Self {
+        let verifier = TokenVerifier::new(
+            Keys::hs256(SECRET.as_bytes()).unwrap(),
+            "artisan-atlas".to_owned(),
+            "artisan-atlas".to_owned(),
+            clock.clone(),
+        );
+        let state = AppState::new(pool, verifier, clock, min_position_wait);
+        let edge = Edge {
+            ids: Arc::new(RandomIds),
+            timeout: Duration::from_secs(10),
+            max_in_flight: 100,
+            continue_trace: |_, _| {},
+        };
+        Self(app(state, edge, Router::new()))
+    }
+
+    pub(crate) fn get(&self, path: impl Into<String>) -> Call {
+        self.call("GET", path)
+    }
+
+    pub(crate) fn call(&self, method: &'static str, path: impl Into<String>) -> Call {
+        Call {
+            api: self.clone(),
+            path: path.into(),
+            request: Request::builder().method(method),
+        }
+    }
+}
+
+/// A request in the making.
+pub(crate) struct Call {
+    api: Api,
+    path: String,
+    request: axum::http::request::Builder,
+}
+
+impl Call {
+    pub(crate) fn by(self, actor: Actor) -> Self {
+        self.header(
+            header::AUTHORIZATION.as_str(),
+            &format!("Bearer {}", token(actor)),
+        )
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub(crate) async fn send(self) -> Reply {
+        let request = self.request.uri(&self.path).body(Body::empty()).unwrap();
+        let response = self.api.0.oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Status and code of a problem, or the status alone.
+    pub(crate) fn outcome(&self) -> String {
+        match self.body["code"].as_str() {
+            Some(code) => format!("{} {code}", self.status.as_u16()),
+            None => self.status.as_u16().to_string(),
+        }
+    }
+}

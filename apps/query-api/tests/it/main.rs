@@ -1,0 +1,20 @@
+//! The query API over a real Postgres: the router in process, and once the process itself.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod api;
+mod bonus;
+mod conditional;
+mod lists;
+mod openapi;
+mod orders;
+mod people;
+mod position;
+mod process;
+mod refusals;
+mod scene;
+mod story;
