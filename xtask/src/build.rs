@@ -1,0 +1,26 @@
+//! Building the workspace, the same way for every command, so that one build serves them all.
+
+use crate::command::{self, step};
+use crate::failure::Failure;
+
+/// Builds the programs. `--examples`, of which there are none, makes cargo choose the features that
+/// tests need too: without it, tests would build most dependencies a second time.
+pub(crate) fn programs(release: bool) -> Result<(), Failure> {
+    let profile: &[&str] = if release { &["--release"] } else { &[] };
+    step("build programs", || build(&["--examples"], profile))
+}
+
+/// Builds the programs and the tests.
+pub(crate) fn programs_and_tests() -> Result<(), Failure> {
+    step("build programs and tests", || build(&["--tests"], &[]))
+}
+
+fn build(targets: &[&str], profile: &[&str]) -> Result<(), Failure> {
+    let mut cargo = command::cargo();
+    cargo
+        .args(["build", "--workspace", "--bins"])
+        .args(targets)
+        .args(profile)
+        .env("SQLX_OFFLINE", "true");
+    command::run(cargo)
+}

@@ -1,0 +1,77 @@
+//! The developer's commands, run as `cargo xtask COMMAND`: start the whole system, test it, check
+//! it, and keep generated files fresh.
+//!
+//! Deliberately absent: any crate of ours but dev-servers, any asynchronous runtime and any C
+//! dependency. xtask builds in seconds and drives the programs and tests of the others.
+
+mod bench;
+mod build;
+mod caller;
+mod children;
+mod ci;
+mod command;
+mod database;
+mod db;
+mod failure;
+mod http;
+mod interrupt;
+mod kafka;
+mod queries;
+mod stack;
+mod test;
+mod tidy;
+mod token;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The developer's commands of Artisan Atlas.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Builds and starts the whole system, and stays until Ctrl-C.
+    Up(up::Options),
+    /// Prints a bearer token for the development profile.
+    Token(token::Options),
+    /// Runs every test, on servers of its own.
+    Test(test::Options),
+    /// Runs every check that a change must pass.
+    Ci,
+    /// Measures the store, on an optimised build.
+    Bench,
+    /// Checks the rules of the house that no compiler knows.
+    Tidy,
+    /// Runs a private Postgres with the schema until Ctrl-C, for checked queries.
+    Db(db::Options),
+    /// Runs real Apache Kafka on a free port until Ctrl-C.
+    Kafka,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Up(options) => up::run(options),
+        Command::Token(options) => token::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Ci => ci::run(),
+        Command::Bench => bench::run(),
+        Command::Tidy => tidy::run(),
+        Command::Db(options) => db::run(&options),
+        Command::Kafka => kafka::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {}", failure::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The whole system as child processes: Postgres, a broker, the projector and the two APIs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use dev_servers::packages::{self, Need};
+use dev_servers::{Port, PrivatePostgres, Process, Shutdown, Signal};
+
+use crate::build;
+use crate::caller;
+use crate::children;
+use crate::command;
+use crate::database;
+use crate::failure::Failure;
+use crate::http;
+use crate::interrupt::Interrupt;
+use crate::token::DEVELOPMENT_SECRET;
+use crate::workspace;
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const STOPPED_WITHIN: Duration = Duration::from_secs(15);
+
+/// What to start.
+#[derive(Debug)]
+pub(crate) struct StackOptions {
+    /// The folder whose database is kept; a fresh one is used where `None`.
+    pub(crate) data: Option<PathBuf>,
+    /// The broker to use, as host and port; `dev-broker` is started where `None`.
+    pub(crate) kafka: Option<String>,
+    /// Whether to build and run optimised programs.
+    pub(crate) release: bool,
+}
+
+/// A system that can be started: its programs are built and its addresses free.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    options: StackOptions,
+    addresses: Addresses,
+    postgres: Port,
+}
+
+/// Where the applications listen.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    command: SocketAddr,
+    query: SocketAddr,
+    projector: SocketAddr,
+}
+
+impl Plan {
+    /// Installs what is missing and builds, unless an address is taken. Runs before
+    /// [`Interrupt::listen`]: a signal ends us and the build at once.
+    pub(crate) fn make(options: StackOptions) -> Result<Self, Failure> {
+        let addresses = Addresses {
+            command: free_address("ATLAS_COMMAND_ADDR", 8_080)?,
+            query: free_address("ATLAS_QUERY_ADDR", 8_081)?,
+            projector: free_address("ATLAS_PROJECTOR_ADDR", 8_082)?,
+        };
+        let postgres = database::free_port()?;
+        packages::ensure(&[Need::Compilers, Need::Postgres])?;
+        build::programs(options.release)?;
+        Ok(Self {
+            options,
+            addresses,
+            postgres,
+        })
+    }
+}
+
+/// The running system. Dropping it ends every process.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    addresses: Addresses,
+    kafka: String,
+    /// The variables that the processes are configured with.
+    configuration: BTreeMap<String, String>,
+    /// In the order in which they were started.
+    processes: Vec<Process>,
+    postgres: PrivatePostgres,
+}
+
+impl Stack {
+    /// Starts everything, and waits until all of it is ready.
+    pub(crate) fn start(plan: &Plan, interrupt: &Interrupt) -> Result<Self, Failure> {
+        let postgres = database::start(plan.options.data.as_deref(), plan.postgres)?;
+        let Addresses {
+            command,
+            query,
+            projector,
+        } = plan.addresses;
+        let mut configuration = configuration();
+        for (name, value) in [
+            (
+                "ATLAS_DATABASE_URL",
+                postgres.url("atlas_app", database::NAME),
+            ),
+            ("ATLAS_COMMAND_ADDR", command.to_string()),
+            ("ATLAS_QUERY_ADDR", query.to_string()),
+            ("ATLAS_PROJECTOR_ADDR", projector.to_string()),
+        ] {
+            configuration.insert(name.to_owned(), value);
+        }
+        let mut stack = Self {
+            addresses: plan.addresses,
+            kafka: String::new(),
+            configuration,
+            processes: Vec::new(),
+            postgres,
+        };
+        stack.start_processes(&plan.options, interrupt)?;
+        Ok(stack)
+    }
+
+    /// The line that says where everything is, for people and scripts.
+    pub(crate) fn ready_line(&self) -> String {
+        let Addresses {
+            command,
+            query,
+            projector,
+        } = self.addresses;
+        let kafka = &self.kafka;
+        let database = self.postgres.url("atlas_owner", database::NAME);
+        format!(
+            "ready command=http://{command} query=http://{query} projector=http://{projector} \
+             kafka={kafka} database={database}"
+        )
+    }
+
+    /// The configuration as lines that a shell takes, for a second instance and for the projector's
+    /// commands. Addresses are left out: each instance has its own.
+    pub(crate) fn environment(&self) -> String {
+        self.configuration
+            .iter()
+            .filter(|(name, _)| !name.ends_with("_ADDR"))
+            .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
+            .collect()
+    }
+
+    /// Stays until we are asked to end; a process that ends before is a failure.
+    pub(crate) fn watch(&mut self, interrupt: &Interrupt) -> Result<(), Failure> {
+        loop {
+            self.check()?;
+            interrupt.pause()?;
+        }
+    }
+
+    /// Ends every process in order, giving each the time to finish its work.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        for process in self.processes.iter_mut().rev() {
+            process.stop(Signal::TERM, STOPPED_WITHIN)?;
+        }
+        self.postgres.stop(Shutdown::Fast)?;
+        Ok(())
+    }
+
+    fn start_processes(
+        &mut self,
+        options: &StackOptions,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let logs = workspace::make_state()?.join("logs");
+        fs::create_dir_all(&logs).map_err(Failure::file(&logs))?;
+
+        match &options.kafka {
+            Some(address) => self.kafka.clone_from(address),
+            None => {
+                let program = Command::new(workspace::program("dev-broker", options.release));
+                let mut broker = children::start("dev-broker", program, &logs)?;
+                self.kafka = broker_address(&mut broker, interrupt)?;
+                self.processes.push(broker);
+            }
+        }
+        let brokers = ("ATLAS_KAFKA_BROKERS".to_owned(), self.kafka.clone());
+        self.configuration.extend([brokers]);
+        self.migrate(options.release)?;
+
+        for (name, arguments, address) in [
+            ("projector", Some("run"), self.addresses.projector),
+            ("query-api", None, self.addresses.query),
+            ("command-api", None, self.addresses.command),
+        ] {
+            let mut program = Command::new(workspace::program(name, options.release));
+            program.args(arguments).envs(&self.configuration);
+            self.processes.push(children::start(name, program, &logs)?);
+            self.wait_until_ready(address, interrupt)?;
+        }
+        Ok(())
+    }
+
+    fn migrate(&self, release: bool) -> Result<(), Failure> {
+        let mut projector = Command::new(workspace::program("projector", release));
+        projector
+            .arg("migrate")
+            .envs(&self.configuration)
+            .env(
+                "ATLAS_DATABASE_URL",
+                self.postgres.url("atlas_owner", database::NAME),
+            )
+            .stdout(io::stderr());
+        command::step("migrate", || command::run(projector))
+    }
+
+    /// Waits for the process that was started last.
+    fn wait_until_ready(
+        &mut self,
+        address: SocketAddr,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + READY_WITHIN;
+        // A refused connection and a 503 both mean: not yet.
+        while http::status(address, "/health/ready").ok() != Some(200) {
+            self.check()?;
+            if Instant::now() > deadline
+                && let Some(process) = self.processes.last()
+            {
+                return Err(children::not_ready(process, READY_WITHIN));
+            }
+            interrupt.pause()?;
+        }
+        Ok(())
+    }
+
+    /// A failure if any process has ended.
+    fn check(&mut self) -> Result<(), Failure> {
+        let processes = self.processes.iter_mut();
+        for process in processes.chain(self.postgres.process()) {
+            children::check(process)?;
+        }
+        Ok(())
+    }
+}
+
+/// An address from the caller's variable, or the default port, on which nobody listens.
+fn free_address(variable: &'static str, default_port: u16) -> Result<SocketAddr, Failure> {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, default_port)).to_string();
+    let value = caller::variable(variable).unwrap_or(default);
+    let address = match value.parse::<SocketAddr>() {
+        Ok(address) if address.port() != 0 => address,
+        _ => {
+            return Err(Failure::BadVariable {
+                variable,
+                value,
+                expected: "an IP address and a port, such as 127.0.0.1:8080",
+            });
+        }
+    };
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(address),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Err(Failure::AddressInUse { variable, value })
+        }
+        Err(source) => Err(Failure::Address {
+            variable,
+            value,
+            source,
+        }),
+    }
+}
+
+/// The broker says on its standard output where it listens.
+fn broker_address(broker: &mut Process, interrupt: &Interrupt) -> Result<String, Failure> {
+    let deadline = Instant::now() + READY_WITHIN;
+    loop {
+        let said = broker.last_log_lines(usize::MAX);
+        let mut lines = said.lines();
+        if let Some(address) = lines.find_map(|line| line.strip_prefix("ready kafka=")) {
+            return Ok(address.to_owned());
+        }
+        children::check(broker)?;
+        if Instant::now() > deadline {
+            return Err(children::not_ready(broker, READY_WITHIN));
+        }
+        interrupt.pause()?;
+    }
+}
+
+/// Our defaults, and over them what the caller says. What we start ourselves is set later and
+/// counts most: a shell that still has the environment of an earlier `up` does no harm.
+fn configuration() -> BTreeMap<String, String> {
+    let defaults = [
+        ("ATLAS_PROFILE", "development"),
+        ("ATLAS_JWT_SECRET", DEVELOPMENT_SECRET),
+    ];
+    let mut configuration: BTreeMap<_, _> = defaults
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    configuration.extend(caller::configuration());
+    configuration
+}

@@ -1,0 +1,60 @@
+//! Every variable that the processes read is listed in `.env.example`.
+
+use std::collections::BTreeSet;
+
+use super::Fault;
+
+/// Variables of tests and of xtask's own children, which nobody configures a process with.
+const NOT_CONFIGURATION: &[&str] = &["ATLAS_BLESS", "ATLAS_TEST_POSTGRES", "ATLAS_TEST_KAFKA"];
+
+/// The names in a source file that look like our variables and are not listed.
+pub(super) fn check(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if !file.contains("/src/") {
+        return faults;
+    }
+    for (index, line) in text.lines().enumerate() {
+        let quoted = line.split('"').skip(1).step_by(2);
+        for name in quoted.filter(|text| is_variable(text)) {
+            if !listed.contains(name) && !NOT_CONFIGURATION.contains(&name) {
+                let problem = format!("{name} is not listed in .env.example");
+                faults.push(Fault::new(file, index + 1, problem));
+            }
+        }
+    }
+    faults
+}
+
+/// The variables of `.env.example`, also those that are commented out.
+pub(super) fn listed(text: &str) -> BTreeSet<String> {
+    let names = text.lines().filter_map(|line| line.split_once('='));
+    names
+        .map(|(name, _)| name.trim_start_matches(['#', ' ']).to_owned())
+        .collect()
+}
+
+fn is_variable(text: &str) -> bool {
+    text.strip_prefix("ATLAS_").is_some_and(|rest| {
+        !rest.is_empty()
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_not_listed_is_found() {
+        let listed = listed("# Text.\nATLAS_ONE=1\n# ATLAS_TWO=2\n");
+        let text = "let a = (\"ATLAS_ONE\", \"ATLAS_TWO\");\nlet b = \"ATLAS_THREE\";\n\
+                    let c = \"ATLAS_ in a sentence\"; // ATLAS_FOUR\n";
+        let faults = check("a/src/lib.rs", text, &listed);
+        assert_eq!(
+            faults.iter().map(|fault| fault.line).collect::<Vec<_>>(),
+            [2]
+        );
+    }
+}
