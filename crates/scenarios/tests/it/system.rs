@@ -1,0 +1,130 @@
+//! The processes of one system, and how to reach, stop and kill them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use dev_servers::{Process, Signal, free_port};
+use test_support::{TestDatabase, TestServer, eventually};
+
+/// The secret that signs the scenarios' tokens.
+pub(crate) const SECRET: &str = "a secret of the scenarios, and of nothing else";
+const READY_BOUND: Duration = Duration::from_secs(20);
+
+/// One application, running or not.
+pub(crate) struct App {
+    binary: &'static str,
+    arguments: &'static [&'static str],
+    variables: BTreeMap<String, String>,
+    address: String,
+    log: PathBuf,
+    process: Option<Process>,
+}
+
+impl App {
+    fn new(
+        binary: &'static str,
+        arguments: &'static [&'static str],
+        address_variable: &str,
+        variables: &BTreeMap<String, String>,
+    ) -> Self {
+        let port = free_port().unwrap();
+        let address = format!("127.0.0.1:{port}");
+        let mut variables = variables.clone();
+        variables.insert(address_variable.to_owned(), address.clone());
+        let folder = target_folder().join("../atlas/scenarios");
+        std::fs::create_dir_all(&folder).unwrap();
+        Self {
+            binary,
+            arguments,
+            variables,
+            address,
+            log: folder.join(format!("{binary}-{port}.log")),
+            process: None,
+        }
+    }
+
+    /// Starts it, without waiting until it is ready.
+    pub(crate) fn start(&mut self) {
+        let mut command = Command::new(target_folder().join(self.binary));
+        command.args(self.arguments).envs(&self.variables);
+        let process = Process::spawn(self.binary, command, &self.log, Signal::KILL).unwrap();
+        self.process = Some(process);
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) async fn until_ready(&self) {
+        let what = format!("{} to be ready, see {}", self.binary, self.log.display());
+        eventually(&what, READY_BOUND, || async {
+            match reqwest::get(self.url("/health/ready")).await {
+                Ok(answer) if answer.status().is_success() => Ok(()),
+                Ok(answer) => Err(answer.text().await.unwrap_or_default()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
+    }
+}
+
+/// Two command APIs, a query API and a projector over one database.
+pub(crate) struct System {
+    pub(crate) server: TestServer,
+    pub(crate) database: TestDatabase,
+    pub(crate) commands: [App; 2],
+    pub(crate) query: App,
+    pub(crate) projector: App,
+}
+
+impl System {
+    /// Starts all of them. `brokers` is where Kafka is, or where nobody answers.
+    pub(crate) async fn start(brokers: &str) -> Self {
+        let server = TestServer::start().await;
+        let database = TestDatabase::create_on(&server).await;
+        let variables = BTreeMap::from(
+            [
+                ("ATLAS_DATABASE_URL", database.url_app().as_str()),
+                ("ATLAS_KAFKA_BROKERS", brokers),
+                ("ATLAS_JWT_SECRET", SECRET),
+                ("ATLAS_LEASE_MS", "2000"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let command = || App::new("command-api", &[], "ATLAS_COMMAND_ADDR", &variables);
+        let mut system = Self {
+            commands: [command(), command()],
+            query: App::new("query-api", &[], "ATLAS_QUERY_ADDR", &variables),
+            projector: App::new("projector", &["run"], "ATLAS_PROJECTOR_ADDR", &variables),
+            server,
+            database,
+        };
+        let [first, second] = &mut system.commands;
+        for app in [first, second, &mut system.query, &mut system.projector] {
+            app.start();
+        }
+        system.until_ready().await;
+        system
+    }
+
+    pub(crate) async fn until_ready(&self) {
+        for app in self.commands.iter().chain([&self.query, &self.projector]) {
+            app.until_ready().await;
+        }
+    }
+}
+
+/// Where the binaries of this build lie: beside the folder of the test itself.
+fn target_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}
