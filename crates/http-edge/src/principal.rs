@@ -82,7 +82,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let verifier = Arc::<TokenVerifier>::from_ref(state);
         let token = bearer(&parts.headers)?;
-        let actor = verifier.verify(token).map_err(refused)?;
+        let actor = verifier.verify(token).await.map_err(refused)?;
         tracing::Span::current().record("actor", tracing::field::display(actor));
         if !R::ROLES.contains(&actor.role) {
             return Err(not_admitted(actor.role));
@@ -111,6 +111,12 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
 }
 
 fn refused(error: TokenError) -> Problem {
+    if error == TokenError::KeysUnavailable {
+        return Problem::new(
+            Code::KeysUnavailable,
+            "the keys that verify tokens could not be fetched yet; try again in a moment",
+        );
+    }
     unauthenticated(
         error.to_string(),
         r#"Bearer realm="artisan-atlas", error="invalid_token""#,

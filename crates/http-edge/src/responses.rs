@@ -19,6 +19,7 @@ impl Code {
         Self::Internal,
         Self::Overloaded,
         Self::StoreUnavailable,
+        Self::KeysUnavailable,
         Self::Timeout,
     ];
 

@@ -63,9 +63,18 @@ pub(crate) fn app(routes: Router<State>) -> Router {
     edge().around(with_state(routes), Router::new())
 }
 
+/// The same, for tokens that these keys verify.
+pub(crate) fn app_with(keys: Keys, routes: Router<State>) -> Router {
+    edge().around(with_keys(routes, keys), Router::new())
+}
+
 pub(crate) fn with_state(routes: Router<State>) -> Router {
+    with_keys(routes, Keys::hs256(SECRET).unwrap())
+}
+
+fn with_keys(routes: Router<State>, keys: Keys) -> Router {
     let verifier = TokenVerifier::new(
-        Keys::hs256(SECRET).unwrap(),
+        keys,
         "artisan-atlas".to_owned(),
         "artisan-atlas".to_owned(),
         Arc::new(FixedClock),

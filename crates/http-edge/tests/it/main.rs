@@ -10,9 +10,12 @@
 mod app;
 mod bodies;
 mod headers;
+mod issuer;
+mod key_sets;
 mod layers;
 mod lists;
 mod observed;
 mod openapi;
 mod paths;
 mod principals;
+mod published_keys;
