@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use command_api::{AppState, Config, NAME, app, store_pool};
 use event_store::Executor;
-use http_edge::{Edge, Keys, TokenVerifier};
+use http_edge::{Edge, Keys, PublishedKeys, TokenVerifier};
 use kernel::{RandomIds, SystemClock};
 use secrecy::ExposeSecret;
-use service_runtime::{Health, Process, continue_trace, run, watch_postgres};
+use service_runtime::{Health, Process, TokenKeys, continue_trace, run, watch_postgres};
 
 /// How many requests may be under way at once.
 const MAX_IN_FLIGHT: usize = 512;
@@ -39,7 +39,16 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             process.tasks.finish(),
         ),
     );
-    let keys = Keys::hs256(tokens.secret.expose_secret())?;
+    let keys = match tokens.keys {
+        TokenKeys::Secret(secret) => Keys::hs256(secret.expose_secret())?,
+        TokenKeys::Published(address) => {
+            let keys = PublishedKeys::at(&address)?;
+            let dependency = health.require("keys");
+            let keep = keys.clone().keep(move |found| dependency.report(found));
+            process.tasks.keep("keys", keep);
+            keys.into()
+        }
+    };
     let verifier = TokenVerifier::new(keys, tokens.issuer, tokens.audience, clock.clone());
     let state = AppState::new(
         Executor::new(pool, process.tasks.tracker()),

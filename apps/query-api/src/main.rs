@@ -4,11 +4,11 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use http_edge::{Edge, Keys, TokenVerifier};
+use http_edge::{Edge, Keys, PublishedKeys, TokenVerifier};
 use kernel::{RandomIds, SystemClock};
 use query_api::{AppState, Config, NAME, app};
 use secrecy::ExposeSecret;
-use service_runtime::{Health, Process, continue_trace, lazy_pool, run, watch_postgres};
+use service_runtime::{Health, Process, TokenKeys, continue_trace, lazy_pool, run, watch_postgres};
 
 /// How many connections the process holds at most.
 const MAX_CONNECTIONS: u32 = 16;
@@ -40,7 +40,16 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             process.tasks.finish(),
         ),
     );
-    let keys = Keys::hs256(tokens.secret.expose_secret())?;
+    let keys = match tokens.keys {
+        TokenKeys::Secret(secret) => Keys::hs256(secret.expose_secret())?,
+        TokenKeys::Published(address) => {
+            let keys = PublishedKeys::at(&address)?;
+            let dependency = health.require("keys");
+            let keep = keys.clone().keep(move |found| dependency.report(found));
+            process.tasks.keep("keys", keep);
+            keys.into()
+        }
+    };
     let verifier = TokenVerifier::new(keys, tokens.issuer, tokens.audience, clock.clone());
     let state = AppState::new(pool, verifier, clock, min_position_wait);
     let edge = Edge {

@@ -117,6 +117,14 @@ impl Dependency {
         }
     }
 
+    /// Says what was found: that it answers, or why not.
+    pub fn report(&self, found: Result<(), &dyn Error>) {
+        match found {
+            Ok(()) => self.up(),
+            Err(reason) => self.down(reason),
+        }
+    }
+
     /// Whether it answered when last looked at.
     #[must_use]
     pub fn is_up(&self) -> bool {

@@ -20,7 +20,7 @@ mod telemetry;
 mod trace_context;
 
 pub use health::{Dependency, DependencyReadiness, Health, HealthApi, Readiness, ReadinessStatus};
-pub use http::{RequestConfig, TokenConfig, listen_address};
+pub use http::{RequestConfig, TokenConfig, TokenKeys, listen_address};
 pub use lifecycle::{Lifecycle, ListenError, Tasks};
 pub use log_lines::chain;
 pub use metrics::{Metrics, MetricsError};

@@ -19,5 +19,6 @@ mod order_of_checks;
 mod people;
 mod process;
 mod refusals;
+mod running;
 mod scene;
 mod workshops;
