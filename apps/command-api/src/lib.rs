@@ -9,6 +9,7 @@
 //! command, `decision.rs` for how the rules meet the store, `refusal.rs` for what every refusal
 //! looks like.
 
+mod access;
 mod answer;
 mod app;
 mod config;
@@ -19,6 +20,7 @@ mod routes;
 mod state;
 mod store_pool;
 
+pub use access::ACCESS;
 pub use app::{app, openapi};
 pub use config::Config;
 pub use state::AppState;

@@ -1,15 +1,16 @@
-//! What every route is given: the executor, time, ids and the verifier of tokens.
+//! What every route is given: the executor, time, ids and the gate.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
 use event_store::{Answer, Claim, Conditions, Decision, Executor};
-use http_edge::{Problem, TokenVerifier};
+use http_edge::{Gate, Problem, TokenVerifier};
 use kernel::{Actor, Clock, IdSource, OrderId};
 use order_domain::order::OrderCommand;
 use order_domain::workshop::PutWorkshop;
 
+use crate::access::ACCESS;
 use crate::decision::{Circumstances, OrderDecision, Refused, WorkshopDecision};
 use crate::refusal;
 use crate::request::Asked;
@@ -18,7 +19,7 @@ use crate::request::Asked;
 #[derive(Clone)]
 pub struct AppState {
     executor: Executor,
-    verifier: Arc<TokenVerifier>,
+    gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     patience: Duration,
@@ -38,7 +39,7 @@ impl AppState {
     ) -> Self {
         Self {
             executor,
-            verifier: Arc::new(verifier),
+            gate: Arc::new(Gate::new(verifier, ACCESS)),
             clock,
             ids,
             patience: request_timeout - request_timeout / 20,
@@ -104,8 +105,8 @@ impl AppState {
     }
 }
 
-impl FromRef<AppState> for Arc<TokenVerifier> {
+impl FromRef<AppState> for Arc<Gate> {
     fn from_ref(state: &AppState) -> Self {
-        Self::clone(&state.verifier)
+        Self::clone(&state.gate)
     }
 }

@@ -8,6 +8,7 @@
 //! changes something. Where to start: [`app()`] for the routes, `routes/` for one file a read,
 //! `reading.rs` for how an answer is made no older than the client asks.
 
+mod access;
 mod app;
 mod config;
 mod reading;
@@ -15,6 +16,7 @@ mod refusal;
 mod routes;
 mod state;
 
+pub use access::ACCESS;
 pub use app::{app, openapi};
 pub use config::Config;
 pub use state::AppState;

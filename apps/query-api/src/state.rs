@@ -1,18 +1,20 @@
-//! What every route is given: the read models, time, and the verifier of tokens.
+//! What every route is given: the read models, time, and the gate.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use http_edge::TokenVerifier;
+use http_edge::{Gate, TokenVerifier};
 use kernel::Clock;
 use sqlx::PgPool;
+
+use crate::access::ACCESS;
 
 /// What every route is given. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
     pub(crate) pool: PgPool,
-    verifier: Arc<TokenVerifier>,
+    gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) min_position_wait: Duration,
 }
@@ -29,15 +31,15 @@ impl AppState {
     ) -> Self {
         Self {
             pool,
-            verifier: Arc::new(verifier),
+            gate: Arc::new(Gate::new(verifier, ACCESS)),
             clock,
             min_position_wait,
         }
     }
 }
 
-impl FromRef<AppState> for Arc<TokenVerifier> {
+impl FromRef<AppState> for Arc<Gate> {
     fn from_ref(state: &AppState) -> Self {
-        Self::clone(&state.verifier)
+        Self::clone(&state.gate)
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/orders`: a commissioner asks for a piece, and invites workshops to make offers.
 
 use axum::extract::State;
-use http_edge::{Commissioners, NoIfMatch, Principal, Problem, problems};
+use http_edge::{NoIfMatch, Principal, Problem, problems};
 use kernel::{CommissionerId, OrderId};
 use order_domain::order::{OrderCommand, PlaceOrder, PlaceOrderInput};
 use order_domain::value::RequestInput;
@@ -111,7 +111,7 @@ impl From<RequestBody> for RequestInput {
 )]
 pub(crate) async fn place_order(
     State(app): State<AppState>,
-    principal: Principal<Commissioners>,
+    principal: Principal,
     sent: Sent<NoPath, Body, NoIfMatch>,
 ) -> Result<OrderAnswer, Problem> {
     let actor = principal.actor();

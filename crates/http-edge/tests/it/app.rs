@@ -9,9 +9,9 @@ use axum::extract::FromRef;
 use axum::http::{HeaderMap, Request, StatusCode, request};
 use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
-use http_edge::{Edge, Keys, TokenVerifier};
+use http_edge::{Access, Edge, Gate, Keys, Relation, Row, TokenVerifier};
 use jsonwebtoken::{EncodingKey, Header};
-use kernel::{Clock, IdSource};
+use kernel::{Clock, IdSource, Role};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -40,14 +40,28 @@ impl IdSource for FixedIds {
 
 #[derive(Clone)]
 pub(crate) struct State {
-    verifier: Arc<TokenVerifier>,
+    gate: Arc<Gate>,
 }
 
-impl FromRef<State> for Arc<TokenVerifier> {
+impl FromRef<State> for Arc<Gate> {
     fn from_ref(state: &State) -> Self {
-        Arc::clone(&state.verifier)
+        Arc::clone(&state.gate)
     }
 }
+
+const EVERYBODY: &[(Role, Relation)] = &[
+    (Role::Commissioner, Relation::Any),
+    (Role::Workshop, Relation::Any),
+    (Role::Operator, Relation::Any),
+    (Role::Analyst, Relation::Any),
+];
+
+/// Who may use the routes of the tests.
+const ACCESS: Access = Access(&[
+    Row::get("/who", EVERYBODY),
+    Row::get("/things/{n}", EVERYBODY),
+    Row::get("/commissioners/{n}", &[(Role::Commissioner, Relation::Any)]),
+]);
 
 pub(crate) fn edge() -> Edge {
     Edge {
@@ -80,7 +94,7 @@ fn with_keys(routes: Router<State>, keys: Keys) -> Router {
         Arc::new(FixedClock),
     );
     routes.with_state(State {
-        verifier: Arc::new(verifier),
+        gate: Arc::new(Gate::new(verifier, ACCESS)),
     })
 }
 
