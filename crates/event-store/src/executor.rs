@@ -172,6 +172,7 @@ impl Executor {
             decision,
             conditions,
             progress,
+            charged: false,
         };
         let queues = self.queues.clone();
         let task = self.tasks.spawn(run.in_line(queues).in_current_span());
@@ -233,6 +234,7 @@ struct Run<D: Decision> {
     decision: D,
     conditions: Conditions,
     progress: Progress,
+    charged: bool,
 }
 
 /// What one round of load, decide and append came to.
@@ -287,7 +289,7 @@ impl<D: Decision> Run<D> {
         let Some(loaded) = split(loaded) else {
             return Err(ExecuteError::Internal(sqlx::Error::RowNotFound));
         };
-        match self.decide(&loaded) {
+        match self.decide(&loaded).await {
             Ok(accepted) => {
                 self.append(&mut connection, &loaded, accepted, generation)
                     .await
@@ -296,8 +298,12 @@ impl<D: Decision> Run<D> {
         }
     }
 
-    fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed<D>> {
+    async fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed<D>> {
         self.decision.admit(loaded).map_err(refused)?;
+        if !self.charged {
+            self.decision.charge().await.map_err(refused)?;
+            self.charged = true;
+        }
         let current = loaded.target.version();
         if self.conditions.expected.is_some_and(|v| v != current) {
             return Err(ExecuteError::VersionMismatch { current });
