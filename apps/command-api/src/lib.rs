@@ -14,6 +14,7 @@ mod answer;
 mod app;
 mod config;
 mod decision;
+mod gate;
 mod refusal;
 mod request;
 mod routes;
@@ -22,7 +23,8 @@ mod store_pool;
 
 pub use access::ACCESS;
 pub use app::{app, openapi};
-pub use config::Config;
+pub use config::{Config, PlacingConfig};
+pub use gate::gate;
 pub use state::AppState;
 pub use store_pool::store_pool;
 

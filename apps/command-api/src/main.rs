@@ -4,12 +4,11 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use command_api::{AppState, Config, NAME, app, store_pool};
+use command_api::{AppState, Config, NAME, app, gate, store_pool};
 use event_store::Executor;
-use http_edge::{Edge, Keys, PublishedKeys, TokenVerifier};
+use http_edge::Edge;
 use kernel::{RandomIds, SystemClock};
-use secrecy::ExposeSecret;
-use service_runtime::{Health, Process, TokenKeys, continue_trace, run, watch_postgres};
+use service_runtime::{Health, Process, continue_trace, run, watch_postgres};
 
 /// How many requests may be under way at once.
 const MAX_IN_FLIGHT: usize = 512;
@@ -24,6 +23,8 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         database,
         requests,
         tokens,
+        rate,
+        placing,
     } = config;
     let clock = Arc::new(SystemClock);
     let ids = Arc::new(RandomIds);
@@ -39,20 +40,10 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             process.tasks.finish(),
         ),
     );
-    let keys = match tokens.keys {
-        TokenKeys::Secret(secret) => Keys::hs256(secret.expose_secret())?,
-        TokenKeys::Published(address) => {
-            let keys = PublishedKeys::at(&address)?;
-            let dependency = health.require("keys");
-            let keep = keys.clone().keep(move |found| dependency.report(found));
-            process.tasks.keep("keys", keep);
-            keys.into()
-        }
-    };
-    let verifier = TokenVerifier::new(keys, tokens.issuer, tokens.audience, clock.clone());
+    let gate = gate(tokens, &rate, placing, clock.clone(), process, &mut health)?;
     let state = AppState::new(
         Executor::new(pool, process.tasks.tracker()),
-        verifier,
+        gate,
         clock,
         ids.clone(),
         requests.timeout,

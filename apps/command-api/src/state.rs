@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use event_store::{Answer, Claim, Conditions, Decision, Executor};
-use http_edge::{Gate, Problem, TokenVerifier};
+use http_edge::{Gate, Principal, Problem};
 use kernel::{Actor, Clock, IdSource, OrderId};
-use order_domain::order::OrderCommand;
+use order_domain::order::{OrderCommand, PlaceOrder};
 use order_domain::workshop::PutWorkshop;
 
-use crate::access::ACCESS;
 use crate::decision::{Circumstances, OrderDecision, Refused, WorkshopDecision};
 use crate::refusal;
 use crate::request::Asked;
@@ -32,18 +31,34 @@ impl AppState {
     #[must_use]
     pub fn new(
         executor: Executor,
-        verifier: TokenVerifier,
+        gate: Gate,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
         request_timeout: Duration,
     ) -> Self {
         Self {
             executor,
-            gate: Arc::new(Gate::new(verifier, ACCESS)),
+            gate: Arc::new(gate),
             clock,
             ids,
             patience: request_timeout - request_timeout / 20,
         }
+    }
+
+    /// Places an order, which spends of the principal's budget.
+    pub(crate) async fn place_order(
+        &self,
+        principal: &Principal,
+        order_id: OrderId,
+        command: PlaceOrder,
+        asked: Asked,
+    ) -> Result<Answer, Problem> {
+        let actor = principal.actor();
+        let circumstances = self.circumstances(actor, &asked);
+        let command = OrderCommand::PlaceOrder(command);
+        let decision = OrderDecision::new(order_id, command, circumstances)
+            .spending(principal.placing_budget());
+        self.execute(decision, actor, asked).await
     }
 
     /// Gives a command on an order.

@@ -11,6 +11,7 @@
 mod access;
 mod app;
 mod config;
+mod gate;
 mod reading;
 mod refusal;
 mod routes;
@@ -19,6 +20,7 @@ mod state;
 pub use access::ACCESS;
 pub use app::{app, openapi};
 pub use config::Config;
+pub use gate::gate;
 pub use state::AppState;
 
 /// The name of the process, in logs, traces and on the database server.

@@ -4,11 +4,10 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use http_edge::{Edge, Keys, PublishedKeys, TokenVerifier};
+use http_edge::Edge;
 use kernel::{RandomIds, SystemClock};
-use query_api::{AppState, Config, NAME, app};
-use secrecy::ExposeSecret;
-use service_runtime::{Health, Process, TokenKeys, continue_trace, lazy_pool, run, watch_postgres};
+use query_api::{AppState, Config, NAME, app, gate};
+use service_runtime::{Health, Process, continue_trace, lazy_pool, run, watch_postgres};
 
 /// How many connections the process holds at most.
 const MAX_CONNECTIONS: u32 = 16;
@@ -25,6 +24,7 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         database,
         requests,
         tokens,
+        rate,
         min_position_wait,
     } = config;
     let clock = Arc::new(SystemClock);
@@ -40,18 +40,8 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             process.tasks.finish(),
         ),
     );
-    let keys = match tokens.keys {
-        TokenKeys::Secret(secret) => Keys::hs256(secret.expose_secret())?,
-        TokenKeys::Published(address) => {
-            let keys = PublishedKeys::at(&address)?;
-            let dependency = health.require("keys");
-            let keep = keys.clone().keep(move |found| dependency.report(found));
-            process.tasks.keep("keys", keep);
-            keys.into()
-        }
-    };
-    let verifier = TokenVerifier::new(keys, tokens.issuer, tokens.audience, clock.clone());
-    let state = AppState::new(pool, verifier, clock, min_position_wait);
+    let gate = gate(tokens, &rate, clock.clone(), process, &mut health)?;
+    let state = AppState::new(pool, gate, clock, min_position_wait);
     let edge = Edge {
         ids: Arc::new(RandomIds),
         timeout: requests.timeout,

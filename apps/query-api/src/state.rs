@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use http_edge::{Gate, TokenVerifier};
+use http_edge::Gate;
 use kernel::Clock;
 use sqlx::PgPool;
-
-use crate::access::ACCESS;
 
 /// What every route is given. Cheap to clone.
 #[derive(Clone)]
@@ -25,13 +23,13 @@ impl AppState {
     #[must_use]
     pub fn new(
         pool: PgPool,
-        verifier: TokenVerifier,
+        gate: Gate,
         clock: Arc<dyn Clock>,
         min_position_wait: Duration,
     ) -> Self {
         Self {
             pool,
-            gate: Arc::new(Gate::new(verifier, ACCESS)),
+            gate: Arc::new(gate),
             clock,
             min_position_wait,
         }

@@ -6,23 +6,37 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use kernel::{Actor, Role};
 
 use crate::headers::single;
+use crate::limits::Report;
 use crate::token::{TokenError, TokenVerifier};
-use crate::{Access, Code, Problem};
+use crate::{Access, Code, Limits, PlacingBudget, Problem};
 
-/// Knows who the bearer of a token is, and whether their role may use a route.
+/// Knows who the bearer of a token is, whether their role may use a route, and whether they ask too
+/// often.
 pub struct Gate {
     verifier: TokenVerifier,
     access: Access,
+    limits: Limits,
 }
 
 impl Gate {
     /// A gate for the routes of this table.
     #[must_use]
-    pub const fn new(verifier: TokenVerifier, access: Access) -> Self {
-        Self { verifier, access }
+    pub const fn new(verifier: TokenVerifier, access: Access, limits: Limits) -> Self {
+        Self {
+            verifier,
+            access,
+            limits,
+        }
     }
 
-    /// Who sends the request, if they may: 401, then 403 for a role that can never use the route.
+    /// What this principal may still place, told of in the answer to the request.
+    pub(crate) fn placing_budget(&self, actor: Actor, parts: &Parts) -> PlacingBudget {
+        let report = Report::of(&parts.extensions);
+        PlacingBudget::new(self.limits.clone(), actor, report)
+    }
+
+    /// Who sends the request, if they may: 401, then 403 for a role that can never use the route,
+    /// then 429.
     pub(crate) async fn admit(&self, parts: &Parts) -> Result<Actor, Problem> {
         let token = bearer(&parts.headers)?;
         let actor = self.verifier.verify(token).await.map_err(refused)?;
@@ -32,6 +46,8 @@ impl Gate {
         if row.is_none_or(|row| row.relation(actor.role).is_none()) {
             return Err(not_admitted(actor.role));
         }
+        let report = Report::of(&parts.extensions);
+        self.limits.count(actor, &report).await?;
         Ok(actor)
     }
 }

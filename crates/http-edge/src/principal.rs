@@ -7,7 +7,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use kernel::Actor;
 
-use crate::{Gate, Problem};
+use crate::{Gate, PlacingBudget, Problem};
 
 /// The principal of a request. As a handler's *first* argument it has the request pass the gate
 /// before anything else of it is looked at.
@@ -15,6 +15,7 @@ use crate::{Gate, Problem};
 /// The application's state gives the [`Gate`], as an `Arc`.
 pub struct Principal {
     actor: Actor,
+    placing: PlacingBudget,
 }
 
 impl Principal {
@@ -22,6 +23,12 @@ impl Principal {
     #[must_use]
     pub const fn actor(&self) -> Actor {
         self.actor
+    }
+
+    /// What it may still place.
+    #[must_use]
+    pub fn placing_budget(&self) -> PlacingBudget {
+        self.placing.clone()
     }
 }
 
@@ -41,6 +48,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let gate = Arc::<Gate>::from_ref(state);
         let actor = gate.admit(parts).await?;
-        Ok(Self { actor })
+        let placing = gate.placing_budget(actor, parts);
+        Ok(Self { actor, placing })
     }
 }

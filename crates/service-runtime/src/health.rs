@@ -125,6 +125,13 @@ impl Dependency {
         }
     }
 
+    /// Says whether it answers, without a line in the log, for whoever writes lines of its own.
+    pub fn note(&self, up: bool) {
+        self.0
+            .seen
+            .store(if up { UP } else { DOWN }, Ordering::Relaxed);
+    }
+
     /// Whether it answered when last looked at.
     #[must_use]
     pub fn is_up(&self) -> bool {

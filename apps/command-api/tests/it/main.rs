@@ -20,6 +20,7 @@ mod openapi;
 mod order_of_checks;
 mod people;
 mod process;
+mod rate_limits;
 mod refusals;
 mod running;
 mod scene;

@@ -9,7 +9,7 @@ use axum::extract::FromRef;
 use axum::http::{HeaderMap, Request, StatusCode, request};
 use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
-use http_edge::{Access, Edge, Gate, Keys, Relation, Row, TokenVerifier};
+use http_edge::{Access, Edge, Gate, Keys, Limits, Relation, Row, TokenVerifier};
 use jsonwebtoken::{EncodingKey, Header};
 use kernel::{Clock, IdSource, Role};
 use serde_json::{Value, json};
@@ -60,6 +60,7 @@ const EVERYBODY: &[(Role, Relation)] = &[
 const ACCESS: Access = Access(&[
     Row::get("/who", EVERYBODY),
     Row::get("/things/{n}", EVERYBODY),
+    Row::post("/orders", &[(Role::Commissioner, Relation::Any)]),
     Row::get("/commissioners/{n}", &[(Role::Commissioner, Relation::Any)]),
 ]);
 
@@ -79,14 +80,20 @@ pub(crate) fn app(routes: Router<State>) -> Router {
 
 /// The same, for tokens that these keys verify.
 pub(crate) fn app_with(keys: Keys, routes: Router<State>) -> Router {
-    edge().around(with_keys(routes, keys), Router::new())
+    edge().around(with_gate(routes, keys, Limits::none()), Router::new())
+}
+
+/// The same, where principals may not ask as often as they like.
+pub(crate) fn limited_app(limits: Limits, routes: Router<State>) -> Router {
+    let keys = Keys::hs256(SECRET).unwrap();
+    edge().around(with_gate(routes, keys, limits), Router::new())
 }
 
 pub(crate) fn with_state(routes: Router<State>) -> Router {
-    with_keys(routes, Keys::hs256(SECRET).unwrap())
+    with_gate(routes, Keys::hs256(SECRET).unwrap(), Limits::none())
 }
 
-fn with_keys(routes: Router<State>, keys: Keys) -> Router {
+fn with_gate(routes: Router<State>, keys: Keys, limits: Limits) -> Router {
     let verifier = TokenVerifier::new(
         keys,
         "artisan-atlas".to_owned(),
@@ -94,7 +101,7 @@ fn with_keys(routes: Router<State>, keys: Keys) -> Router {
         Arc::new(FixedClock),
     );
     routes.with_state(State {
-        gate: Arc::new(Gate::new(verifier, ACCESS)),
+        gate: Arc::new(Gate::new(verifier, ACCESS, limits)),
     })
 }
 
