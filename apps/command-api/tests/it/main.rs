@@ -24,4 +24,5 @@ mod rate_limits;
 mod refusals;
 mod running;
 mod scene;
+mod shutdown;
 mod workshops;
