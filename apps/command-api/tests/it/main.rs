@@ -12,6 +12,7 @@ mod api;
 mod authorization;
 mod commission;
 mod contention;
+mod env_example;
 mod failures;
 mod idempotency;
 mod if_match;

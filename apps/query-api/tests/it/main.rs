@@ -11,6 +11,7 @@ mod access;
 mod api;
 mod bonus;
 mod conditional;
+mod env_example;
 mod lists;
 mod openapi;
 mod orders;
