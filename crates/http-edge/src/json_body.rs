@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
+use crate::headers::{NotSingle, single};
 use crate::strict_json::{self, Mismatch};
 use crate::write_mark::WriteMark;
 use crate::{Code, FieldError, Problem};
@@ -88,27 +89,26 @@ fn too_large() -> Problem {
 }
 
 fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let essence = text(header::CONTENT_TYPE)
-        .and_then(|value| value.split(';').next())
-        .map(|essence| essence.trim().to_ascii_lowercase());
-    let json = essence.is_some_and(|essence| {
-        essence == "application/json"
-            || (essence.starts_with("application/") && essence.ends_with("+json"))
-    });
-    if !json {
-        return Err(Problem::new(
-            Code::UnsupportedMediaType,
+    let unsupported = |detail| Err(Problem::new(Code::UnsupportedMediaType, detail));
+    let declared = single(headers, &header::CONTENT_TYPE).ok().flatten();
+    if !declared.is_some_and(is_json) {
+        return unsupported(
             "send the body as JSON, with the header \"Content-Type: application/json\"",
-        ));
+        );
     }
-    match text(header::CONTENT_ENCODING) {
-        None | Some("identity") => Ok(()),
-        Some(_) => Err(Problem::new(
-            Code::UnsupportedMediaType,
-            "send the body as it is, without a Content-Encoding",
-        )),
+    match single(headers, &header::CONTENT_ENCODING) {
+        Ok(None | Some("identity")) => Ok(()),
+        Ok(Some(_)) | Err(NotSingle) => {
+            unsupported("send the body as it is, without a Content-Encoding")
+        }
     }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let (essence, _) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let essence = essence.trim().to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn not_json(reason: String) -> Problem {

@@ -13,13 +13,13 @@ use crate::people::{ANALYST, ASH, COMMISSIONER, ELM, OAK, OPERATOR, STRANGER};
 use crate::scene::Scene;
 
 /// A route as the document describes it.
-struct Operation {
-    method: &'static str,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
     example: Value,
 }
 
-fn operations() -> Vec<Operation> {
+pub(crate) fn operations() -> Vec<Operation> {
     let document = serde_json::to_value(command_api::openapi()).unwrap();
     let paths = document["paths"].as_object().unwrap().clone();
     let paths = paths

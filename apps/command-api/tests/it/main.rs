@@ -9,6 +9,7 @@
 
 mod access;
 mod api;
+mod attacks;
 mod authorization;
 mod commission;
 mod contention;

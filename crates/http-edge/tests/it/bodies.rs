@@ -213,9 +213,17 @@ async fn a_body_must_be_declared_as_json() {
         let answer = send_body(&place(), request, "{}").await;
         assert_eq!(answer.status, status, "{content_type:?}");
     }
-    let zipped = json_post("/place").header("content-encoding", "gzip");
-    let answer = send_body(&place(), zipped, "{}").await;
-    assert_eq!(answer.problem(), (415, "UNSUPPORTED_MEDIA_TYPE".to_owned()));
+    for request in [
+        json_post("/place").header("content-encoding", "gzip"),
+        json_post("/place")
+            .header("content-encoding", "identity")
+            .header("content-encoding", "gzip"),
+        json_post("/place").header("content-type", "application/json"),
+        json_post("/place").header("content-type", "text/plain"),
+    ] {
+        let answer = send_body(&place(), request, "{}").await;
+        assert_eq!(answer.problem(), (415, "UNSUPPORTED_MEDIA_TYPE".to_owned()));
+    }
 }
 
 #[tokio::test]
