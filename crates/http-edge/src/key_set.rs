@@ -224,6 +224,7 @@ fn bit_length(number: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -277,6 +278,44 @@ mod tests {
         for document in ["", "[]", "{}", r#"{"keys":{}}"#, "\u{feff}{}"] {
             let outcome = KeySet::parse(document.as_bytes());
             assert!(matches!(outcome, Err(Nonsense::NoSet(_))), "{document}");
+        }
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i32>().prop_map(Value::from),
+            "(EC|OKP|RSA|oct|P-256|Ed25519|sig|verify|AQAB|[A-Za-z0-9_=-]{0,90})"
+                .prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 80, 10, |inner| {
+            let names = [
+                "keys", "kty", "kid", "use", "key_ops", "alg", "crv", "x", "y", "n", "e",
+            ];
+            let name = prop::sample::select(names.to_vec());
+            let fields = prop::collection::vec((name, inner.clone()), 0..10);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                fields.prop_map(|fields| {
+                    let fields = fields
+                        .into_iter()
+                        .map(|(name, value)| (name.to_owned(), value));
+                    Value::Object(fields.collect())
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_published_is_a_set_or_nonsense(keys in json(), bytes in any::<Vec<u8>>()) {
+            let document = json!({"keys": keys}).to_string();
+            for document in [document.as_bytes(), keys.to_string().as_bytes(), &bytes] {
+                match KeySet::parse(document) {
+                    Ok(set) => prop_assert!(set.len() > 0),
+                    Err(nonsense) => prop_assert!(!nonsense.to_string().is_empty()),
+                }
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::scene::Scene;
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
     pub(crate) path: String,
-    example: Value,
+    pub(crate) example: Value,
 }
 
 pub(crate) fn operations() -> Vec<Operation> {

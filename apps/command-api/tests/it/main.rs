@@ -15,6 +15,7 @@ mod commission;
 mod contention;
 mod env_example;
 mod failures;
+mod fuzz;
 mod idempotency;
 mod if_match;
 mod malformed;

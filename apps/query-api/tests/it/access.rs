@@ -11,7 +11,7 @@ use crate::people::{ANALYST, ASH, COMMISSIONER, ELM, OAK, OPERATOR, STRANGER};
 use crate::scene::Scene;
 
 /// The paths that the document describes; all of them are read by GET alone.
-fn paths() -> Vec<String> {
+pub(crate) fn paths() -> Vec<String> {
     let document = serde_json::to_value(query_api::openapi()).unwrap();
     let paths = document["paths"].as_object().unwrap().clone();
     let ours = paths

@@ -12,6 +12,7 @@ mod api;
 mod bonus;
 mod conditional;
 mod env_example;
+mod fuzz;
 mod lists;
 mod openapi;
 mod orders;

@@ -9,6 +9,7 @@
 
 mod app;
 mod bodies;
+mod fuzz;
 mod headers;
 mod issuer;
 mod key_sets;
