@@ -1,6 +1,7 @@
 //! A TCP proxy that a test puts in front of a server, to slow what passes or to cut it off.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub struct Proxy {
 struct State {
     delay: Mutex<Duration>,
     trap: Mutex<Option<Trap>>,
-    sprung: watch::Sender<u32>,
+    cuts: AtomicU32,
     /// Counts how often everything was cut off.
     severed: watch::Sender<u32>,
 }
@@ -56,7 +57,7 @@ impl Proxy {
         let state = Arc::new(State {
             delay: Mutex::new(Duration::ZERO),
             trap: Mutex::new(None),
-            sprung: watch::Sender::new(0),
+            cuts: AtomicU32::new(0),
             severed: watch::Sender::new(0),
         });
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -81,11 +82,10 @@ impl Proxy {
         *lock(&self.state.trap) = Some(Trap { marker, cut });
     }
 
-    /// Waits until so many connections were cut by [`cut_at`](Self::cut_at).
-    pub async fn has_cut(&self, count: u32) {
-        let mut sprung = self.state.sprung.subscribe();
-        // The sender lives as long as the proxy.
-        drop(sprung.wait_for(|sprung| *sprung >= count).await);
+    /// How many connections were cut by [`cut_at`](Self::cut_at).
+    #[must_use]
+    pub fn cuts(&self) -> u32 {
+        self.state.cuts.load(Ordering::SeqCst)
     }
 
     /// Cuts every connection there is now.
@@ -171,7 +171,7 @@ impl State {
             .any(|part| part == marker)
             .then(|| {
                 *trap = None;
-                self.sprung.send_modify(|count| *count += 1);
+                self.cuts.fetch_add(1, Ordering::SeqCst);
                 cut
             })
     }
