@@ -204,6 +204,11 @@ impl Progress {
             .is_ok()
     }
 
+    /// Nobody waits any more.
+    fn is_abandoned(&self) -> bool {
+        self.0.load(Ordering::Acquire) & ABANDONED != 0
+    }
+
     /// The append was answered and did nothing.
     fn undone(&self) {
         self.0.fetch_and(!SENT, Ordering::AcqRel);
@@ -278,6 +283,12 @@ impl<D: Decision> Run<D> {
         streams.extend(self.decision.beside());
         // One connection for the whole round: a pool pings each one that comes back.
         let mut connection = self.pool.acquire().await.map_err(before_append)?;
+        if self.progress.is_abandoned() {
+            // Those who still wait for an answer come first.
+            return Err(ExecuteError::TimedOut {
+                outcome: Outcome::None,
+            });
+        }
         let claim = self.conditions.claim.as_ref();
         let loaded = load_with_key(&mut connection, &streams, claim)
             .await
