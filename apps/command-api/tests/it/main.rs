@@ -18,6 +18,7 @@ mod failures;
 mod fuzz;
 mod idempotency;
 mod if_match;
+mod leavers;
 mod lost_answers;
 mod malformed;
 mod openapi;
