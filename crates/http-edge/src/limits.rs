@@ -1,9 +1,9 @@
 //! Rate limits: what each principal may do how often, shared between processes where Redis is
 //! configured and fit, else in the process.
 
-mod own;
+mod in_process;
+mod in_redis;
 mod quota;
-mod shared;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use kernel::Actor;
 
 use crate::{Code, Problem};
-use own::OwnBuckets;
+use in_process::OwnBuckets;
 use quota::{Standing, whole_seconds};
 
+pub use in_redis::{RedisUrlError, SharedBuckets};
 pub use quota::Quota;
-pub use shared::{RedisUrlError, SharedBuckets};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");

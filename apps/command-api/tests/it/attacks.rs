@@ -45,9 +45,11 @@ fn hostile_tokens() -> Vec<String> {
     let good = token(OPERATOR);
     let (message, signature) = good.rsplit_once('.').unwrap();
     let (head, _) = message.split_once('.').unwrap();
-    let mut named = Header::default();
-    named.kid = Some("../../etc/passwd".to_owned());
-    named.jku = Some("http://127.0.0.1:1/keys".to_owned());
+    let named = Header {
+        kid: Some("../../etc/passwd".to_owned()),
+        jku: Some("http://127.0.0.1:1/keys".to_owned()),
+        ..Header::default()
+    };
     let another = "another secret, as long as HS256 asks for";
     vec![
         unsigned("none"),

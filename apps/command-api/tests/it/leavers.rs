@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use test_support::{Proxy, eventually};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::api::Reply;
 use crate::people::{COMMISSIONER, OAK, SECRET, STRANGER, token};
@@ -23,7 +23,7 @@ const LEAVERS: u64 = 3000;
 const STEADY: usize = 8;
 const BOUND: Duration = Duration::from_secs(30);
 
-/// Sends a command and closes the socket some milliseconds later, whatever was answered.
+/// Sends a command, and closes the socket when it is answered or some milliseconds have passed.
 async fn leaves(address: &str, number: u64, body: &str) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
@@ -34,7 +34,8 @@ async fn leaves(address: &str, number: u64, body: &str) {
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
-    sleep(Duration::from_millis(number * 7 % 61)).await;
+    let patience = Duration::from_millis(number * 7 % 61);
+    timeout(patience, stream.readable()).await.ok();
 }
 
 /// Places one order after another until it is told to stop; the statuses of the answers.

@@ -81,14 +81,13 @@ async fn a_slow_issuer_holds_up_only_a_few_who_name_unknown_keys() {
         .collect();
     publisher.was_asked.notified().await;
     // The places are taken: one more is answered by what is known.
-    eventually("places to be taken", BOUND, async || {
-        let bound = Duration::from_millis(20);
-        match tokio::time::timeout(bound, ask(&app, &foreign.token())).await {
-            Ok(answer) => Ok(assert_eq!(answer.status, 401)),
-            Err(_) => Err("it waits too"),
-        }
+    let answer = eventually("places to be taken", BOUND, async || {
+        let (bound, token) = (Duration::from_millis(20), foreign.token());
+        let answer = tokio::time::timeout(bound, ask(&app, &token));
+        answer.await.map_err(|_| "it waits too")
     })
     .await;
+    assert_eq!(answer.status, 401);
     assert_eq!(ask(&app, &known.token()).await.status, 200);
     drop(held);
     for status in join_all(waiting).await {
