@@ -17,6 +17,8 @@ pub enum Need {
     Postgres,
     /// Redis's server and its command line client.
     Redis,
+    /// PgBouncer, the pooler that processes must refuse.
+    PgBouncer,
     /// Java and Maven, which run and fetch Apache Kafka.
     Kafka,
     /// Python's virtual environments, for tools that come as Python packages.
@@ -42,6 +44,7 @@ impl Need {
             }
             Self::Postgres => add(find_binaries().is_none(), "postgresql"),
             Self::Redis => add(lacks("redis-server"), "redis-server"),
+            Self::PgBouncer => add(lacks("pgbouncer"), "pgbouncer"),
             Self::Kafka => {
                 add(lacks("java"), "default-jre-headless");
                 add(lacks("mvn"), "maven");

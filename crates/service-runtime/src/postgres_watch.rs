@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::health::Dependency;
 use crate::pool::DatabaseConfig;
-use crate::server_check::{ServerCheckError, check_server};
+use crate::server_check::{ServerCheckError, check_server, options_refused};
 
 /// How often the server is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -82,12 +82,19 @@ async fn connect(
     let mut connection = timeout(BOUND, options.connect())
         .await
         .map_err(|_| Down::Silent)?
-        .map_err(Down::Connect)?;
+        .map_err(not_connected)?;
     timeout(BOUND, check_server(&mut connection))
         .await
         .map_err(|_| Down::Silent)?
         .map_err(Down::Check)?;
     Ok(connection)
+}
+
+fn not_connected(error: sqlx::Error) -> Down {
+    match options_refused(&error) {
+        Some(refusal) => Down::Check(ServerCheckError::Refused(vec![refusal])),
+        None => Down::Connect(error),
+    }
 }
 
 fn record_pool_use(pool: &PgPool) {

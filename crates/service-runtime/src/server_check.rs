@@ -22,6 +22,12 @@ pub enum Refusal {
         /// What is in force.
         found: String,
     },
+    /// Whoever answers does not take the bounds that a connection asks for.
+    #[error(
+        "the server does not take connection options ({0}): a pooler in transaction mode stands \
+         before Postgres; connect to Postgres itself, or to a pooler in session mode"
+    )]
+    OptionsRefused(String),
     /// A prepared transaction would hold back every reader of the feed for as long as it lives.
     #[error("max_prepared_transactions is {0}: set it to 0 in postgresql.conf and restart")]
     PreparedTransactions(String),
@@ -61,6 +67,17 @@ pub enum ServerCheckError {
 fn list(refusals: &[Refusal]) -> String {
     let texts: Vec<_> = refusals.iter().map(Refusal::to_string).collect();
     texts.join(" | ")
+}
+
+/// Whether connecting failed because somebody between us and Postgres does not take connection
+/// options: asking again is of no use then.
+pub(crate) fn options_refused(error: &sqlx::Error) -> Option<Refusal> {
+    const PROTOCOL_VIOLATION: &str = "08P01";
+    let database = error.as_database_error()?;
+    let message = database.message();
+    let refused = database.code().as_deref() == Some(PROTOCOL_VIOLATION)
+        && message.contains("startup parameter");
+    refused.then(|| Refusal::OptionsRefused(message.to_owned()))
 }
 
 /// Checks the schema, and the settings in force on a connection that was opened with

@@ -14,6 +14,7 @@
 
 mod database;
 mod eventually;
+mod pooler;
 mod proxy;
 mod redis;
 mod server;
@@ -21,6 +22,7 @@ mod template;
 
 pub use database::TestDatabase;
 pub use eventually::eventually;
+pub use pooler::TestPooler;
 pub use proxy::{Cut, Proxy};
 pub use redis::TestRedis;
 pub use server::TestServer;

@@ -8,7 +8,7 @@ use service_runtime::{
     DatabaseConfig, Health, Refusal, ServerCheckError, check_server, lazy_pool, watch_postgres,
 };
 use sqlx::ConnectOptions;
-use test_support::{TestDatabase, TestServer, eventually};
+use test_support::{TestDatabase, TestPooler, TestServer, eventually};
 use tokio_util::sync::CancellationToken;
 
 const NAME: &str = "service-runtime-test";
@@ -198,4 +198,27 @@ async fn a_server_that_is_not_set_up_for_us_ends_the_watch() {
     );
     refusals(watch.await);
     assert!(!postgres.is_up());
+}
+
+/// A pooler in transaction mode either refuses what connections ask for, or drops it.
+#[tokio::test]
+async fn a_pooler_in_transaction_mode_ends_the_watch_and_says_what_is_needed() {
+    let database = TestDatabase::create().await;
+    for ignored in ["extra_float_digits", "extra_float_digits,options"] {
+        let pooler = TestPooler::in_front_of(&database, ignored).await;
+        let config = config(pooler.url());
+        let pool = lazy_pool(&config, NAME, 1);
+        let mut health = Health::default();
+        let postgres = health.require("postgres");
+        let finish = CancellationToken::new();
+        let watch = watch_postgres(config, NAME, pool, postgres.clone(), finish);
+        let outcome = tokio::time::timeout(BOUND, watch).await.unwrap();
+        let reason = outcome.unwrap_err().to_string();
+        assert!(
+            reason.contains("a pooler in transaction mode")
+                && reason.contains("connect to Postgres itself, or to a pooler in session mode"),
+            "{reason}"
+        );
+        assert!(!postgres.is_up());
+    }
 }
