@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep};
@@ -87,8 +88,10 @@ impl PublishedKeys {
     pub fn at(address: &str) -> Result<Self, KeyAddressError> {
         let address = if address.contains("://") {
             let url = Url::parse(address).map_err(|error| KeyAddressError::NoUrl(error.into()))?;
+            // Keys come from where they are said to be, and from nowhere else.
             let client = Client::builder()
                 .timeout(BOUND)
+                .redirect(Policy::none())
                 .build()
                 .map_err(KeyAddressError::NoClient)?;
             Address::Url(client, url)

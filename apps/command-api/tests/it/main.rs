@@ -16,6 +16,7 @@ mod contention;
 mod env_example;
 mod failures;
 mod fuzz;
+mod health;
 mod idempotency;
 mod if_match;
 mod leavers;

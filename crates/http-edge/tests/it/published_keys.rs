@@ -178,8 +178,14 @@ async fn an_address_that_fails_leaves_what_there_is() {
     let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
     let publisher = Publisher::of(key_set([old.jwk()])).await;
     let app = trusting(&publisher.url).await;
-    publisher.answer(StatusCode::NOT_FOUND, key_set([new.jwk()]));
-    assert_eq!(ask(&app, &new.token()).await.problem().0, 401);
+    for status in [
+        StatusCode::NOT_FOUND,
+        StatusCode::FOUND,
+        StatusCode::ACCEPTED,
+    ] {
+        publisher.answer(status, key_set([new.jwk()]));
+        assert_eq!(ask(&app, &new.token()).await.problem().0, 401);
+    }
     assert_eq!(ask(&app, &old.token()).await.status, 200);
 }
 
