@@ -20,6 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::limits::Report;
 use crate::observe::{ContinueTrace, observe};
+use crate::place::Place;
 use crate::problem::Occurrence;
 use crate::request_id::X_REQUEST_ID;
 use crate::write_mark::WriteMark;
@@ -117,15 +118,19 @@ async fn bound_head(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-async fn admit(State(in_flight): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = in_flight.try_acquire() else {
-        return Problem::new(
-            Code::Overloaded,
-            "too many requests are under way; try again in a moment",
-        )
-        .into_response();
+async fn admit(
+    State(in_flight): State<Arc<Semaphore>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let place = match Place::among(in_flight) {
+        Ok(place) => place,
+        Err(overloaded) => return overloaded.into_response(),
     };
-    next.run(request).await
+    request.extensions_mut().insert(place.clone());
+    let response = next.run(request).await;
+    drop(place);
+    response
 }
 
 async fn seal(State(ids): State<Arc<dyn IdSource>>, mut request: Request, next: Next) -> Response {

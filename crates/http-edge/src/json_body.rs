@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::headers::{NotSingle, single};
+use crate::place::Place;
 use crate::strict_json::{self, Mismatch};
 use crate::write_mark::WriteMark;
 use crate::{Code, FieldError, Problem};
@@ -46,7 +47,9 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
-        let bytes = collect(&head.headers, body).await?;
+        let place = Place::of(&head.extensions);
+        let body = Place::give_up_for(place, collect(&head.headers, body));
+        let bytes = body.await??;
         let raw = if bytes.is_empty() {
             EMPTY
         } else {

@@ -18,6 +18,7 @@ mod limits;
 mod observe;
 mod paging;
 mod path;
+mod place;
 mod principal;
 mod problem;
 mod published_keys;

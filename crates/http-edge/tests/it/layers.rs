@@ -8,9 +8,10 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use axum::routing::{get as route_get, post as route_post};
+use futures::StreamExt;
 use http_edge::{Code, Edge, JsonBody, Outcome, Problem, RequestId};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::app::{FRESH_ID, app, edge, get, post, send, send_body, with_state};
 
@@ -207,4 +208,37 @@ async fn one_request_too_many_is_turned_away_while_health_still_answers() {
     assert_eq!(first.await.unwrap().status, 200);
     leave.notify_one();
     assert_eq!(send(&app, get("/wait")).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_sends_slowly_takes_no_place_from_others() {
+    let echo = async |_: JsonBody<Value>| "read";
+    let api = with_state(Router::new().route("/echo", route_post(echo)));
+    let app = Edge {
+        max_in_flight: 1,
+        ..edge()
+    }
+    .around(api, Router::new());
+    let json = || post("/echo").header("content-type", "application/json");
+    let begun = Arc::new(Semaphore::new(0));
+    let slow: Vec<_> = (0..3)
+        .map(|_| {
+            let (sender, chunks) = futures::channel::mpsc::unbounded::<Result<Bytes, Infallible>>();
+            let (app, request) = (app.clone(), json());
+            let begun = Arc::clone(&begun);
+            let body = Body::from_stream(chunks.inspect(move |_| begun.add_permits(1)));
+            let answer = tokio::spawn(async move { send_body(&app, request, body).await });
+            (sender, answer)
+        })
+        .collect();
+    for (sender, _) in &slow {
+        sender.unbounded_send(Ok("{".into())).unwrap();
+    }
+    drop(begun.acquire_many(3).await.unwrap());
+    assert_eq!(send_body(&app, json(), "{}").await.body, "read");
+    for (sender, answer) in slow {
+        sender.unbounded_send(Ok("}".into())).unwrap();
+        drop(sender);
+        assert_eq!(answer.await.unwrap().body, "read");
+    }
 }
