@@ -1,7 +1,8 @@
 //! What is refused before anything is read, in the order of checks.
 
-use crate::people::{COMMISSIONER, OPERATOR};
+use crate::people::{COMMISSIONER, OAK, OPERATOR};
 use crate::scene::Scene;
+use crate::story::registered;
 
 const PATHS: [&str; 6] = [
     "/v1/orders",
@@ -73,6 +74,23 @@ async fn what_cannot_be_read_is_malformed() {
         scene.api.get(path).by(COMMISSIONER).send().await.status,
         200
     );
+}
+
+/// A release runs on while the next one migrates: no answer is lost to an old plan.
+#[tokio::test]
+async fn a_plan_that_a_migration_has_outdated_is_made_anew() {
+    let scene = Scene::set().await;
+    registered(&scene.pool, OAK, "Oak", true).await;
+    scene.catch_up().await;
+    let api = scene.instance_with_one_connection().await;
+    let before = api.get("/v1/workshops").by(OPERATOR).send().await;
+    assert_eq!(before.status, 200);
+    sqlx::query("ALTER TABLE read.workshops ALTER COLUMN name TYPE varchar(300) COLLATE \"C\"")
+        .execute(&scene.owner().await)
+        .await
+        .unwrap();
+    let after = api.get("/v1/workshops").by(OPERATOR).send().await;
+    assert_eq!(after.body, before.body);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod apache_kafka;
 mod broker;
 mod consumer;
+mod frozen_scratch;
 mod relay;
 mod store;
 mod topics;
