@@ -16,7 +16,9 @@ const BATCH: i64 = 500;
 /// The shortest and longest pause between two looks at a feed that has nothing new.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause after a failure, and between two requests for a lease that another holds.
+/// The longest pause between two requests for a lease that another holds: it may be given back.
+const STANDBY_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause after a failure.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// How often the gauges of the lag are set.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
@@ -108,7 +110,9 @@ impl Follower {
     ) -> Result<Duration, FollowError> {
         let mut reader = match FeedReader::open(&self.connect, &self.options).await? {
             Opened::Reader(reader) => *reader,
-            Opened::Held { remaining, .. } => return Ok(remaining.max(SHORTEST_PAUSE)),
+            Opened::Held { remaining, .. } => {
+                return Ok(remaining.clamp(SHORTEST_PAUSE, STANDBY_PAUSE));
+            }
         };
         info!(
             reader = %self.options.name,

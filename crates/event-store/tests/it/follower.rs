@@ -200,3 +200,12 @@ async fn a_checkpoint_of_another_history_stops_its_reader_and_names_the_cure() {
          run `projector store adopt`"
     );
 }
+
+#[tokio::test]
+async fn an_owner_whose_connection_broke_has_its_own_lease_again_at_once() {
+    let database = database().await;
+    drop(reader(
+        open(&database, "same", Duration::from_secs(30)).await,
+    ));
+    reader(open(&database, "same", Duration::from_secs(30)).await);
+}

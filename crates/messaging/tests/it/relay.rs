@@ -41,7 +41,7 @@ pub(crate) fn id_on(
 pub(crate) struct Running {
     task: JoinHandle<()>,
     stop: CancellationToken,
-    pub(crate) state: tokio::sync::watch::Receiver<RelayState>,
+    state: tokio::sync::watch::Receiver<RelayState>,
 }
 
 impl Running {
