@@ -12,6 +12,7 @@ mod ci;
 mod command;
 mod database;
 mod db;
+mod demo;
 mod failure;
 mod http;
 mod interrupt;
@@ -28,6 +29,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use stack::StackOptions;
+
 /// The developer's commands of Artisan Atlas.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -38,8 +41,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tells one commission, step by step, in a system of its own.
+    Demo(demo::Options),
     /// Builds and starts the whole system, and stays until Ctrl-C.
-    Up(up::Options),
+    Up(StackOptions),
     /// Prints a bearer token for the development profile.
     Token(token::Options),
     /// Runs every test, on servers of its own.
@@ -58,6 +63,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Demo(options) => demo::run(options),
         Command::Up(options) => up::run(options),
         Command::Token(options) => token::run(&options),
         Command::Test(options) => test::run(&options),

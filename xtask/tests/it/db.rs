@@ -25,7 +25,7 @@ fn start() -> (Child, u16, String) {
     (xtask, port, line.trim_end().to_owned())
 }
 
-fn wait_until_nobody_listens(port: u16) {
+pub(crate) fn wait_until_nobody_listens(port: u16) {
     let deadline = Instant::now() + PATIENCE;
     while !is_port_free(port) {
         assert!(Instant::now() < deadline, "port {port} is still in use");
