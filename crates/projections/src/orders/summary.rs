@@ -12,7 +12,9 @@ pub(crate) fn of(fact: &OrderFact, withheld: bool) -> String {
         if withheld {
             String::new()
         } else {
-            format!(": {reason}")
+            // The sentence ends with a full stop of its own.
+            let reason = reason.as_str();
+            format!(": {}", reason.strip_suffix('.').unwrap_or(reason))
         }
     };
     match fact {

@@ -1,5 +1,11 @@
 //! Scenarios over several processes: contention, crashes, outages.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in what it calls too"
+)]
+
 mod audit;
 mod commission;
 mod contention;
