@@ -40,8 +40,8 @@ fn a_signal_ends_it_in_order() {
         line,
         format!("export DATABASE_URL=postgres://atlas_owner@127.0.0.1:{port}/atlas")
     );
-    let id = xtask.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    let kill = format!("kill -INT {}", xtask.id());
+    let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
     assert!(sent.success());
     assert!(xtask.wait().unwrap().success());
     assert!(is_port_free(port));
