@@ -3,7 +3,10 @@
 
 use kernel::{Actor, CommissionerId, Role, WorkshopId};
 
-use super::{Context, Missing, Order, OrderCommand, Rejection};
+use super::{
+    Context, DeclineInvitation, Missing, Order, OrderCommand, Rejection, ReviseOffer, SubmitOffer,
+    WithdrawOffer,
+};
 use crate::value::StageNumber;
 
 /// The party whose command it is, by the rules.
@@ -19,6 +22,8 @@ enum Party {
     Confirmed,
     /// The order's commissioner, or the workshop whose offer was confirmed.
     EitherSide,
+    /// Those who run the marketplace, in nobody's place.
+    Operators,
 }
 
 /// What the rules say of a command: whose it is, and what it names that has to be there.
@@ -74,7 +79,7 @@ pub fn on_behalf_of(order: &Order, command: &OrderCommand, actor: Actor) -> Opti
         return None;
     }
     match Row::of(command).by {
-        Party::Placing(_) => None,
+        Party::Placing(_) | Party::Operators => None,
         Party::Commissioner | Party::EitherSide => order.commissioner(),
         Party::Invited(workshop_id) => Some(workshop(workshop_id)),
         Party::Confirmed => order.confirmed_workshop(),
@@ -85,17 +90,28 @@ impl Row {
     fn of(command: &OrderCommand) -> Self {
         let (by, seat, stage) = match command {
             OrderCommand::PlaceOrder(c) => (Party::Placing(c.commissioner_id), None, None),
-            OrderCommand::SubmitOffer(c) => {
-                (Party::Invited(c.workshop_id), Some(c.workshop_id), None)
+            OrderCommand::EditRequest(_) | OrderCommand::InviteWorkshops(_) => {
+                (Party::Commissioner, None, None)
             }
-            OrderCommand::DeclineInvitation(c) => {
-                (Party::Invited(c.workshop_id), Some(c.workshop_id), None)
-            }
+            OrderCommand::SubmitOffer(SubmitOffer {
+                workshop_id: id, ..
+            })
+            | OrderCommand::ReviseOffer(ReviseOffer {
+                workshop_id: id, ..
+            })
+            | OrderCommand::WithdrawOffer(WithdrawOffer {
+                workshop_id: id, ..
+            })
+            | OrderCommand::DeclineInvitation(DeclineInvitation {
+                workshop_id: id, ..
+            }) => (Party::Invited(*id), Some(*id), None),
             OrderCommand::ConfirmOffer(c) => (Party::Commissioner, Some(c.workshop_id), None),
             OrderCommand::CompleteStage(c) => (Party::Confirmed, None, Some(c.stage)),
             OrderCommand::ApproveStage(c) => (Party::Commissioner, None, Some(c.stage)),
+            OrderCommand::RequestStageChanges(c) => (Party::Commissioner, None, Some(c.stage)),
             OrderCommand::AcceptWork => (Party::Commissioner, None, None),
             OrderCommand::CancelOrder(_) => (Party::EitherSide, None, None),
+            OrderCommand::ResolveDispute(_) => (Party::Operators, None, None),
         };
         Self { by, seat, stage }
     }
@@ -139,6 +155,7 @@ impl Row {
             (Party::EitherSide, Role::Commissioner | Role::Workshop) => {
                 is_commissioner() || is_confirmed()
             }
+            (Party::Operators, Role::Commissioner | Role::Workshop) => false,
         }
     }
 }
@@ -176,6 +193,7 @@ const fn workshop(id: WorkshopId) -> Actor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Resolution;
     use crate::order::scenario::*;
 
     const NOT_FOUND: Rejection = Rejection::NotFound(Missing::Order);
@@ -193,13 +211,19 @@ mod tests {
 
     fn every_command() -> Vec<OrderCommand> {
         vec![
+            retitle("Elm table"),
+            invite(&[STRANGER]),
             submit(ALDER, &["Make"]),
+            revise(ALDER, &["Make"]),
+            withdraw(ALDER),
             decline(ALDER),
             confirm(ALDER),
             complete(1),
             approve(1),
+            request_changes(1),
             OrderCommand::AcceptWork,
             cancel(),
+            resolve(Resolution::Resume),
         ]
     }
 
@@ -232,6 +256,7 @@ mod tests {
                 Party::Placing(_) | Party::Commissioner => (true, false),
                 Party::Invited(_) | Party::Confirmed => (false, true),
                 Party::EitherSide => (true, true),
+                Party::Operators => (false, false),
             };
             for (actor, may) in [(COMMISSIONER, commissioner), (by(ALDER), workshop)] {
                 let expected = if may {
@@ -250,11 +275,14 @@ mod tests {
         for command in every_command() {
             assert_eq!(admitted(&order, OPERATOR, &command), Ok(()));
             let party = match Row::of(&command).by {
-                Party::Placing(_) => None,
+                Party::Placing(_) | Party::Operators => None,
                 Party::Commissioner | Party::EitherSide => Some(COMMISSIONER),
                 Party::Invited(_) | Party::Confirmed => Some(by(ALDER)),
             };
-            assert!(party.is_some());
+            assert_eq!(
+                party.is_none(),
+                matches!(command, OrderCommand::ResolveDispute(_))
+            );
             assert_eq!(on_behalf_of(&order.order, &command, OPERATOR), party);
             assert_eq!(on_behalf_of(&order.order, &command, COMMISSIONER), None);
         }

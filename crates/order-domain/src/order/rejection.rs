@@ -41,6 +41,19 @@ pub enum Rejection {
         /// One entry for each of them.
         faults: Vec<Fault>,
     },
+    /// Workshops are named that have a seat with an answer to come or an offer that stands; none is
+    /// invited.
+    #[error("{} of the named workshops are invited already", faults.len())]
+    AlreadyInvited {
+        /// One entry for each of them.
+        faults: Vec<Fault>,
+    },
+    /// The command would leave everything as it is.
+    #[error("{command} changes nothing")]
+    NothingToChange {
+        /// The command.
+        command: CommandName,
+    },
     /// The workshop has answered, or is out.
     #[error("the invitation of workshop {workshop_id} is {status}, not pending")]
     InvitationNotOpen {
@@ -49,7 +62,7 @@ pub enum Rejection {
         /// Where its seat stands.
         status: InvitationStatus,
     },
-    /// The workshop has no offer that could be taken.
+    /// The workshop has no offer that could be taken, revised or withdrawn.
     #[error("no offer of workshop {workshop_id} stands, its invitation is {status}")]
     OfferNotStanding {
         /// The workshop.
@@ -131,6 +144,10 @@ pub enum Code {
     IllegalTransition,
     /// Workshops are named that cannot be invited.
     UnknownWorkshop,
+    /// Workshops are named that are invited already.
+    AlreadyInvited,
+    /// The command would leave everything as it is.
+    NothingToChange,
     /// The workshop has answered, or is out.
     InvitationNotOpen,
     /// No offer stands.
@@ -157,6 +174,8 @@ impl Code {
             Self::ValidationFailed => "VALIDATION_FAILED",
             Self::IllegalTransition => "ILLEGAL_TRANSITION",
             Self::UnknownWorkshop => "UNKNOWN_WORKSHOP",
+            Self::AlreadyInvited => "ALREADY_INVITED",
+            Self::NothingToChange => "NOTHING_TO_CHANGE",
             Self::InvitationNotOpen => "INVITATION_NOT_OPEN",
             Self::OfferNotStanding => "OFFER_NOT_STANDING",
             Self::OfferOutdated => "OFFER_OUTDATED",
@@ -178,6 +197,8 @@ impl Rejection {
             Self::Invalid { .. } => Code::ValidationFailed,
             Self::IllegalTransition { .. } => Code::IllegalTransition,
             Self::UnknownWorkshop { .. } => Code::UnknownWorkshop,
+            Self::AlreadyInvited { .. } => Code::AlreadyInvited,
+            Self::NothingToChange { .. } => Code::NothingToChange,
             Self::InvitationNotOpen { .. } => Code::InvitationNotOpen,
             Self::OfferNotStanding { .. } => Code::OfferNotStanding,
             Self::OfferOutdated { .. } => Code::OfferOutdated,

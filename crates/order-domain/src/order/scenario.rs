@@ -5,13 +5,14 @@ use kernel::{Actor, CommissionerId, OrderId, Role, WorkshopId};
 use uuid::Uuid;
 
 use super::{
-    CancelOrder, CancelledFrom, Context, DisputedFrom, MarkedStatus, Order, OrderCommand,
-    OrderEvent, OrderFact, PlaceOrder, PlaceOrderInput, Rejection, SubmitOffer, decide, evolve,
-    fold,
+    CancelOrder, CancelledFrom, Context, DisputedFrom, EditRequest, InviteWorkshops, MarkedStatus,
+    Order, OrderCommand, OrderEvent, OrderFact, PlaceOrder, PlaceOrderInput, Rejection,
+    RequestStageChanges, Resolution, ResolveDispute, ResolvedState, ReviseOffer, SubmitOffer,
+    WithdrawOffer, decide, evolve, fold,
 };
 use crate::value::{
-    MoneyInput, OfferInput, OfferTerms, Reason, Request, RequestInput, RequestRevision, StageInput,
-    StageNumber,
+    MoneyInput, Note, OfferInput, OfferRevision, OfferTerms, Reason, Request, RequestEditInput,
+    RequestField, RequestInput, RequestRevision, StageInput, StageNumber, Title,
 };
 use crate::workshop::{Directory, Entry, Workshop};
 
@@ -47,6 +48,10 @@ pub(crate) fn stage(number: u32) -> StageNumber {
 
 pub(crate) fn reason() -> Reason {
     Reason::parse("Plans have changed.").unwrap()
+}
+
+pub(crate) fn note() -> Note {
+    Note::parse("The edge is too sharp.").unwrap()
 }
 
 pub(crate) fn money(amount: &str, currency: &str) -> MoneyInput {
@@ -91,7 +96,7 @@ pub(crate) fn request() -> Request {
 /// The terms of [`offer_input`].
 pub(crate) fn terms(stages: &[&str]) -> OfferTerms {
     let draft = offer_input(stages).parse("", minute(0)).unwrap();
-    draft.at_revisions(RequestRevision::FIRST, crate::value::OfferRevision::FIRST)
+    draft.at_revisions(RequestRevision::FIRST, OfferRevision::FIRST)
 }
 
 pub(crate) fn place(workshops: &[WorkshopId]) -> OrderCommand {
@@ -108,6 +113,39 @@ pub(crate) fn submit(workshop_id: WorkshopId, stages: &[&str]) -> OrderCommand {
 
 pub(crate) fn submit_input(workshop_id: WorkshopId, input: OfferInput) -> OrderCommand {
     OrderCommand::SubmitOffer(SubmitOffer::parse(workshop_id, input, minute(0)).unwrap())
+}
+
+pub(crate) fn edit(input: RequestEditInput) -> OrderCommand {
+    OrderCommand::EditRequest(EditRequest::parse(input, minute(0)).unwrap())
+}
+
+/// Gives the request another title.
+pub(crate) fn retitle(title: &str) -> OrderCommand {
+    edit(RequestEditInput {
+        title: Some(Some(title.to_owned())),
+        ..RequestEditInput::default()
+    })
+}
+
+pub(crate) fn invite(workshops: &[WorkshopId]) -> OrderCommand {
+    let ids = workshops.iter().map(WorkshopId::to_string).collect();
+    OrderCommand::InviteWorkshops(InviteWorkshops::parse(Some(ids)).unwrap())
+}
+
+pub(crate) fn revise(workshop_id: WorkshopId, stages: &[&str]) -> OrderCommand {
+    revise_input(workshop_id, offer_input(stages))
+}
+
+pub(crate) fn revise_input(workshop_id: WorkshopId, input: OfferInput) -> OrderCommand {
+    let offer = input.parse("", minute(0)).unwrap();
+    OrderCommand::ReviseOffer(ReviseOffer { workshop_id, offer })
+}
+
+pub(crate) fn withdraw(workshop_id: WorkshopId) -> OrderCommand {
+    OrderCommand::WithdrawOffer(WithdrawOffer {
+        workshop_id,
+        reason: Some(reason()),
+    })
 }
 
 pub(crate) fn decline(workshop_id: WorkshopId) -> OrderCommand {
@@ -133,6 +171,20 @@ pub(crate) fn complete(number: u32) -> OrderCommand {
 pub(crate) fn approve(number: u32) -> OrderCommand {
     OrderCommand::ApproveStage(super::ApproveStage {
         stage: stage(number),
+    })
+}
+
+pub(crate) fn request_changes(number: u32) -> OrderCommand {
+    OrderCommand::RequestStageChanges(RequestStageChanges {
+        stage: stage(number),
+        note: note(),
+    })
+}
+
+pub(crate) fn resolve(resolution: Resolution) -> OrderCommand {
+    OrderCommand::ResolveDispute(ResolveDispute {
+        resolution,
+        note: note(),
     })
 }
 
@@ -164,6 +216,48 @@ pub(crate) fn submitted(workshop_id: WorkshopId, stages: &[&str]) -> OrderFact {
     OrderFact::OfferSubmitted {
         workshop_id,
         offer: terms(stages),
+    }
+}
+
+/// The request was given another title, and is at this revision now.
+pub(crate) fn retitled(title: &str, revision: i64) -> OrderFact {
+    OrderFact::RequestEdited {
+        request: Request {
+            title: Title::parse(title).unwrap(),
+            revision: RequestRevision::parse(revision).unwrap(),
+            ..request()
+        },
+        changed: vec![RequestField::Title],
+    }
+}
+
+pub(crate) fn invited(workshops: &[WorkshopId]) -> OrderFact {
+    OrderFact::WorkshopsInvited {
+        workshops: workshops.to_vec(),
+    }
+}
+
+/// The terms of [`offer_input`] for these revisions of request and offer.
+pub(crate) fn terms_at(stages: &[&str], request: i64, offer: i64) -> OfferTerms {
+    OfferTerms {
+        request_revision: RequestRevision::parse(request).unwrap(),
+        offer_revision: OfferRevision::parse(offer).unwrap(),
+        ..terms(stages)
+    }
+}
+
+/// The workshop revised its offer; it answers the request's first revision.
+pub(crate) fn revised(workshop_id: WorkshopId, stages: &[&str], revision: i64) -> OrderFact {
+    OrderFact::OfferRevised {
+        workshop_id,
+        offer: terms_at(stages, 1, revision),
+    }
+}
+
+pub(crate) fn withdrawn(workshop_id: WorkshopId) -> OrderFact {
+    OrderFact::OfferWithdrawn {
+        workshop_id,
+        reason: Some(reason()),
     }
 }
 
@@ -207,6 +301,16 @@ pub(crate) fn approved(number: u32, stages: &[&str]) -> OrderFact {
     }
 }
 
+pub(crate) fn changes_requested(number: u32, stages: &[&str]) -> OrderFact {
+    let plan = terms(stages);
+    OrderFact::StageChangesRequested {
+        workshop_id: ALDER,
+        stage: stage(number),
+        name: plan.stages.get(stage(number)).unwrap().name.clone(),
+        note: note(),
+    }
+}
+
 pub(crate) fn finished() -> OrderFact {
     OrderFact::OrderFinished { workshop_id: ALDER }
 }
@@ -230,6 +334,26 @@ pub(crate) fn disputed(from: DisputedFrom, opened_by: Actor) -> OrderFact {
         reason: reason(),
         from,
         opened_by,
+    }
+}
+
+/// A dispute was resolved so.
+pub(crate) fn resolved(resolution: Resolution, state: ResolvedState) -> OrderFact {
+    OrderFact::DisputeResolved {
+        workshop_id: ALDER,
+        resolution,
+        note: note(),
+        state,
+    }
+}
+
+/// A dispute ended the order.
+pub(crate) fn cancelled_by_dispute(from: CancelledFrom) -> OrderFact {
+    OrderFact::OrderCancelled {
+        workshop_id: Some(ALDER),
+        reason: reason(),
+        cancelled_from: from,
+        by_dispute: true,
     }
 }
 

@@ -6,33 +6,45 @@ use super::{OrderEvent, OrderFact};
 use crate::stored::{Encoded, Schema, Schemas, Undecodable, Upcaster};
 
 const ORDER_PLACED: Schema = Schema::new("OrderPlaced", "1.0");
+const REQUEST_EDITED: Schema = Schema::new("RequestEdited", "1.0");
+const WORKSHOPS_INVITED: Schema = Schema::new("WorkshopsInvited", "1.0");
 const OFFER_SUBMITTED: Schema = Schema::new("OfferSubmitted", "1.0");
+const OFFER_REVISED: Schema = Schema::new("OfferRevised", "1.0");
+const OFFER_WITHDRAWN: Schema = Schema::new("OfferWithdrawn", "1.0");
 const INVITATION_DECLINED: Schema = Schema::new("InvitationDeclined", "1.0");
 const ALL_RESPONSES_RECEIVED: Schema = Schema::new("AllResponsesReceived", "1.0");
 const ALL_INVITATIONS_CLOSED: Schema = Schema::new("AllInvitationsClosed", "1.0");
 const OFFER_CONFIRMED: Schema = Schema::new("OfferConfirmed", "1.0");
 const STAGE_MARKED_COMPLETE: Schema = Schema::new("StageMarkedComplete", "1.0");
 const STAGE_APPROVED: Schema = Schema::new("StageApproved", "1.0");
+const STAGE_CHANGES_REQUESTED: Schema = Schema::new("StageChangesRequested", "1.0");
 const ORDER_FINISHED: Schema = Schema::new("OrderFinished", "1.0");
 const ORDER_COMPLETED: Schema = Schema::new("OrderCompleted", "1.0");
 const ORDER_CANCELLED: Schema = Schema::new("OrderCancelled", "1.1");
 const CANCELLATION_DISPUTED: Schema = Schema::new("CancellationDisputed", "1.0");
+const DISPUTE_RESOLVED: Schema = Schema::new("DisputeResolved", "1.0");
 
 /// Every fact at the version of today, and the steps that lead there from older ones.
 pub(super) const SCHEMAS: Schemas = Schemas {
     current: &[
         ORDER_PLACED,
+        REQUEST_EDITED,
+        WORKSHOPS_INVITED,
         OFFER_SUBMITTED,
+        OFFER_REVISED,
+        OFFER_WITHDRAWN,
         INVITATION_DECLINED,
         ALL_RESPONSES_RECEIVED,
         ALL_INVITATIONS_CLOSED,
         OFFER_CONFIRMED,
         STAGE_MARKED_COMPLETE,
         STAGE_APPROVED,
+        STAGE_CHANGES_REQUESTED,
         ORDER_FINISHED,
         ORDER_COMPLETED,
         ORDER_CANCELLED,
         CANCELLATION_DISPUTED,
+        DISPUTE_RESOLVED,
     ],
     upcasters: &[Upcaster {
         event_type: ORDER_CANCELLED.event_type,
@@ -49,17 +61,23 @@ impl OrderFact {
     const fn schema(&self) -> Schema {
         match self {
             Self::OrderPlaced { .. } => ORDER_PLACED,
+            Self::RequestEdited { .. } => REQUEST_EDITED,
+            Self::WorkshopsInvited { .. } => WORKSHOPS_INVITED,
             Self::OfferSubmitted { .. } => OFFER_SUBMITTED,
+            Self::OfferRevised { .. } => OFFER_REVISED,
+            Self::OfferWithdrawn { .. } => OFFER_WITHDRAWN,
             Self::InvitationDeclined { .. } => INVITATION_DECLINED,
             Self::AllResponsesReceived { .. } => ALL_RESPONSES_RECEIVED,
             Self::AllInvitationsClosed { .. } => ALL_INVITATIONS_CLOSED,
             Self::OfferConfirmed { .. } => OFFER_CONFIRMED,
             Self::StageMarkedComplete { .. } => STAGE_MARKED_COMPLETE,
             Self::StageApproved { .. } => STAGE_APPROVED,
+            Self::StageChangesRequested { .. } => STAGE_CHANGES_REQUESTED,
             Self::OrderFinished { .. } => ORDER_FINISHED,
             Self::OrderCompleted { .. } => ORDER_COMPLETED,
             Self::OrderCancelled { .. } => ORDER_CANCELLED,
             Self::CancellationDisputed { .. } => CANCELLATION_DISPUTED,
+            Self::DisputeResolved { .. } => DISPUTE_RESOLVED,
         }
     }
 
@@ -101,14 +119,31 @@ mod tests {
     use super::*;
     use crate::fixtures;
     use crate::order::scenario::*;
-    use crate::order::{DisputedFrom, MarkedStatus};
+    use crate::order::{DisputedFrom, MarkedStatus, Resolution, ResolvedState};
+    use crate::value::{Request, RequestField, RequestRevision, Title};
 
     /// One event of each fact.
     fn samples() -> Vec<OrderEvent> {
         let stages = ["Sketch!", "Make"];
         let facts = vec![
             placed(&[ALDER, BIRCH]),
+            OrderFact::RequestEdited {
+                request: Request {
+                    title: Title::parse("Elm table").unwrap(),
+                    revision: RequestRevision::parse(2).unwrap(),
+                    ..request()
+                },
+                changed: vec![
+                    RequestField::Title,
+                    RequestField::Brief,
+                    RequestField::Budget,
+                    RequestField::Deadline,
+                ],
+            },
+            invited(&[CEDAR]),
             submitted(ALDER, &stages),
+            revised(ALDER, &stages, 2),
+            withdrawn(BIRCH),
             declined(BIRCH),
             OrderFact::AllResponsesReceived {
                 standing: vec![ALDER],
@@ -121,10 +156,12 @@ mod tests {
             },
             marked(1, &stages),
             approved(1, &stages),
+            changes_requested(1, &stages),
             finished(),
             completed(),
             cancelled(),
             disputed(DisputedFrom::InProgress, COMMISSIONER),
+            resolved(Resolution::Cancel, ResolvedState::Cancelled),
         ];
         let at = minute(7) + chrono::TimeDelta::microseconds(123_456);
         facts.into_iter().map(|fact| event(fact, at)).collect()

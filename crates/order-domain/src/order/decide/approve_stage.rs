@@ -1,15 +1,10 @@
 //! The commissioner lets the work pass a blocking stage.
 
-use super::{current_stage, order_finished};
-use crate::order::{ApproveStage, CommandName, Order, OrderFact, Rejection, StageStatus};
+use super::{awaiting_stage, order_finished};
+use crate::order::{ApproveStage, CommandName, Order, OrderFact, Rejection};
 
 pub(super) fn decide(order: &Order, command: &ApproveStage) -> Result<Vec<OrderFact>, Rejection> {
-    let (work, current) = current_stage(order, CommandName::ApproveStage, command.stage)?;
-    if current.status != StageStatus::AwaitingApproval {
-        return Err(Rejection::StageNotAwaitingApproval {
-            current: current.number,
-        });
-    }
+    let (work, current) = awaiting_stage(order, CommandName::ApproveStage, command.stage)?;
     let approved = OrderFact::StageApproved {
         workshop_id: work.workshop_id(),
         stage: current.number,

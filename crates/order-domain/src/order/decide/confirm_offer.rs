@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{negotiating, seat};
+use super::{negotiating, standing_offer};
 use crate::order::{CommandName, ConfirmOffer, Invitation, Order, OrderFact, Rejection};
 
 pub(super) fn decide(
@@ -12,11 +12,7 @@ pub(super) fn decide(
 ) -> Result<Vec<OrderFact>, Rejection> {
     let workshop_id = command.workshop_id;
     let placement = negotiating(order, CommandName::ConfirmOffer)?;
-    let seat = seat(placement, workshop_id)?;
-    let terms = seat.standing_offer().ok_or(Rejection::OfferNotStanding {
-        workshop_id,
-        status: seat.status(),
-    })?;
+    let (_, terms) = standing_offer(placement, workshop_id)?;
     let current = terms.offer_revision;
     if command.offer_revision.is_some_and(|named| named != current) {
         return Err(Rejection::OfferChanged {

@@ -6,16 +6,24 @@ mod cancel_order;
 mod complete_stage;
 mod confirm_offer;
 mod decline_invitation;
+mod edit_request;
+mod invite_workshops;
 mod place_order;
+mod request_stage_changes;
+mod resolve_dispute;
+mod revise_offer;
 mod submit_offer;
+mod withdraw_offer;
 
 use kernel::WorkshopId;
 
 use super::{
     CommandName, Context, Invitation, Missing, Order, OrderCommand, OrderEvent, OrderFact,
-    Placement, Rejection, Stage, Work, admit,
+    Placement, Rejection, Stage, StageStatus, Work, admit,
 };
-use crate::value::StageNumber;
+use crate::value::{
+    Fault, FaultKind, Invitees, OfferDraft, OfferTerms, Outdated, Request, StageNumber,
+};
 
 /// The facts that follow from `command`. They share one instant, which is never before the
 /// order's last fact.
@@ -39,13 +47,19 @@ pub fn decide(
     let occurred_at = order.instant(context.now);
     let facts = match command {
         OrderCommand::PlaceOrder(command) => place_order::decide(order, command, context),
+        OrderCommand::EditRequest(command) => edit_request::decide(order, command),
+        OrderCommand::InviteWorkshops(command) => invite_workshops::decide(order, command, context),
         OrderCommand::SubmitOffer(command) => submit_offer::decide(order, command),
+        OrderCommand::ReviseOffer(command) => revise_offer::decide(order, command, occurred_at),
+        OrderCommand::WithdrawOffer(command) => withdraw_offer::decide(order, command),
         OrderCommand::DeclineInvitation(command) => decline_invitation::decide(order, command),
         OrderCommand::ConfirmOffer(command) => confirm_offer::decide(order, &command, occurred_at),
         OrderCommand::CompleteStage(command) => complete_stage::decide(order, &command),
         OrderCommand::ApproveStage(command) => approve_stage::decide(order, &command),
+        OrderCommand::RequestStageChanges(command) => request_stage_changes::decide(order, command),
         OrderCommand::AcceptWork => accept_work::decide(order),
         OrderCommand::CancelOrder(command) => cancel_order::decide(order, command, context.actor),
+        OrderCommand::ResolveDispute(command) => resolve_dispute::decide(order, command),
     }?;
     let event = |fact| OrderEvent {
         order_id,
@@ -92,6 +106,53 @@ fn pending_seat(placement: &Placement, workshop_id: WorkshopId) -> Result<&Invit
     }
 }
 
+/// The offer of a workshop that stands, and its seat.
+fn standing_offer(
+    placement: &Placement,
+    workshop_id: WorkshopId,
+) -> Result<(&Invitation, &OfferTerms), Rejection> {
+    let seat = seat(placement, workshop_id)?;
+    let offer = seat.standing_offer().ok_or(Rejection::OfferNotStanding {
+        workshop_id,
+        status: seat.status(),
+    })?;
+    Ok((seat, offer))
+}
+
+/// A workshop answers the current request, in its currency.
+fn check_answer(
+    request: &Request,
+    command: CommandName,
+    workshop_id: WorkshopId,
+    offer: &OfferDraft,
+) -> Result<(), Rejection> {
+    if offer.answers.is_some_and(|named| named != request.revision) {
+        return Err(Rejection::OfferOutdated {
+            workshop_id,
+            reason: Outdated::RequestRevised,
+        });
+    }
+    let expected = request.budget.currency();
+    if offer.budget.currency() != expected {
+        let kind = FaultKind::OfferCurrency { expected };
+        return Err(Rejection::Invalid {
+            command,
+            faults: vec![Fault::new("/budget/currency", kind)],
+        });
+    }
+    Ok(())
+}
+
+/// The workshops that are named can all be invited.
+fn check_directory(invitees: &Invitees, context: &Context) -> Result<(), Rejection> {
+    let faults = invitees.objections("/workshops", |id| context.directory.objection(id));
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Rejection::UnknownWorkshop { faults })
+    }
+}
+
 /// The fact that closes the round, if the answer of `answering` leaves nobody pending; `offers`
 /// says whether the answer is an offer.
 fn round_closed(placement: &Placement, answering: WorkshopId, offers: bool) -> Option<OrderFact> {
@@ -132,6 +193,22 @@ fn current_stage(
     } else {
         Err(Rejection::NotCurrentStage {
             stage,
+            current: current.number,
+        })
+    }
+}
+
+/// The same, if the stage was marked and waits for the commissioner.
+fn awaiting_stage(
+    order: &Order,
+    command: CommandName,
+    stage: StageNumber,
+) -> Result<(&Work, Stage<'_>), Rejection> {
+    let (work, current) = current_stage(order, command, stage)?;
+    if current.status == StageStatus::AwaitingApproval {
+        Ok((work, current))
+    } else {
+        Err(Rejection::StageNotAwaitingApproval {
             current: current.number,
         })
     }

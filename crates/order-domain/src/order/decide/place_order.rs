@@ -1,8 +1,8 @@
 //! A commissioner asks for a piece, and invites workshops to make offers.
 
-use super::illegal;
+use super::{check_directory, illegal};
 use crate::order::{CommandName, Context, Order, OrderFact, PlaceOrder, Rejection};
-use crate::value::{Fault, RequestRevision};
+use crate::value::RequestRevision;
 
 pub(super) fn decide(
     order: &Order,
@@ -12,20 +12,9 @@ pub(super) fn decide(
     let Order::NotPlaced = order else {
         return Err(illegal(order, CommandName::PlaceOrder));
     };
-    let workshops = command.workshops.as_slice();
-    let faults: Vec<_> = workshops
-        .iter()
-        .enumerate()
-        .filter_map(|(index, workshop_id)| {
-            let kind = context.directory.objection(*workshop_id)?;
-            Some(Fault::new(format!("/workshops/{index}"), kind))
-        })
-        .collect();
-    if !faults.is_empty() {
-        return Err(Rejection::UnknownWorkshop { faults });
-    }
+    check_directory(&command.workshops, context)?;
     Ok(vec![OrderFact::OrderPlaced {
-        workshops: workshops.to_vec(),
+        workshops: command.workshops.as_slice().to_vec(),
         request: command.request.at_revision(RequestRevision::FIRST),
     }])
 }

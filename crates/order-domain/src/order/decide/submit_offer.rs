@@ -1,28 +1,14 @@
 //! An invited workshop answers with terms.
 
-use super::{negotiating, pending_seat, round_closed};
+use super::{check_answer, negotiating, pending_seat, round_closed};
 use crate::order::{CommandName, Order, OrderFact, Rejection, SubmitOffer};
-use crate::value::{Fault, FaultKind, Outdated};
 
 pub(super) fn decide(order: &Order, command: SubmitOffer) -> Result<Vec<OrderFact>, Rejection> {
     let SubmitOffer { workshop_id, offer } = command;
     let placement = negotiating(order, CommandName::SubmitOffer)?;
     let seat = pending_seat(placement, workshop_id)?;
     let request = placement.request();
-    if offer.answers.is_some_and(|named| named != request.revision) {
-        return Err(Rejection::OfferOutdated {
-            workshop_id,
-            reason: Outdated::RequestRevised,
-        });
-    }
-    let expected = request.budget.currency();
-    if offer.budget.currency() != expected {
-        let kind = FaultKind::OfferCurrency { expected };
-        return Err(Rejection::Invalid {
-            command: CommandName::SubmitOffer,
-            faults: vec![Fault::new("/budget/currency", kind)],
-        });
-    }
+    check_answer(request, CommandName::SubmitOffer, workshop_id, &offer)?;
     let submitted = OrderFact::OfferSubmitted {
         workshop_id,
         offer: offer.at_revisions(request.revision, seat.next_revision()),

@@ -1,0 +1,18 @@
+//! The commissioner sends a marked stage back.
+
+use super::awaiting_stage;
+use crate::order::{CommandName, Order, OrderFact, Rejection, RequestStageChanges};
+
+pub(super) fn decide(
+    order: &Order,
+    command: RequestStageChanges,
+) -> Result<Vec<OrderFact>, Rejection> {
+    let name = CommandName::RequestStageChanges;
+    let (work, current) = awaiting_stage(order, name, command.stage)?;
+    Ok(vec![OrderFact::StageChangesRequested {
+        workshop_id: work.workshop_id(),
+        stage: current.number,
+        name: current.plan.name.clone(),
+        note: command.note,
+    }])
+}
