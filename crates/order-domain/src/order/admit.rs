@@ -4,8 +4,8 @@
 use kernel::{Actor, CommissionerId, Role, WorkshopId};
 
 use super::{
-    Context, DeclineInvitation, Missing, Order, OrderCommand, Rejection, ReviseOffer, SubmitOffer,
-    WithdrawOffer,
+    Context, DeclineInvitation, Missing, Order, OrderCommand, Refusal, Rejection, ReviseOffer,
+    SubmitOffer, WithdrawOffer,
 };
 use crate::value::StageNumber;
 
@@ -39,23 +39,27 @@ struct Row {
 /// Comes before the comparison with `If-Match`; [`super::decide`] repeats it.
 ///
 /// # Errors
-/// [`Rejection::Invalid`], [`Rejection::NotFound`] or [`Rejection::Forbidden`].
+/// [`Refusal::Invalid`], [`Refusal::NotFound`] or [`Refusal::Forbidden`].
 pub fn admit(order: &Order, command: &OrderCommand, context: &Context) -> Result<(), Rejection> {
+    check(order, command, context).map_err(|why| why.of(command.name(), order))
+}
+
+pub(super) fn check(
+    order: &Order,
+    command: &OrderCommand,
+    context: &Context,
+) -> Result<(), Refusal> {
     let actor = context.actor;
     let row = Row::of(command);
-    let forbidden = Rejection::Forbidden {
-        command: command.name(),
-        role: actor.role,
-    };
+    let forbidden = Refusal::Forbidden { role: actor.role };
     if let Some(fault) = command.passed_deadline(order.instant(context.now)) {
-        return Err(Rejection::Invalid {
-            command: command.name(),
+        return Err(Refusal::Invalid {
             faults: vec![fault],
         });
     }
     if !matches!(row.by, Party::Placing(_)) {
         if !order.is_known_to(actor) {
-            return Err(Rejection::NotFound(Missing::Order));
+            return Err(Refusal::NotFound(Missing::Order));
         }
         // A workshop learns nothing of rivals: what it may not ask about is refused before
         // anybody looks whether it is there.
@@ -126,16 +130,16 @@ impl Row {
 
     /// The seat and the stage that the command names are there. Before an offer is confirmed there
     /// is no last stage to be beyond of, and it is the state that refuses the command.
-    fn names_what_exists(&self, order: &Order) -> Result<(), Rejection> {
+    fn names_what_exists(&self, order: &Order) -> Result<(), Refusal> {
         if let Some(workshop_id) = self.seat
             && order.invitation(workshop_id).is_none()
         {
-            return Err(Rejection::NotFound(Missing::Invitation(workshop_id)));
+            return Err(Refusal::NotFound(Missing::Invitation(workshop_id)));
         }
         if let Some((stage, terms)) = self.stage.zip(order.terms())
             && terms.stages.get(stage).is_none()
         {
-            return Err(Rejection::NotFound(Missing::Stage(stage)));
+            return Err(Refusal::NotFound(Missing::Stage(stage)));
         }
         Ok(())
     }
@@ -196,17 +200,18 @@ mod tests {
     use crate::order::Resolution;
     use crate::order::scenario::*;
 
-    const NOT_FOUND: Rejection = Rejection::NotFound(Missing::Order);
+    const NOT_FOUND: Refusal = Refusal::NotFound(Missing::Order);
 
-    fn admitted(given: &Given, actor: Actor, command: &OrderCommand) -> Result<(), Rejection> {
-        admit(&given.order, command, &Context::new(actor, minute(100)))
+    fn admitted(given: &Given, actor: Actor, command: &OrderCommand) -> Result<(), Refusal> {
+        admit(&given.order, command, &Context::new(actor, minute(100))).map_err(|rejection| {
+            assert_eq!(rejection.command, command.name());
+            assert_eq!(rejection.state, given.order.state());
+            rejection.why
+        })
     }
 
-    fn forbidden(command: &OrderCommand, actor: Actor) -> Result<(), Rejection> {
-        Err(Rejection::Forbidden {
-            command: command.name(),
-            role: actor.role,
-        })
+    fn forbidden(actor: Actor) -> Result<(), Refusal> {
+        Err(Refusal::Forbidden { role: actor.role })
     }
 
     fn every_command() -> Vec<OrderCommand> {
@@ -259,11 +264,7 @@ mod tests {
                 Party::Operators => (false, false),
             };
             for (actor, may) in [(COMMISSIONER, commissioner), (by(ALDER), workshop)] {
-                let expected = if may {
-                    Ok(())
-                } else {
-                    forbidden(&command, actor)
-                };
+                let expected = if may { Ok(()) } else { forbidden(actor) };
                 assert_eq!(admitted(&order, actor, &command), expected, "{command:?}");
             }
         }
@@ -294,7 +295,7 @@ mod tests {
     fn an_analyst_gives_no_command() {
         let order = given(alder_works(&["Make"]));
         for command in every_command() {
-            let refused = forbidden(&command, ANALYST);
+            let refused = forbidden(ANALYST);
             assert_eq!(admitted(&order, ANALYST, &command), refused);
         }
     }
@@ -310,7 +311,7 @@ mod tests {
             for actor in [COMMISSIONER, OPERATOR] {
                 assert_eq!(
                     admitted(&order, actor, &command),
-                    Err(Rejection::NotFound(Missing::Invitation(STRANGER)))
+                    Err(Refusal::NotFound(Missing::Invitation(STRANGER)))
                 );
             }
         }
@@ -321,7 +322,7 @@ mod tests {
         let order = given(alder_offered());
         for other in [BIRCH, STRANGER] {
             for command in [submit(other, &["Make"]), decline(other), confirm(other)] {
-                let refused = forbidden(&command, by(ALDER));
+                let refused = forbidden(by(ALDER));
                 assert_eq!(admitted(&order, by(ALDER), &command), refused);
             }
         }
@@ -330,7 +331,7 @@ mod tests {
     #[test]
     fn a_stage_beyond_the_last_is_not_there() {
         let order = given(alder_works(&["Make"]));
-        let missing = Err(Rejection::NotFound(Missing::Stage(stage(2))));
+        let missing = Err(Refusal::NotFound(Missing::Stage(stage(2))));
         for command in [complete(2), approve(2)] {
             for actor in [COMMISSIONER, by(ALDER), OPERATOR] {
                 assert_eq!(admitted(&order, actor, &command), missing);
@@ -342,7 +343,7 @@ mod tests {
     fn a_workshop_that_was_not_chosen_cannot_tell_how_many_stages_there_are() {
         let order = given(alder_works(&["Make"]));
         for command in [complete(1), complete(2), approve(1), approve(2), cancel()] {
-            let refused = forbidden(&command, by(BIRCH));
+            let refused = forbidden(by(BIRCH));
             assert_eq!(admitted(&order, by(BIRCH), &command), refused);
         }
     }

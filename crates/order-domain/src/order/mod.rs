@@ -31,6 +31,6 @@ pub use event::{
 };
 pub use evolve::{Corrupt, evolve, fold};
 pub use invitation::{Invitation, InvitationStatus};
-pub use rejection::{Code, Missing, Rejection};
+pub use rejection::{Code, Missing, Refusal, Rejection};
 pub use state::{Dispute, Ending, Order, OrderState, Placement};
 pub use work::{Stage, StageStatus, Work};

@@ -5,10 +5,10 @@ use kernel::{Actor, CommissionerId, OrderId, Role, WorkshopId};
 use uuid::Uuid;
 
 use super::{
-    CancelOrder, CancelledFrom, Context, DisputedFrom, EditRequest, InviteWorkshops, MarkedStatus,
-    Order, OrderCommand, OrderEvent, OrderFact, PlaceOrder, PlaceOrderInput, Rejection,
-    RequestStageChanges, Resolution, ResolveDispute, ResolvedState, ReviseOffer, SubmitOffer,
-    WithdrawOffer, decide, evolve, fold,
+    CancelOrder, CancelledFrom, CommandName, Context, DisputedFrom, EditRequest, InviteWorkshops,
+    MarkedStatus, Order, OrderCommand, OrderEvent, OrderFact, PlaceOrder, PlaceOrderInput, Refusal,
+    Rejection, RequestStageChanges, Resolution, ResolveDispute, ResolvedState, ReviseOffer,
+    SubmitOffer, WithdrawOffer, decide, evolve, fold,
 };
 use crate::value::{
     MoneyInput, Note, OfferInput, OfferRevision, OfferTerms, Reason, Request, RequestEditInput,
@@ -427,6 +427,7 @@ impl Given {
         let context = Context::new(actor, self.now).with_directory(self.directory.clone());
         Then {
             before: self.order.clone(),
+            told: command.name(),
             outcome: decide(&self.order, command, &context),
         }
     }
@@ -435,6 +436,7 @@ impl Given {
 /// What came of a command.
 pub(crate) struct Then {
     before: Order,
+    told: CommandName,
     pub(crate) outcome: Result<Vec<OrderEvent>, Rejection>,
 }
 
@@ -460,11 +462,13 @@ impl Then {
         self.outcome.unwrap()[0].occurred_at
     }
 
-    /// The command was refused so, under this code.
+    /// The command was refused so, under this code; the rejection names it and the state.
     #[track_caller]
-    pub(crate) fn refused(self, code: &str, rejection: Rejection) {
-        let refused = self.outcome.unwrap_err();
-        assert_eq!(refused, rejection);
-        assert_eq!(refused.code().as_str(), code);
+    pub(crate) fn refused(self, code: &str, why: Refusal) {
+        let rejection = self.outcome.unwrap_err();
+        assert_eq!(rejection.why, why);
+        assert_eq!(rejection.code().as_str(), code);
+        assert_eq!(rejection.command, self.told);
+        assert_eq!(rejection.state, self.before.state());
     }
 }

@@ -1,9 +1,9 @@
 //! The stored form of an order's facts.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{OrderEvent, OrderFact};
-use crate::stored::{Encoded, Schema, Schemas, Undecodable, Upcaster};
+use crate::stored::{Encoded, Schema, Schemas, Undecodable, Unliftable, Upcaster};
 
 const ORDER_PLACED: Schema = Schema::new("OrderPlaced", "1.0");
 const REQUEST_EDITED: Schema = Schema::new("RequestEdited", "1.0");
@@ -50,12 +50,18 @@ pub(super) const SCHEMAS: Schemas = Schemas {
         event_type: ORDER_CANCELLED.event_type,
         from: "1.0",
         to: "1.1",
-        // At 1.0 a dispute could not end an order.
-        lift: |fields| {
-            fields.insert("byDispute".to_owned(), Value::Bool(false));
-        },
+        lift: tell_by_dispute,
     }],
 };
+
+/// When orders were cancelled at 1.0, no dispute could end one: they ended in their negotiation.
+fn tell_by_dispute(fields: &mut Map<String, Value>) -> Result<(), Unliftable> {
+    if fields.get("cancelledFrom").and_then(Value::as_str) != Some("negotiating") {
+        return Err(Unliftable("it was not cancelled in its negotiation"));
+    }
+    fields.insert("byDispute".to_owned(), Value::Bool(false));
+    Ok(())
+}
 
 impl OrderFact {
     const fn schema(&self) -> Schema {
@@ -260,6 +266,19 @@ mod tests {
         }
         for payload in [json!(null), json!([]), json!("OrderCancelled")] {
             assert!(decode("OrderCancelled", "1.0", &payload).is_err());
+            assert!(decode("OrderCancelled", "1.1", &payload).is_err());
+        }
+    }
+
+    #[test]
+    fn an_old_cancellation_that_no_rule_of_its_time_allowed_is_not_guessed_at() {
+        for from in [json!("inProgress"), json!("finished"), json!(null)] {
+            let mut payload = fixtures::read("order", "OrderCancelled", "1.0");
+            payload["cancelledFrom"] = from;
+            assert!(matches!(
+                decode("OrderCancelled", "1.0", &payload),
+                Err(Undecodable::Unliftable { from: "1.0", .. })
+            ));
         }
     }
 }

@@ -3,27 +3,24 @@
 use kernel::WorkshopId;
 
 use super::{check_directory, negotiating};
-use crate::order::{CommandName, Context, InviteWorkshops, Order, OrderFact, Placement, Rejection};
+use crate::order::{Context, InviteWorkshops, Order, OrderFact, Placement, Refusal};
 use crate::value::{Fault, FaultKind, Invitees, MAX_SEATS, is_oneself};
 
 pub(super) fn decide(
     order: &Order,
     command: InviteWorkshops,
     context: &Context,
-) -> Result<Vec<OrderFact>, Rejection> {
-    let placement = negotiating(order, CommandName::InviteWorkshops)?;
+) -> Result<Vec<OrderFact>, Refusal> {
+    let placement = negotiating(order)?;
     let invitees = command.workshops;
     let faults = misplaced(placement, &invitees);
     if !faults.is_empty() {
-        return Err(Rejection::Invalid {
-            command: CommandName::InviteWorkshops,
-            faults,
-        });
+        return Err(Refusal::Invalid { faults });
     }
     check_directory(&invitees, context)?;
     let faults = invitees.objections("/workshops", |id| already_invited(placement, id));
     if !faults.is_empty() {
-        return Err(Rejection::AlreadyInvited { faults });
+        return Err(Refusal::AlreadyInvited { faults });
     }
     Ok(vec![OrderFact::WorkshopsInvited {
         workshops: invitees.as_slice().to_vec(),

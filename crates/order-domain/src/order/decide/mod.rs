@@ -18,8 +18,8 @@ mod withdraw_offer;
 use kernel::WorkshopId;
 
 use super::{
-    CommandName, Context, Invitation, Missing, Order, OrderCommand, OrderEvent, OrderFact,
-    Placement, Rejection, Stage, StageStatus, Work, admit,
+    Context, Invitation, Missing, Order, OrderCommand, OrderEvent, OrderFact, Placement, Refusal,
+    Rejection, Stage, StageStatus, Work, admit,
 };
 use crate::value::{
     Fault, FaultKind, Invitees, OfferDraft, OfferTerms, Outdated, Request, StageNumber,
@@ -35,14 +35,23 @@ pub fn decide(
     command: OrderCommand,
     context: &Context,
 ) -> Result<Vec<OrderEvent>, Rejection> {
-    admit(order, &command, context)?;
+    let name = command.name();
+    events(order, command, context).map_err(|why| why.of(name, order))
+}
+
+fn events(
+    order: &Order,
+    command: OrderCommand,
+    context: &Context,
+) -> Result<Vec<OrderEvent>, Refusal> {
+    admit::check(order, &command, context)?;
     let (order_id, commissioner_id) = if let OrderCommand::PlaceOrder(command) = &command {
         (command.order_id, command.commissioner_id)
     } else {
         let placement = order.placement();
         placement
             .map(|placement| (placement.order_id(), placement.commissioner_id()))
-            .ok_or(Rejection::NotFound(Missing::Order))?
+            .ok_or(Refusal::NotFound(Missing::Order))?
     };
     let occurred_at = order.instant(context.now);
     let facts = match command {
@@ -70,36 +79,27 @@ pub fn decide(
     Ok(facts.into_iter().map(event).collect())
 }
 
-/// The refusal of a command that the state does not allow.
-fn illegal(order: &Order, command: CommandName) -> Rejection {
-    order
-        .state()
-        .map_or(Rejection::NotFound(Missing::Order), |state| {
-            Rejection::IllegalTransition { state, command }
-        })
-}
-
-fn negotiating(order: &Order, command: CommandName) -> Result<&Placement, Rejection> {
+fn negotiating(order: &Order) -> Result<&Placement, Refusal> {
     if let Order::Negotiating { placement } = order {
         Ok(placement)
     } else {
-        Err(illegal(order, command))
+        Err(Refusal::IllegalTransition)
     }
 }
 
-fn seat(placement: &Placement, workshop_id: WorkshopId) -> Result<&Invitation, Rejection> {
+fn seat(placement: &Placement, workshop_id: WorkshopId) -> Result<&Invitation, Refusal> {
     placement
         .invitation(workshop_id)
-        .ok_or(Rejection::NotFound(Missing::Invitation(workshop_id)))
+        .ok_or(Refusal::NotFound(Missing::Invitation(workshop_id)))
 }
 
 /// The seat of a workshop that may answer.
-fn pending_seat(placement: &Placement, workshop_id: WorkshopId) -> Result<&Invitation, Rejection> {
+fn pending_seat(placement: &Placement, workshop_id: WorkshopId) -> Result<&Invitation, Refusal> {
     let seat = seat(placement, workshop_id)?;
     if seat.is_pending() {
         Ok(seat)
     } else {
-        Err(Rejection::InvitationNotOpen {
+        Err(Refusal::InvitationNotOpen {
             workshop_id,
             status: seat.status(),
         })
@@ -110,9 +110,9 @@ fn pending_seat(placement: &Placement, workshop_id: WorkshopId) -> Result<&Invit
 fn standing_offer(
     placement: &Placement,
     workshop_id: WorkshopId,
-) -> Result<(&Invitation, &OfferTerms), Rejection> {
+) -> Result<(&Invitation, &OfferTerms), Refusal> {
     let seat = seat(placement, workshop_id)?;
-    let offer = seat.standing_offer().ok_or(Rejection::OfferNotStanding {
+    let offer = seat.standing_offer().ok_or(Refusal::OfferNotStanding {
         workshop_id,
         status: seat.status(),
     })?;
@@ -122,12 +122,11 @@ fn standing_offer(
 /// A workshop answers the current request, in its currency.
 fn check_answer(
     request: &Request,
-    command: CommandName,
     workshop_id: WorkshopId,
     offer: &OfferDraft,
-) -> Result<(), Rejection> {
+) -> Result<(), Refusal> {
     if offer.answers.is_some_and(|named| named != request.revision) {
-        return Err(Rejection::OfferOutdated {
+        return Err(Refusal::OfferOutdated {
             workshop_id,
             reason: Outdated::RequestRevised,
         });
@@ -135,8 +134,7 @@ fn check_answer(
     let expected = request.budget.currency();
     if offer.budget.currency() != expected {
         let kind = FaultKind::OfferCurrency { expected };
-        return Err(Rejection::Invalid {
-            command,
+        return Err(Refusal::Invalid {
             faults: vec![Fault::new("/budget/currency", kind)],
         });
     }
@@ -144,12 +142,12 @@ fn check_answer(
 }
 
 /// The workshops that are named can all be invited.
-fn check_directory(invitees: &Invitees, context: &Context) -> Result<(), Rejection> {
+fn check_directory(invitees: &Invitees, context: &Context) -> Result<(), Refusal> {
     let faults = invitees.objections("/workshops", |id| context.directory.objection(id));
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(Rejection::UnknownWorkshop { faults })
+        Err(Refusal::UnknownWorkshop { faults })
     }
 }
 
@@ -178,20 +176,15 @@ fn round_closed(placement: &Placement, answering: WorkshopId, offers: bool) -> O
 }
 
 /// The work in progress and its current stage, if that is the one which the command names.
-fn current_stage(
-    order: &Order,
-    command: CommandName,
-    stage: StageNumber,
-) -> Result<(&Work, Stage<'_>), Rejection> {
-    let illegal = || illegal(order, command);
+fn current_stage(order: &Order, stage: StageNumber) -> Result<(&Work, Stage<'_>), Refusal> {
     let Order::InProgress { work, .. } = order else {
-        return Err(illegal());
+        return Err(Refusal::IllegalTransition);
     };
-    let current = work.first_open().ok_or_else(illegal)?;
+    let current = work.first_open().ok_or(Refusal::IllegalTransition)?;
     if current.number == stage {
         Ok((work, current))
     } else {
-        Err(Rejection::NotCurrentStage {
+        Err(Refusal::NotCurrentStage {
             stage,
             current: current.number,
         })
@@ -199,16 +192,12 @@ fn current_stage(
 }
 
 /// The same, if the stage was marked and waits for the commissioner.
-fn awaiting_stage(
-    order: &Order,
-    command: CommandName,
-    stage: StageNumber,
-) -> Result<(&Work, Stage<'_>), Rejection> {
-    let (work, current) = current_stage(order, command, stage)?;
+fn awaiting_stage(order: &Order, stage: StageNumber) -> Result<(&Work, Stage<'_>), Refusal> {
+    let (work, current) = current_stage(order, stage)?;
     if current.status == StageStatus::AwaitingApproval {
         Ok((work, current))
     } else {
-        Err(Rejection::StageNotAwaitingApproval {
+        Err(Refusal::StageNotAwaitingApproval {
             current: current.number,
         })
     }
@@ -247,8 +236,7 @@ mod tests {
             .when(by(ALDER), submit_input(ALDER, input))
             .refused(
                 "VALIDATION_FAILED",
-                crate::order::Rejection::Invalid {
-                    command: crate::order::CommandName::SubmitOffer,
+                crate::order::Refusal::Invalid {
                     faults: vec![crate::value::Fault::new(
                         "/deadline",
                         crate::value::FaultKind::DeadlinePassed,

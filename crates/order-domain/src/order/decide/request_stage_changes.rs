@@ -1,14 +1,13 @@
 //! The commissioner sends a marked stage back.
 
 use super::awaiting_stage;
-use crate::order::{CommandName, Order, OrderFact, Rejection, RequestStageChanges};
+use crate::order::{Order, OrderFact, Refusal, RequestStageChanges};
 
 pub(super) fn decide(
     order: &Order,
     command: RequestStageChanges,
-) -> Result<Vec<OrderFact>, Rejection> {
-    let name = CommandName::RequestStageChanges;
-    let (work, current) = awaiting_stage(order, name, command.stage)?;
+) -> Result<Vec<OrderFact>, Refusal> {
+    let (work, current) = awaiting_stage(order, command.stage)?;
     Ok(vec![OrderFact::StageChangesRequested {
         workshop_id: work.workshop_id(),
         stage: current.number,

@@ -1,14 +1,12 @@
 //! An operator decides a dispute.
 
-use super::illegal;
 use crate::order::{
-    CommandName, DisputedFrom, Order, OrderFact, Rejection, Resolution, ResolveDispute,
-    ResolvedState,
+    DisputedFrom, Order, OrderFact, Refusal, Resolution, ResolveDispute, ResolvedState,
 };
 
-pub(super) fn decide(order: &Order, command: ResolveDispute) -> Result<Vec<OrderFact>, Rejection> {
+pub(super) fn decide(order: &Order, command: ResolveDispute) -> Result<Vec<OrderFact>, Refusal> {
     let Order::Disputed { work, dispute, .. } = order else {
-        return Err(illegal(order, CommandName::ResolveDispute));
+        return Err(Refusal::IllegalTransition);
     };
     let ResolveDispute { resolution, note } = command;
     let workshop_id = work.workshop_id();

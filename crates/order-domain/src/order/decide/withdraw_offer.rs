@@ -1,14 +1,14 @@
 //! A workshop takes its offer back.
 
 use super::{negotiating, standing_offer};
-use crate::order::{CommandName, Order, OrderFact, Rejection, WithdrawOffer};
+use crate::order::{Order, OrderFact, Refusal, WithdrawOffer};
 
-pub(super) fn decide(order: &Order, command: WithdrawOffer) -> Result<Vec<OrderFact>, Rejection> {
+pub(super) fn decide(order: &Order, command: WithdrawOffer) -> Result<Vec<OrderFact>, Refusal> {
     let WithdrawOffer {
         workshop_id,
         reason,
     } = command;
-    let placement = negotiating(order, CommandName::WithdrawOffer)?;
+    let placement = negotiating(order)?;
     standing_offer(placement, workshop_id)?;
     let withdrawn = OrderFact::OfferWithdrawn {
         workshop_id,
