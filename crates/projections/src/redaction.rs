@@ -61,10 +61,15 @@ impl Viewer {
 
 /// A whole order, cut to its viewer; none for who is no party to it.
 #[must_use]
-pub fn redact_detail(viewer: Viewer, mut order: OrderDetail) -> Option<OrderDetail> {
+pub fn redact_detail(viewer: Viewer, order: OrderDetail) -> Option<OrderDetail> {
     let sight = viewer.sight(order.commissioner_id, order.workshop_id, |id| {
         order.invitations.iter().any(|seat| seat.workshop_id == id)
     })?;
+    Some(cut_detail(sight, order))
+}
+
+/// A whole order, cut to what is seen of it.
+pub(crate) fn cut_detail(sight: Sight, mut order: OrderDetail) -> OrderDetail {
     match sight {
         Sight::Whole => {}
         Sight::Confirmed(workshop_id) => {
@@ -83,7 +88,7 @@ pub fn redact_detail(viewer: Viewer, mut order: OrderDetail) -> Option<OrderDeta
             order.dispute = None;
         }
     }
-    Some(order)
+    order
 }
 
 /// An order of a list, cut to its viewer. A workshop's list holds only orders that it has a seat
@@ -191,7 +196,15 @@ fn tell_workshop(fact: &OrderFact, viewer: WorkshopId, confirmed: bool) -> Optio
                 workshops: only_viewer(workshops),
             }))
         }
+        OrderFact::RequestEdited { .. } => Some(Told::Whole(fact.clone())),
+        OrderFact::WorkshopsInvited { workshops } => workshops.contains(&viewer).then(|| {
+            Told::Whole(OrderFact::WorkshopsInvited {
+                workshops: vec![viewer],
+            })
+        }),
         OrderFact::OfferSubmitted { workshop_id, .. }
+        | OrderFact::OfferRevised { workshop_id, .. }
+        | OrderFact::OfferWithdrawn { workshop_id, .. }
         | OrderFact::InvitationDeclined { workshop_id, .. } => {
             (*workshop_id == viewer).then(|| Told::Whole(fact.clone()))
         }
@@ -205,13 +218,14 @@ fn tell_workshop(fact: &OrderFact, viewer: WorkshopId, confirmed: bool) -> Optio
             terms: terms.clone(),
             not_selected: only_viewer(not_selected),
         })),
-        OrderFact::StageMarkedComplete { .. } | OrderFact::StageApproved { .. } => {
-            confirmed.then(|| Told::Whole(fact.clone()))
-        }
+        OrderFact::StageMarkedComplete { .. }
+        | OrderFact::StageApproved { .. }
+        | OrderFact::StageChangesRequested { .. } => confirmed.then(|| Told::Whole(fact.clone())),
         OrderFact::OrderFinished { .. }
         | OrderFact::OrderCompleted { .. }
         | OrderFact::OrderCancelled { .. }
-        | OrderFact::CancellationDisputed { .. } => Some(outcome(fact.clone())),
+        | OrderFact::CancellationDisputed { .. }
+        | OrderFact::DisputeResolved { .. } => Some(outcome(fact.clone())),
     }
 }
 
@@ -379,21 +393,80 @@ mod tests {
         ]
     }
 
+    /// What else may happen on the way.
+    fn detours() -> Vec<RecordedEvent> {
+        let commissioner = Actor::new(Role::Commissioner, COMMISSIONER);
+        let request = json!({
+            "title": "Oak table", "brief": "For ten people", "revision": 2,
+            "budget": {"amount": "1500.00", "currency": "EUR"}, "deadline": "2027-04-01T00:00:00Z",
+        });
+        let mut changes = stage(1, "Sketch", "");
+        changes["note"] = json!("Rounder corners");
+        let resolved = json!({
+            "workshopId": CONFIRMED, "resolution": "resume", "note": "Both agree",
+            "state": "finished",
+        });
+        vec![
+            recorded(
+                12,
+                commissioner,
+                "RequestEdited",
+                json!({"request": request, "changed": ["brief"]}),
+            ),
+            recorded(
+                13,
+                commissioner,
+                "WorkshopsInvited",
+                json!({"workshops": [NOT_SELECTED, DECLINED]}),
+            ),
+            recorded(
+                14,
+                workshop(NOT_SELECTED),
+                "OfferRevised",
+                json!({"workshopId": NOT_SELECTED, "offer": offer("1350.00")}),
+            ),
+            recorded(
+                15,
+                workshop(NOT_SELECTED),
+                "OfferWithdrawn",
+                json!({"workshopId": NOT_SELECTED, "reason": "No oak left"}),
+            ),
+            recorded(16, commissioner, "StageChangesRequested", changes),
+            recorded(
+                17,
+                Actor::new(Role::Operator, OPERATOR),
+                "DisputeResolved",
+                resolved,
+            ),
+        ]
+    }
+
+    /// All of these facts.
+    fn facts() -> Vec<RecordedEvent> {
+        life().into_iter().chain(detours()).chain(ends()).collect()
+    }
+
     /// Does not compile when there is a new fact: add it above, and count it.
     const fn number_of_facts(fact: &OrderFact) -> usize {
         match fact {
             OrderFact::OrderPlaced { .. }
+            | OrderFact::RequestEdited { .. }
+            | OrderFact::WorkshopsInvited { .. }
             | OrderFact::OfferSubmitted { .. }
+            | OrderFact::OfferRevised { .. }
+            | OrderFact::OfferWithdrawn { .. }
             | OrderFact::InvitationDeclined { .. }
             | OrderFact::AllResponsesReceived { .. }
             | OrderFact::AllInvitationsClosed {}
             | OrderFact::OfferConfirmed { .. }
             | OrderFact::StageMarkedComplete { .. }
             | OrderFact::StageApproved { .. }
+            | OrderFact::StageChangesRequested { .. }
             | OrderFact::OrderFinished { .. }
             | OrderFact::OrderCompleted { .. }
             | OrderFact::OrderCancelled { .. }
-            | OrderFact::CancellationDisputed { .. } => 12,
+            | OrderFact::CancellationDisputed { .. }
+            | OrderFact::DisputeResolved { .. } => 18,
         }
     }
 
@@ -454,7 +527,7 @@ mod tests {
 
     #[test]
     fn no_viewer_is_told_of_a_rival() {
-        let facts: Vec<_> = life().into_iter().chain(ends()).collect();
+        let facts = facts();
         let names: BTreeSet<_> = facts.iter().map(|e| e.event.fact.event_type()).collect();
         assert_eq!(
             names.len(),
@@ -481,7 +554,7 @@ mod tests {
 
     #[test]
     fn who_runs_or_owns_it_is_told_everything() {
-        let facts: Vec<_> = life().into_iter().chain(ends()).collect();
+        let facts = facts();
         let commissioner_id = CommissionerId::from_uuid(COMMISSIONER);
         for (role, id) in [
             (Role::Commissioner, COMMISSIONER),
@@ -573,6 +646,31 @@ mod tests {
         );
         assert_eq!(hidden, (None, None, None, None));
         assert!(shown.stages.is_empty());
+    }
+
+    #[test]
+    fn the_detours_of_a_negotiation_are_told_to_whom_they_concern() {
+        assert_eq!(
+            versions(&told(sight_of(CONFIRMED), &detours())),
+            [12, 16, 17]
+        );
+        let entries = told(sight_of(DECLINED), &detours());
+        assert_eq!(versions(&entries), [12, 13, 17]);
+        assert_eq!(entries[1].data["workshops"], json!([DECLINED]));
+        assert_eq!(entries[1].summary, "One workshop was invited.");
+        let entries = told(sight_of(NOT_SELECTED), &detours());
+        assert_eq!(versions(&entries), [12, 13, 14, 15, 17]);
+
+        let resolved = &entries[4];
+        assert_eq!(resolved.data["resolution"], "resume");
+        assert_eq!(resolved.data["state"], "finished");
+        for withheld in ["workshopId", "note"] {
+            assert_eq!(resolved.data.get(withheld), Some(&Value::Null));
+        }
+        assert_eq!(
+            resolved.summary,
+            "A dispute was resolved, and the commission goes on where it was."
+        );
     }
 
     #[test]
