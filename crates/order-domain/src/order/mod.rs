@@ -13,6 +13,8 @@ mod properties;
 mod rejection;
 #[cfg(test)]
 mod scenario;
+#[cfg(test)]
+mod scenes;
 mod state;
 pub mod stored;
 mod work;

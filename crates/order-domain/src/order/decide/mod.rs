@@ -8,6 +8,8 @@ mod confirm_offer;
 mod decline_invitation;
 mod edit_request;
 mod invite_workshops;
+#[cfg(test)]
+mod matrix;
 mod place_order;
 mod request_stage_changes;
 mod resolve_dispute;
@@ -212,8 +214,8 @@ fn order_finished(work: &Work) -> Option<OrderFact> {
 
 #[cfg(test)]
 mod tests {
+    use crate::order::OrderFact;
     use crate::order::scenario::*;
-    use crate::order::{DisputedFrom, OrderCommand, OrderFact};
 
     #[test]
     fn facts_never_run_back_though_the_clock_does() {
@@ -243,65 +245,6 @@ mod tests {
                     )],
                 },
             );
-    }
-
-    /// What every command comes to in every state, given by an operator where one may, so that
-    /// only the state speaks.
-    fn matrix() -> String {
-        let with = |mut history: Vec<_>, last| {
-            history.push(last);
-            history
-        };
-        let blocking = ["Sketch!", "Make"];
-        let states = [
-            ("(none)", vec![]),
-            ("negotiating", alder_offered()),
-            ("inProgress, pending", alder_works(&["Make"])),
-            (
-                "inProgress, awaiting",
-                with(alder_works(&blocking), marked(1, &blocking)),
-            ),
-            ("finished", alder_finished()),
-            (
-                "disputed",
-                with(
-                    alder_finished(),
-                    disputed(DisputedFrom::Finished, COMMISSIONER),
-                ),
-            ),
-            ("completed", with(alder_finished(), completed())),
-            ("cancelled", with(alder_offered(), cancelled())),
-        ];
-        let mut lines = String::new();
-        for (state, history) in states {
-            let order = given(history);
-            for (actor, command) in [
-                (COMMISSIONER, place(&[ALDER])),
-                (OPERATOR, submit(BIRCH, &["Make"])),
-                (OPERATOR, decline(BIRCH)),
-                (OPERATOR, confirm(ALDER)),
-                (OPERATOR, complete(1)),
-                (OPERATOR, approve(1)),
-                (OPERATOR, OrderCommand::AcceptWork),
-                (OPERATOR, cancel()),
-            ] {
-                let name = command.name().as_str();
-                let outcome = match order.when(actor, command).outcome {
-                    Ok(events) => {
-                        let facts = events.iter().map(|event| event.fact.event_type());
-                        facts.collect::<Vec<_>>().join(" + ")
-                    }
-                    Err(rejection) => rejection.code().as_str().to_owned(),
-                };
-                lines.push_str(&format!("{state:20} {name:17} {outcome}\n"));
-            }
-        }
-        lines
-    }
-
-    #[test]
-    fn each_state_allows_its_commands_and_no_other() {
-        insta::assert_snapshot!(matrix());
     }
 
     #[test]
