@@ -28,7 +28,7 @@ async fn every_route_knows_its_principals() {
     let id = &order.id;
     let oak = OAK.id;
     let never_invited = ASH.id;
-    let routes: [(&str, &str, String, Value); 12] = [
+    let routes: [(&str, &str, String, Value); 17] = [
         (
             "place",
             "POST",
@@ -70,6 +70,36 @@ async fn every_route_knows_its_principals() {
             "POST",
             format!("/v1/orders/{id}/accept"),
             json!({}),
+        ),
+        (
+            "edit request",
+            "PATCH",
+            format!("/v1/orders/{id}/request"),
+            json!({"title": "Elm table"}),
+        ),
+        (
+            "invite",
+            "POST",
+            format!("/v1/orders/{id}/invitations"),
+            json!({"workshops": [never_invited]}),
+        ),
+        (
+            "withdraw offer",
+            "POST",
+            format!("/v1/orders/{id}/offers/{oak}/withdraw"),
+            json!({}),
+        ),
+        (
+            "request stage changes",
+            "POST",
+            format!("/v1/orders/{id}/stages/1/request-changes"),
+            json!({"note": "Rounder."}),
+        ),
+        (
+            "resolve dispute",
+            "POST",
+            format!("/v1/orders/{id}/dispute/resolve"),
+            json!({"resolution": "resume", "note": "As agreed."}),
         ),
         (
             "confirm the uninvited",
