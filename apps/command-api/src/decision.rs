@@ -140,7 +140,8 @@ impl Decision for OrderDecision {
 
     fn admit(&mut self, loaded: &Loaded) -> Result<(), Failed> {
         let round = self.round.insert(self.look(loaded)?);
-        order::admit(&round.order, &round.command, &round.context).map_err(refused)
+        // As it was sent: a refusal must not tell a rival whether an offer stands.
+        order::admit(&round.order, &self.command, &round.context).map_err(refused)
     }
 
     fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed> {

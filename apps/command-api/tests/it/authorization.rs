@@ -200,6 +200,21 @@ async fn strangers_cannot_tell_orders_apart() {
     assert_eq!(there, nowhere);
 }
 
+/// What a rival is told does not depend on whether an offer stands.
+#[tokio::test]
+async fn rivals_cannot_tell_who_has_offered() {
+    let scene = Scene::set().await;
+    let order = scene.placed().await;
+    let path = format!("/v1/orders/{}/offers/{}", order.id, OAK.id);
+    let ask = async || {
+        let call = scene.api.put(path.as_str()).by(ELM).json(&offer());
+        call.send().await.problem()
+    };
+    let before = ask().await;
+    order.put("offers", OAK).json(&offer()).expect_done().await;
+    assert_eq!(ask().await, before);
+}
+
 /// One id may play two roles, each a principal of its own.
 #[tokio::test]
 async fn the_same_id_in_another_role_is_somebody_else() {
