@@ -105,6 +105,9 @@ impl EventUpcaster for OrderUpcaster {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context as Task, Poll, Waker};
+
     use cqrs_es::test::TestFramework;
     use serde_json::json;
 
@@ -112,6 +115,14 @@ mod tests {
     use crate::fixtures;
     use crate::order::scenario::*;
     use crate::order::{CommandName, OrderState, Refusal};
+
+    /// The result of a future that has nothing to wait for.
+    fn ready<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => panic!("the adapter waits for something"),
+        }
+    }
 
     fn history() -> Vec<OrderEvent> {
         let facts = alder_works(&["Make"]).into_iter().zip(1..);
@@ -145,6 +156,21 @@ mod tests {
                 },
             }))
         );
+    }
+
+    #[test]
+    fn a_refused_command_emits_nothing_and_changes_nothing() {
+        let mut aggregate = OrderAggregate::default();
+        for event in history() {
+            aggregate.apply(event);
+        }
+        let before = aggregate.clone();
+        let sink = EventSink::default();
+        let told = (complete(2), Context::new(by(ALDER), minute(9)));
+        let answer = ready(aggregate.handle(told, &(), &sink));
+        assert!(matches!(answer, Err(OrderAggregateError::Rejected(_))));
+        assert_eq!(ready(sink.collect()), []);
+        assert_eq!(aggregate, before);
     }
 
     #[test]

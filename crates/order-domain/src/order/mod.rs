@@ -8,8 +8,6 @@ mod decide;
 mod event;
 mod evolve;
 mod invitation;
-#[cfg(test)]
-mod properties;
 mod rejection;
 #[cfg(test)]
 mod scenario;

@@ -75,13 +75,13 @@ impl OrderCommand {
     /// before: submitting becomes revising while its offer stands. Any other command stays.
     #[must_use]
     pub fn revising_what_stands(self, order: &Order) -> Self {
-        match self {
+        let Self::SubmitOffer(SubmitOffer { workshop_id, offer }) = self else {
+            return self;
+        };
+        if order.standing_offer(workshop_id).is_some() {
+            Self::ReviseOffer(ReviseOffer { workshop_id, offer })
+        } else {
             Self::SubmitOffer(SubmitOffer { workshop_id, offer })
-                if order.standing_offer(workshop_id).is_some() =>
-            {
-                Self::ReviseOffer(ReviseOffer { workshop_id, offer })
-            }
-            other => other,
         }
     }
 
