@@ -8,6 +8,8 @@ mod decide;
 mod event;
 mod evolve;
 mod invitation;
+#[cfg(test)]
+mod page;
 mod rejection;
 #[cfg(test)]
 mod scenario;

@@ -16,7 +16,10 @@ use crate::value::OfferInput;
 pub(crate) enum Scene {
     NotPlaced,
     Pending,
+    LastToAnswer,
+    LastBesideAnOffer,
     Offered,
+    OnlyOffer,
     Edited,
     Expired,
     Declined,
@@ -42,10 +45,13 @@ const LAST: [&str; 1] = ["Make"];
 const LAST_BLOCKING: [&str; 1] = ["Make!"];
 
 impl Scene {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::NotPlaced,
         Self::Pending,
+        Self::LastToAnswer,
+        Self::LastBesideAnOffer,
         Self::Offered,
+        Self::OnlyOffer,
         Self::Edited,
         Self::Expired,
         Self::Declined,
@@ -68,7 +74,10 @@ impl Scene {
         match self {
             Self::NotPlaced => "there is no order yet",
             Self::Pending => "the workshop has not answered",
+            Self::LastToAnswer => "the workshop is the last to answer, and no offer stands",
+            Self::LastBesideAnOffer => "the workshop is the last to answer, and an offer stands",
             Self::Offered => "the workshop's offer stands",
+            Self::OnlyOffer => "the workshop's offer is all that is left",
             Self::Edited => "the request was edited after the offer",
             Self::Expired => "the offer's own deadline has passed",
             Self::Declined => "the workshop has declined",
@@ -100,6 +109,11 @@ impl Scene {
         match self {
             Self::NotPlaced => vec![],
             Self::Pending => vec![placed(&[ALDER, BIRCH])],
+            Self::LastToAnswer => vec![placed(&[ALDER, BIRCH]), declined(BIRCH)],
+            Self::LastBesideAnOffer => {
+                vec![placed(&[ALDER, BIRCH]), submitted(BIRCH, &STAGES)]
+            }
+            Self::OnlyOffer => with(offered(), &[declined(BIRCH)]),
             Self::Offered | Self::Expired => offered(),
             Self::Edited => with(offered(), &[retitled("Elm table", 2)]),
             Self::Declined => vec![placed(&[ALDER, BIRCH]), declined(ALDER)],
