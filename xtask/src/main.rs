@@ -13,6 +13,7 @@ mod command;
 mod database;
 mod db;
 mod demo;
+mod diagrams;
 mod failure;
 mod http;
 mod interrupt;
@@ -55,6 +56,8 @@ enum Command {
     Bench,
     /// Checks the rules of the house that no compiler knows.
     Tidy,
+    /// Makes the pages in docs/ that are made by running the rules.
+    Diagrams,
     /// Runs a private Postgres with the schema until Ctrl-C, for checked queries.
     Db(db::Options),
     /// Runs real Apache Kafka on a free port until Ctrl-C.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Bench => bench::run(),
         Command::Tidy => tidy::run(),
+        Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),
         Command::Kafka => kafka::run(),
     };

@@ -61,10 +61,15 @@ impl Viewer {
 
 /// A whole order, cut to its viewer; none for who is no party to it.
 #[must_use]
-pub fn redact_detail(viewer: Viewer, mut order: OrderDetail) -> Option<OrderDetail> {
+pub fn redact_detail(viewer: Viewer, order: OrderDetail) -> Option<OrderDetail> {
     let sight = viewer.sight(order.commissioner_id, order.workshop_id, |id| {
         order.invitations.iter().any(|seat| seat.workshop_id == id)
     })?;
+    Some(cut_detail(sight, order))
+}
+
+/// A whole order, cut to what is seen of it.
+pub(crate) fn cut_detail(sight: Sight, mut order: OrderDetail) -> OrderDetail {
     match sight {
         Sight::Whole => {}
         Sight::Confirmed(workshop_id) => {
@@ -83,7 +88,7 @@ pub fn redact_detail(viewer: Viewer, mut order: OrderDetail) -> Option<OrderDeta
             order.dispute = None;
         }
     }
-    Some(order)
+    order
 }
 
 /// An order of a list, cut to its viewer. A workshop's list holds only orders that it has a seat
@@ -191,7 +196,15 @@ fn tell_workshop(fact: &OrderFact, viewer: WorkshopId, confirmed: bool) -> Optio
                 workshops: only_viewer(workshops),
             }))
         }
+        OrderFact::RequestEdited { .. } => Some(Told::Whole(fact.clone())),
+        OrderFact::WorkshopsInvited { workshops } => workshops.contains(&viewer).then(|| {
+            Told::Whole(OrderFact::WorkshopsInvited {
+                workshops: vec![viewer],
+            })
+        }),
         OrderFact::OfferSubmitted { workshop_id, .. }
+        | OrderFact::OfferRevised { workshop_id, .. }
+        | OrderFact::OfferWithdrawn { workshop_id, .. }
         | OrderFact::InvitationDeclined { workshop_id, .. } => {
             (*workshop_id == viewer).then(|| Told::Whole(fact.clone()))
         }
@@ -205,13 +218,14 @@ fn tell_workshop(fact: &OrderFact, viewer: WorkshopId, confirmed: bool) -> Optio
             terms: terms.clone(),
             not_selected: only_viewer(not_selected),
         })),
-        OrderFact::StageMarkedComplete { .. } | OrderFact::StageApproved { .. } => {
-            confirmed.then(|| Told::Whole(fact.clone()))
-        }
+        OrderFact::StageMarkedComplete { .. }
+        | OrderFact::StageApproved { .. }
+        | OrderFact::StageChangesRequested { .. } => confirmed.then(|| Told::Whole(fact.clone())),
         OrderFact::OrderFinished { .. }
         | OrderFact::OrderCompleted { .. }
         | OrderFact::OrderCancelled { .. }
-        | OrderFact::CancellationDisputed { .. } => Some(outcome(fact.clone())),
+        | OrderFact::CancellationDisputed { .. }
+        | OrderFact::DisputeResolved { .. } => Some(outcome(fact.clone())),
     }
 }
 

@@ -7,8 +7,10 @@
 )]
 
 mod api;
+mod as_of;
 mod bonus;
 mod conditional;
+mod invitations;
 mod lists;
 mod openapi;
 mod orders;
@@ -18,3 +20,4 @@ mod process;
 mod refusals;
 mod scene;
 mod story;
+mod unreadable;

@@ -4,10 +4,12 @@ use crate::people::{COMMISSIONER, OAK, OPERATOR};
 use crate::scene::Scene;
 use crate::story::registered;
 
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 8] = [
     "/v1/orders",
     "/v1/orders/00000000-0000-0000-0000-0000000000d1",
     "/v1/orders/00000000-0000-0000-0000-0000000000d1/timeline",
+    "/v1/orders/00000000-0000-0000-0000-0000000000d1/as-of",
+    "/v1/invitations",
     "/v1/workshops",
     "/v1/bonus/accounts/00000000-0000-0000-0000-0000000000d1",
     "/v1/bonus/accounts/00000000-0000-0000-0000-0000000000d1/ledger",
@@ -51,6 +53,7 @@ async fn what_cannot_be_read_is_malformed() {
         "/v1/orders/1",
         "/v1/orders/000000000000000000000000000000d1",
         "/v1/orders/1/timeline",
+        "/v1/orders/1/as-of?version=1",
         "/v1/bonus/accounts/me",
         "/v1/bonus/accounts/me/ledger",
         "/v1/orders?state=lost",
@@ -98,7 +101,13 @@ async fn without_its_store_it_says_so() {
     let scene = Scene::set().await;
     scene.pool.close().await;
     for path in PATHS {
-        let reply = scene.api.get(path).by(OPERATOR).send().await;
+        let reader = if path == "/v1/invitations" {
+            OAK
+        } else {
+            OPERATOR
+        };
+        let path = format!("{path}?version=1");
+        let reply = scene.api.get(&path).by(reader).send().await;
         assert_eq!(reply.outcome(), "503 STORE_UNAVAILABLE", "{path}");
         assert_eq!(reply.header("retry-after"), Some("1"));
     }

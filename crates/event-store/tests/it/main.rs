@@ -11,6 +11,7 @@ mod append;
 mod executor;
 mod fixtures;
 mod follower;
+mod held_back;
 mod loss;
 
 mod stock_repository;

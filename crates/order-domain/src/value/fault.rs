@@ -5,6 +5,7 @@ use kernel::WorkshopId;
 use super::invitees::MAX_SEATS;
 use super::money::Currency;
 use super::stage::MAX_STAGES;
+use crate::order::InvitationStatus;
 
 /// One value that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub enum FaultKind {
     /// A required field is absent or null.
     #[error("is required")]
     Missing,
+    /// A field that may be left out is null.
+    #[error("must not be null: leave the field out to keep what stands")]
+    Null,
     /// A text is blank or too long.
     #[error("must have 1 to {max} characters after trimming, and has {actual}")]
     TextLength {
@@ -88,6 +92,14 @@ pub enum FaultKind {
         /// The number of different workshops named.
         actual: usize,
     },
+    /// An order would have too many seats.
+    #[error(
+        "must leave the order with at most {MAX_SEATS} seats over its life, and makes {actual}"
+    )]
+    TooManySeats {
+        /// The number of seats that there would be.
+        actual: usize,
+    },
     /// A workshop was named before in the same list.
     #[error("names a workshop that stands further up in the list")]
     NamedTwice,
@@ -109,6 +121,9 @@ pub enum FaultKind {
     /// A number that no revision can have.
     #[error("must be a whole number from 1")]
     RevisionOutOfRange,
+    /// A word names no resolution.
+    #[error("must be \"resume\", \"cancel\" or \"complete\"")]
+    UnknownResolution,
     /// The directory has no such workshop.
     #[error("workshop {workshop_id} is not in the directory")]
     NotInDirectory {
@@ -120,6 +135,14 @@ pub enum FaultKind {
     TakesNoCommissions {
         /// The workshop.
         workshop_id: WorkshopId,
+    },
+    /// The workshop has a seat at which it may answer or has answered.
+    #[error("workshop {workshop_id} is invited already; its invitation is {status}")]
+    AlreadyInvited {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Where its seat stands.
+        status: InvitationStatus,
     },
 }
 

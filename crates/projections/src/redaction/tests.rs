@@ -162,21 +162,80 @@ fn ends() -> Vec<RecordedEvent> {
     ]
 }
 
+/// What else may happen on the way.
+fn detours() -> Vec<RecordedEvent> {
+    let commissioner = Actor::new(Role::Commissioner, COMMISSIONER);
+    let request = json!({
+        "title": "Oak table", "brief": "For ten people", "revision": 2,
+        "budget": {"amount": "1500.00", "currency": "EUR"}, "deadline": "2027-04-01T00:00:00Z",
+    });
+    let mut changes = stage(1, "Sketch", "");
+    changes["note"] = json!("Rounder corners");
+    let resolved = json!({
+        "workshopId": CONFIRMED, "resolution": "resume", "note": "Both agree",
+        "state": "finished",
+    });
+    vec![
+        recorded(
+            12,
+            commissioner,
+            "RequestEdited",
+            json!({"request": request, "changed": ["brief"]}),
+        ),
+        recorded(
+            13,
+            commissioner,
+            "WorkshopsInvited",
+            json!({"workshops": [NOT_SELECTED, DECLINED]}),
+        ),
+        recorded(
+            14,
+            workshop(NOT_SELECTED),
+            "OfferRevised",
+            json!({"workshopId": NOT_SELECTED, "offer": offer("1350.00")}),
+        ),
+        recorded(
+            15,
+            workshop(NOT_SELECTED),
+            "OfferWithdrawn",
+            json!({"workshopId": NOT_SELECTED, "reason": "No oak left"}),
+        ),
+        recorded(16, commissioner, "StageChangesRequested", changes),
+        recorded(
+            17,
+            Actor::new(Role::Operator, OPERATOR),
+            "DisputeResolved",
+            resolved,
+        ),
+    ]
+}
+
+/// All of these facts.
+fn facts() -> Vec<RecordedEvent> {
+    life().into_iter().chain(detours()).chain(ends()).collect()
+}
+
 /// Does not compile when there is a new fact: add it above, and count it.
 const fn number_of_facts(fact: &OrderFact) -> usize {
     match fact {
         OrderFact::OrderPlaced { .. }
+        | OrderFact::RequestEdited { .. }
+        | OrderFact::WorkshopsInvited { .. }
         | OrderFact::OfferSubmitted { .. }
+        | OrderFact::OfferRevised { .. }
+        | OrderFact::OfferWithdrawn { .. }
         | OrderFact::InvitationDeclined { .. }
         | OrderFact::AllResponsesReceived { .. }
         | OrderFact::AllInvitationsClosed {}
         | OrderFact::OfferConfirmed { .. }
         | OrderFact::StageMarkedComplete { .. }
         | OrderFact::StageApproved { .. }
+        | OrderFact::StageChangesRequested { .. }
         | OrderFact::OrderFinished { .. }
         | OrderFact::OrderCompleted { .. }
         | OrderFact::OrderCancelled { .. }
-        | OrderFact::CancellationDisputed { .. } => 12,
+        | OrderFact::CancellationDisputed { .. }
+        | OrderFact::DisputeResolved { .. } => 18,
     }
 }
 
@@ -237,7 +296,7 @@ fn item() -> OrderItem {
 
 #[test]
 fn no_viewer_is_told_of_a_rival() {
-    let facts: Vec<_> = life().into_iter().chain(ends()).collect();
+    let facts = facts();
     let names: BTreeSet<_> = facts.iter().map(|e| e.event.fact.event_type()).collect();
     assert_eq!(
         names.len(),
@@ -264,7 +323,7 @@ fn no_viewer_is_told_of_a_rival() {
 
 #[test]
 fn who_runs_or_owns_it_is_told_everything() {
-    let facts: Vec<_> = life().into_iter().chain(ends()).collect();
+    let facts = facts();
     let commissioner_id = CommissionerId::from_uuid(COMMISSIONER);
     for (role, id) in [
         (Role::Commissioner, COMMISSIONER),
@@ -356,6 +415,31 @@ fn a_workshop_that_was_not_selected_is_told_that_things_happened_and_nothing_of_
     );
     assert_eq!(hidden, (None, None, None, None));
     assert!(shown.stages.is_empty());
+}
+
+#[test]
+fn the_detours_of_a_negotiation_are_told_to_whom_they_concern() {
+    assert_eq!(
+        versions(&told(sight_of(CONFIRMED), &detours())),
+        [12, 16, 17]
+    );
+    let entries = told(sight_of(DECLINED), &detours());
+    assert_eq!(versions(&entries), [12, 13, 17]);
+    assert_eq!(entries[1].data["workshops"], json!([DECLINED]));
+    assert_eq!(entries[1].summary, "One workshop was invited.");
+    let entries = told(sight_of(NOT_SELECTED), &detours());
+    assert_eq!(versions(&entries), [12, 13, 14, 15, 17]);
+
+    let resolved = &entries[4];
+    assert_eq!(resolved.data["resolution"], "resume");
+    assert_eq!(resolved.data["state"], "finished");
+    for withheld in ["workshopId", "note"] {
+        assert_eq!(resolved.data.get(withheld), Some(&Value::Null));
+    }
+    assert_eq!(
+        resolved.summary,
+        "A dispute was resolved, and the commission goes on where it was."
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Scenarios over several processes: contention, crashes, outages.
+//! Scenarios over several processes: contention, races, what rivals see, crashes, outages.
 
 #![expect(
     clippy::indexing_slicing,
@@ -11,6 +11,8 @@ mod commission;
 mod contention;
 mod crash;
 mod kafka;
+mod known_elsewhere;
 mod load;
 mod outage;
 mod system;
+mod visibility;
