@@ -15,7 +15,8 @@ use crate::held_back::{self, HeldBack};
 use crate::reader::{FeedReader, Opened, ReaderError, ReaderOptions};
 use crate::{ApplyError, Checkpoint, ReadModel, StoredEvent, StreamId};
 
-/// Events that one transaction applies at most.
+/// Events that one transaction applies at most; half as many after each failure, down to one, for
+/// it may have been too much at once.
 const BATCH: i64 = 500;
 /// The shortest and longest pause between two looks at a feed that has nothing new.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -87,22 +88,22 @@ impl Follower {
 
     /// Follows until `stop`; whatever fails is tried again at the checkpoint, with growing pauses.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = SHORTEST_PAUSE;
+        let mut pace = Pace::default();
         while !stop.is_cancelled() {
-            match self.follow(&stop, &mut pause).await {
-                Ok(wait) => pause = wait.min(LONGEST_BACKOFF),
+            match self.follow(&stop, &mut pace).await {
+                Ok(wait) => pace.pause = wait.min(LONGEST_BACKOFF),
                 Err(failure) => {
                     metrics::counter!(
                         "atlas_feed_failures_total", "reader" => self.options.name.clone()
                     )
                     .increment(1);
                     report(&self.options.name, &failure);
-                    pause = (pause * 2).min(LONGEST_BACKOFF);
+                    pace.slower();
                 }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pace.pause) => {}
             }
         }
     }
@@ -117,7 +118,7 @@ impl Follower {
             Opened::Reader(reader) => {
                 let mut place = Place::new(*reader);
                 self.look_again(&mut place).await?;
-                while self.step(&mut place).await? > 0 {}
+                while self.step(&mut place, BATCH).await? > 0 {}
                 Ok(place.reader.close().await?)
             }
         }
@@ -127,7 +128,7 @@ impl Follower {
     async fn follow(
         &self,
         stop: &CancellationToken,
-        failures: &mut Duration,
+        pace: &mut Pace,
     ) -> Result<Duration, FollowError> {
         let mut place = match FeedReader::open(&self.connect, &self.options).await? {
             Opened::Reader(reader) => Place::new(*reader),
@@ -145,9 +146,9 @@ impl Follower {
         let mut pause = SHORTEST_PAUSE;
         let mut gauged: Option<Instant> = None;
         while !stop.is_cancelled() {
-            if self.step(&mut place).await? > 0 {
+            if self.step(&mut place, pace.batch).await? > 0 {
                 pause = SHORTEST_PAUSE;
-                *failures = SHORTEST_PAUSE;
+                pace.faster();
             } else {
                 tokio::select! {
                     () = stop.cancelled() => {}
@@ -169,8 +170,8 @@ impl Follower {
     }
 
     /// Takes one batch of the feed; returns its number of events.
-    async fn step(&self, place: &mut Place) -> Result<usize, FollowError> {
-        let batch = place.reader.next_batch(BATCH).await?;
+    async fn step(&self, place: &mut Place, limit: i64) -> Result<usize, FollowError> {
+        let batch = place.reader.next_batch(limit).await?;
         if batch.events.is_empty() {
             return Ok(0);
         }
@@ -183,7 +184,8 @@ impl Follower {
             let held = held_back::among(connection, &self.options.name, &flowing).await?;
             flowing.retain(|event| !held.contains(&event.stream));
         }
-        let held = self.commit(&mut place.reader, flowing, to, None).await?;
+        let commit = self.commit(&mut place.reader, flowing, to, None);
+        let held = self.bounded(commit).await?;
         if !held.is_empty() {
             // Counted anew whenever it is looked at.
             metrics::gauge!("atlas_feed_held_back", "reader" => self.options.name.clone())
@@ -213,15 +215,24 @@ impl Follower {
                 let to = place.reader.checkpoint();
                 let connection = place.reader.feed().connection();
                 let events = held_back::delivered(connection, &held.stream, to.position).await?;
-                let still = self
-                    .commit(&mut place.reader, events, to, Some(&held.stream))
-                    .await?;
+                let commit = self.commit(&mut place.reader, events, to, Some(&held.stream));
+                let still = self.bounded(commit).await?;
                 waiting += u32::from(!still.is_empty());
             }
         }
         place.holds_back = waiting > 0;
         metrics::gauge!("atlas_feed_held_back", "reader" => name.clone()).set(waiting);
         Ok(())
+    }
+
+    /// Bounds a transaction by the lease: what takes longer has lost it anyway.
+    async fn bounded<T>(
+        &self,
+        transaction: impl Future<Output = Result<T, FollowError>>,
+    ) -> Result<T, FollowError> {
+        tokio::time::timeout(self.options.lease, transaction)
+            .await
+            .unwrap_or(Err(ReaderError::Silent.into()))
     }
 
     /// Applies events and moves the checkpoint in one transaction; returns the streams that had to
@@ -280,6 +291,35 @@ fn waits_for(error: &ApplyError, events: &[StoredEvent]) -> Option<HeldBack> {
             .find(|event| event.event_id == *event_id)
             .map(HeldBack::at),
         ApplyError::Database(_) => None,
+    }
+}
+
+/// How fast to go on: slower after each failure, faster after each success.
+struct Pace {
+    /// Before the next attempt.
+    pause: Duration,
+    /// Events that the next transaction applies at most.
+    batch: i64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            pause: SHORTEST_PAUSE,
+            batch: BATCH,
+        }
+    }
+}
+
+impl Pace {
+    fn slower(&mut self) {
+        self.pause = (self.pause * 2).min(LONGEST_BACKOFF);
+        self.batch = (self.batch / 2).max(1);
+    }
+
+    fn faster(&mut self) {
+        self.pause = SHORTEST_PAUSE;
+        self.batch = (self.batch * 2).min(BATCH);
     }
 }
 

@@ -170,7 +170,7 @@ impl<H: Handler> Consumer<H> {
             }
             let now = Instant::now();
             for (place, partition) in &mut partitions {
-                if partition.is_ready(now) {
+                if partition.is_ready(now) && !stop.is_cancelled() {
                     self.work(client, place, partition).await;
                 }
             }

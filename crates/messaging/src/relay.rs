@@ -27,8 +27,8 @@ use crate::failure::chain;
 use flight::{Flight, Landing};
 use place::Place;
 use sender::Sender;
+use state::RelayFailure;
 pub use state::{Halt, RelayState};
-use state::{RelayFailure, within};
 
 /// The name of its checkpoint.
 const NAME: &str = "relay";
@@ -162,7 +162,6 @@ where
                 SHORTEST_PAUSE
             }
             failure @ (RelayFailure::Reader(_)
-            | RelayFailure::StoreSilent
             | RelayFailure::Producer(_)
             | RelayFailure::Delivery(_)) => {
                 warn!(error = chain(&failure), "relay.failed");
@@ -186,7 +185,7 @@ where
             lease,
         };
         let asked_at = Instant::now();
-        let opened = within(lease, FeedReader::open(&self.options.connect, &options)).await?;
+        let opened = FeedReader::open(&self.options.connect, &options).await?;
         let reader = match opened {
             Opened::Reader(reader) => *reader,
             Opened::Held { owner, remaining } => return Ok(End::Held { owner, remaining }),
@@ -198,7 +197,7 @@ where
         let mut place = Place::new(reader, lease, asked_at);
         match self.follow(&mut place, stop, limit, backoff).await {
             // The connection is of no use any more; the lease runs out.
-            Err(failure @ (RelayFailure::Reader(_) | RelayFailure::StoreSilent)) => Err(failure),
+            Err(failure @ RelayFailure::Reader(_)) => Err(failure),
             outcome => {
                 let closed = place.close().await;
                 outcome?;

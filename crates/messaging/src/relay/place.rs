@@ -1,10 +1,10 @@
-//! A place at the feed: each call bounded by the lease, and the lease renewed in time.
+//! A place at the feed, whose lease is renewed in time.
 
 use std::time::{Duration, Instant};
 
 use event_store::{FeedReader, StoredEvent};
 
-use super::state::{RelayFailure, within};
+use super::state::RelayFailure;
 
 /// How often the gauges are set.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ impl Place {
         &mut self,
         limit: i64,
     ) -> Result<Vec<StoredEvent>, RelayFailure> {
-        let batch = within(self.lease, self.reader.next_batch(limit)).await?;
+        let batch = self.reader.next_batch(limit).await?;
         if self.renewed_at.elapsed() * 2 > self.lease {
             self.renew().await?;
         }
@@ -48,7 +48,7 @@ impl Place {
     /// Makes the lease good for its whole length again.
     pub(super) async fn renew(&mut self) -> Result<(), RelayFailure> {
         let now = Instant::now();
-        within(self.lease, self.reader.renew()).await?;
+        self.reader.renew().await?;
         self.renewed_at = now;
         Ok(())
     }
@@ -59,7 +59,7 @@ impl Place {
             return Ok(());
         }
         let now = Instant::now();
-        within(self.lease, self.reader.pass(events)).await?;
+        self.reader.pass(events).await?;
         self.renewed_at = now;
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Place {
         {
             return Ok(());
         }
-        let lag = within(self.lease, self.reader.lag()).await?;
+        let lag = self.reader.lag().await?;
         self.gauged_at = Some(Instant::now());
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("atlas_relay_backlog_events").set(lag.events as f64);
@@ -82,6 +82,6 @@ impl Place {
 
     /// Gives the place back at once.
     pub(super) async fn close(self) -> Result<(), RelayFailure> {
-        within(self.lease, self.reader.close()).await
+        Ok(self.reader.close().await?)
     }
 }
