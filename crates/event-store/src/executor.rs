@@ -24,9 +24,10 @@ const FRESH_DECISIONS: u32 = 5;
 /// How long one load and append may take: a little more than the server lets a statement run. Only
 /// a server that is cut off takes longer.
 const ROUND_BOUND: Duration = Duration::from_secs(10);
-/// The longest pause before the first fresh decision, halved for each later one; the pause is
-/// drawn below it. Who has lost more often comes back sooner.
-const JITTER: Duration = Duration::from_millis(10);
+/// The longest pause before the first fresh decision, and twice as long before each further one:
+/// who loses to another process's queue again and again lets it run dry. The pause is drawn below
+/// it, and above half of it.
+const JITTER: Duration = Duration::from_millis(20);
 
 /// The claim of an `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -284,7 +285,8 @@ impl<D: Decision> Run<D> {
                 Err(error) => again.after(error)?,
             }
             metrics::counter!("atlas_command_retries_total").increment(1);
-            let pause = rand::rng().random_range(Duration::ZERO..again.jitter());
+            let longest = again.longest_pause();
+            let pause = rand::rng().random_range(longest / 2..longest);
             tokio::time::sleep(pause).await;
         }
     }
@@ -445,8 +447,9 @@ struct Again {
 }
 
 impl Again {
-    fn jitter(&self) -> Duration {
-        JITTER / 2_u32.pow(self.lost_races.saturating_sub(1))
+    /// Doubles with each lost race.
+    fn longest_pause(&self) -> Duration {
+        JITTER * (1 << (self.lost_races.clamp(1, FRESH_DECISIONS) - 1))
     }
 
     fn after_lost_race(&mut self) -> Option<()> {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::held_back::{self, HeldBack};
-use crate::reader::{FeedReader, Opened, ReaderError, ReaderOptions};
+use crate::reader::{FeedReader, Opened, ReaderError, ReaderOptions, bound};
 use crate::{ApplyError, Checkpoint, ReadModel, StoredEvent, StreamId};
 
 /// Events that one transaction applies at most; half as many after each failure, down to one, for
@@ -225,12 +225,12 @@ impl Follower {
         Ok(())
     }
 
-    /// Bounds a transaction by the lease: what takes longer has lost it anyway.
+    /// Bounds a transaction as the reader bounds its calls.
     async fn bounded<T>(
         &self,
         transaction: impl Future<Output = Result<T, FollowError>>,
     ) -> Result<T, FollowError> {
-        tokio::time::timeout(self.options.lease, transaction)
+        tokio::time::timeout(bound(self.options.lease), transaction)
             .await
             .unwrap_or(Err(ReaderError::Silent.into()))
     }

@@ -205,15 +205,23 @@ impl FeedReader {
     }
 }
 
-/// Bounds a call to the database by the lease: what takes longer has lost it anyway.
-pub(crate) async fn within<T, E>(
+/// Whatever the lease, the database is given this long to answer.
+const SHORTEST_BOUND: Duration = Duration::from_secs(1);
+
+/// How long a call to the database may take: what takes longer than a lease has lost it anyway.
+pub(crate) fn bound(lease: Duration) -> Duration {
+    lease.max(SHORTEST_BOUND)
+}
+
+/// Bounds a call to the database.
+async fn within<T, E>(
     lease: Duration,
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, ReaderError>
 where
     ReaderError: From<E>,
 {
-    match tokio::time::timeout(lease, call).await {
+    match tokio::time::timeout(bound(lease), call).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(ReaderError::Silent),
     }
