@@ -18,6 +18,7 @@ mod http;
 mod interrupt;
 mod kafka;
 mod queries;
+mod soak;
 mod stack;
 mod test;
 mod tidy;
@@ -49,6 +50,8 @@ enum Command {
     Ci,
     /// Measures the store, on an optimised build.
     Bench,
+    /// Runs what takes too long for every change: a million random runs, every mutant.
+    Soak,
     /// Checks the rules of the house that no compiler knows.
     Tidy,
     /// Makes the pages in docs/ that are made by running the rules.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Ci => ci::run(),
         Command::Bench => bench::run(),
+        Command::Soak => soak::run(),
         Command::Tidy => tidy::run(),
         Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),
