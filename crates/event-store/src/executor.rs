@@ -21,7 +21,8 @@ use crate::{Accepted, Decision, DecisionError, Loaded, PositionToken, StreamAppe
 
 /// How often a command that lost a race is decided again.
 const FRESH_DECISIONS: u32 = 5;
-/// The longest pause before a fresh decision; the pause is drawn below it.
+/// The longest pause before the first fresh decision, and twice as long before each further one:
+/// who loses to another process's queue again and again lets it run dry. The pause is drawn below.
 const JITTER: Duration = Duration::from_millis(20);
 
 /// The claim of an `Idempotency-Key`.
@@ -266,7 +267,7 @@ impl<D: Decision> Run<D> {
                 Err(error) => again.after(error)?,
             }
             metrics::counter!("atlas_command_retries_total").increment(1);
-            let pause = rand::rng().random_range(Duration::ZERO..JITTER);
+            let pause = rand::rng().random_range(Duration::ZERO..again.longest_pause());
             tokio::time::sleep(pause).await;
         }
     }
@@ -405,6 +406,11 @@ impl Again {
     fn after_lost_race(&mut self) -> Option<()> {
         self.lost_races += 1;
         (self.lost_races <= FRESH_DECISIONS).then_some(())
+    }
+
+    /// Doubles with each lost race.
+    fn longest_pause(&self) -> Duration {
+        JITTER * (1 << (self.lost_races.clamp(1, FRESH_DECISIONS) - 1))
     }
 
     /// Once after a serialization failure or deadlock, once after a stale plan.
