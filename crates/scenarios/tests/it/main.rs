@@ -3,13 +3,18 @@
 mod commission;
 mod contention;
 mod known_elsewhere;
-// The rules' model and its dice: of the domain's own random runs, and independent of its code.
-#[path = "../../../order-domain/tests/it/model.rs"]
-mod model;
 mod people;
 mod races;
 mod state_machine;
 mod system;
-#[path = "../../../order-domain/tests/it/toss.rs"]
-mod toss;
 mod visibility;
+
+/// The model of the rules and its dice, from the domain's own random runs: they share no code with
+/// the domain.
+#[path = "../../../order-domain/tests/it"]
+mod rules {
+    pub(crate) mod model;
+    pub(crate) mod toss;
+}
+
+use rules::{model, toss};
