@@ -19,6 +19,7 @@ mod http;
 mod interrupt;
 mod kafka;
 mod queries;
+mod soak;
 mod stack;
 mod test;
 mod tidy;
@@ -54,6 +55,8 @@ enum Command {
     Ci,
     /// Measures the store, on an optimised build.
     Bench,
+    /// Runs what takes too long for every change: a million random runs, every mutant.
+    Soak,
     /// Checks the rules of the house that no compiler knows.
     Tidy,
     /// Makes the pages in docs/ that are made by running the rules.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Ci => ci::run(),
         Command::Bench => bench::run(),
+        Command::Soak => soak::run(),
         Command::Tidy => tidy::run(),
         Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),

@@ -174,7 +174,7 @@ impl Table<'_> {
 
     fn put(&self, workshop: usize) -> Put {
         let stands = self.model.seat(workshop).and_then(|seat| seat.offer);
-        let again = stands.filter(|_| self.number % 3 == 0);
+        let again = stands.filter(|_| self.number.is_multiple_of(3));
         let price = Price {
             amount: self.number % 2 + 1,
             in_dollars: self.model.request.budget.in_dollars != (self.number == 15),

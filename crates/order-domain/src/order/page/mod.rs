@@ -25,9 +25,9 @@ const WHO: &str = "
 ## Who may do what
 
 **C** is the commissioner of the order. **W** is the workshop concerned: the invited one while the
-order is negotiated, the confirmed one from then on. **O** is an operator of the marketplace, who may
-act in the place of either, and who decides disputes. Nobody else may do anything: no analyst, no
-other commissioner, no other workshop. An empty cell is refused to everybody
+order is negotiated, the confirmed one from then on. **O** is an operator of the marketplace, who
+may act in the place of either, and who decides disputes. Nobody else may do anything: no analyst,
+no other commissioner, no other workshop. An empty cell is refused to everybody
 (`ILLEGAL_TRANSITION`).
 ";
 
@@ -40,8 +40,8 @@ Each step is recorded as one or more facts, which the parties read on the order'
 const REFUSED: &str = "
 ## What is refused although the state allows it
 
-These are the refusals that a situation has. What is refused for the values of a step, such as an edit
-that changes nothing or a stage that is not the current one, is described with the command API.
+These are the refusals that a situation has. What is refused for the values of a step, such as an
+edit that changes nothing or a stage that is not the current one, is described with the command API.
 ";
 
 /// What comes of one command in one situation, when somebody gives it who may.
