@@ -20,7 +20,7 @@ pub(crate) struct Options {
 
 /// Installs what is missing, builds once, starts the servers and runs the tests against them.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    packages::ensure(&[Need::Compilers, Need::Postgres, Need::Kafka])?;
+    packages::ensure(&[Need::Compilers, Need::Postgres, Need::Kafka, Need::Redis])?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;
     let kafka = kafka::start()?;

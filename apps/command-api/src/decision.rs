@@ -7,6 +7,7 @@ use event_store::{
     Accepted, Decision, DecisionError, Loaded, LoadedStream, NewEvent, StoredEvent, StreamId,
     Version,
 };
+use http_edge::{Limited, PlacingBudget};
 use kernel::{Actor, Clock, EventId, IdSource, Metadata, OrderId};
 use order_domain::order::{self, ConfirmOffer, Context, Order, OrderCommand};
 use order_domain::value::OfferTerms;
@@ -23,6 +24,8 @@ pub(crate) enum Refused {
     Workshop(workshop::Rejection),
     /// The offer to be confirmed has other terms than when the command came.
     OfferTermsChanged,
+    /// The commissioner places orders too often.
+    Limited(Limited),
 }
 
 type Failed = DecisionError<Refused>;
@@ -62,6 +65,7 @@ pub(crate) struct OrderDecision {
     order_id: OrderId,
     command: OrderCommand,
     circumstances: Circumstances,
+    budget: Option<PlacingBudget>,
     round: Option<Round>,
     terms_to_confirm: Option<OfferTerms>,
 }
@@ -83,9 +87,16 @@ impl OrderDecision {
             order_id,
             command,
             circumstances,
+            budget: None,
             round: None,
             terms_to_confirm: None,
         }
+    }
+
+    /// The same, which spends of this budget.
+    pub(crate) fn spending(mut self, budget: PlacingBudget) -> Self {
+        self.budget = Some(budget);
+        self
     }
 
     /// What this round decides on.
@@ -142,6 +153,17 @@ impl Decision for OrderDecision {
         let round = self.round.insert(self.look(loaded)?);
         // As it was sent: a refusal must not tell a rival whether an offer stands.
         order::admit(&round.order, &self.command, &round.context).map_err(refused)
+    }
+
+    async fn charge(&mut self) -> Result<(), Failed> {
+        let Some(budget) = &self.budget else {
+            return Ok(());
+        };
+        let once = self.circumstances.idempotency_key.as_deref();
+        budget
+            .spend(once)
+            .await
+            .map_err(|limited| DecisionError::Rejected(Refused::Limited(limited)))
     }
 
     fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed> {

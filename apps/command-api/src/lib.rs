@@ -9,18 +9,22 @@
 //! command, `decision.rs` for how the rules meet the store, `refusal.rs` for what every refusal
 //! looks like.
 
+mod access;
 mod answer;
 mod app;
 mod config;
 mod decision;
+mod gate;
 mod refusal;
 mod request;
 mod routes;
 mod state;
 mod store_pool;
 
+pub use access::ACCESS;
 pub use app::{app, openapi};
-pub use config::Config;
+pub use config::{Config, PlacingConfig};
+pub use gate::gate;
 pub use state::AppState;
 pub use store_pool::store_pool;
 

@@ -4,11 +4,10 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use command_api::{AppState, Config, NAME, app, store_pool};
+use command_api::{AppState, Config, NAME, app, gate, store_pool};
 use event_store::Executor;
-use http_edge::{Edge, Keys, TokenVerifier};
+use http_edge::Edge;
 use kernel::{RandomIds, SystemClock};
-use secrecy::ExposeSecret;
 use service_runtime::{Health, Process, continue_trace, run, watch_postgres};
 
 /// How many requests may be under way at once.
@@ -24,6 +23,8 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         database,
         requests,
         tokens,
+        rate,
+        placing,
     } = config;
     let clock = Arc::new(SystemClock);
     let ids = Arc::new(RandomIds);
@@ -39,11 +40,10 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             process.tasks.finish(),
         ),
     );
-    let keys = Keys::hs256(tokens.secret.expose_secret())?;
-    let verifier = TokenVerifier::new(keys, tokens.issuer, tokens.audience, clock.clone());
+    let gate = gate(tokens, &rate, placing, clock.clone(), process, &mut health)?;
     let state = AppState::new(
         Executor::new(pool, process.tasks.tracker()),
-        verifier,
+        gate,
         clock,
         ids.clone(),
         requests.timeout,

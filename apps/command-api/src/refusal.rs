@@ -26,6 +26,7 @@ pub(crate) fn problem(error: ExecuteError<Refused>) -> Problem {
             "the terms of the offer changed while it was being confirmed; nothing was changed: \
              read the offer, and confirm it again if you agree",
         ),
+        ExecuteError::Rejected(Refused::Limited(limited)) => limited.into(),
         ExecuteError::VersionMismatch { current } => Problem::new(
             Code::VersionMismatch,
             format!("If-Match names another version than {current}, where the order is now"),

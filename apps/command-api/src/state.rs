@@ -1,13 +1,13 @@
-//! What every route is given: the executor, time, ids and the verifier of tokens.
+//! What every route is given: the executor, time, ids and the gate.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
 use event_store::{Answer, Claim, Conditions, Decision, Executor};
-use http_edge::{Problem, TokenVerifier};
+use http_edge::{Gate, Principal, Problem};
 use kernel::{Actor, Clock, IdSource, OrderId};
-use order_domain::order::OrderCommand;
+use order_domain::order::{OrderCommand, PlaceOrder};
 use order_domain::workshop::PutWorkshop;
 
 use crate::decision::{Circumstances, OrderDecision, Refused, WorkshopDecision};
@@ -18,7 +18,7 @@ use crate::request::Asked;
 #[derive(Clone)]
 pub struct AppState {
     executor: Executor,
-    verifier: Arc<TokenVerifier>,
+    gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     patience: Duration,
@@ -31,18 +31,34 @@ impl AppState {
     #[must_use]
     pub fn new(
         executor: Executor,
-        verifier: TokenVerifier,
+        gate: Gate,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
         request_timeout: Duration,
     ) -> Self {
         Self {
             executor,
-            verifier: Arc::new(verifier),
+            gate: Arc::new(gate),
             clock,
             ids,
             patience: request_timeout - request_timeout / 20,
         }
+    }
+
+    /// Places an order, which spends of the principal's budget.
+    pub(crate) async fn place_order(
+        &self,
+        principal: &Principal,
+        order_id: OrderId,
+        command: PlaceOrder,
+        asked: Asked,
+    ) -> Result<Answer, Problem> {
+        let actor = principal.actor();
+        let circumstances = self.circumstances(actor, &asked);
+        let command = OrderCommand::PlaceOrder(command);
+        let decision = OrderDecision::new(order_id, command, circumstances)
+            .spending(principal.placing_budget());
+        self.execute(decision, actor, asked).await
     }
 
     /// Gives a command on an order.
@@ -104,8 +120,8 @@ impl AppState {
     }
 }
 
-impl FromRef<AppState> for Arc<TokenVerifier> {
+impl FromRef<AppState> for Arc<Gate> {
     fn from_ref(state: &AppState) -> Self {
-        Self::clone(&state.verifier)
+        Self::clone(&state.gate)
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use service_runtime::config::{Faulty, Reader, Section, Variable, millis};
-use service_runtime::{DatabaseConfig, RequestConfig, TokenConfig, listen_address};
+use service_runtime::{DatabaseConfig, RateConfig, RequestConfig, TokenConfig, listen_address};
 
 /// The configuration of the process.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Config {
     pub requests: RequestConfig,
     /// Whose tokens are trusted.
     pub tokens: TokenConfig,
+    /// How often principals may ask.
+    pub rate: RateConfig,
     /// How long a read waits for the position that the client asks for.
     pub min_position_wait: Duration,
 }
@@ -42,12 +44,14 @@ impl Section for Config {
         let database = DatabaseConfig::read(reader);
         let requests = RequestConfig::read(reader);
         let tokens = TokenConfig::read(reader);
+        let rate = RateConfig::read(reader);
         let min_position_wait = reader.required(&Self::MIN_POSITION_WAIT, millis(0..=600_000));
         Ok(Self {
             address: address?,
             database: database?,
             requests: requests?,
             tokens: tokens?,
+            rate: rate?,
             min_position_wait: min_position_wait?,
         })
     }

@@ -8,15 +8,19 @@
 //! changes something. Where to start: [`app()`] for the routes, `routes/` for one file a read,
 //! `reading.rs` for how an answer is made no older than the client asks.
 
+mod access;
 mod app;
 mod config;
+mod gate;
 mod reading;
 mod refusal;
 mod routes;
 mod state;
 
+pub use access::ACCESS;
 pub use app::{app, openapi};
 pub use config::Config;
+pub use gate::gate;
 pub use state::AppState;
 
 /// The name of the process, in logs, traces and on the database server.

@@ -4,10 +4,9 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use http_edge::{Edge, Keys, TokenVerifier};
+use http_edge::Edge;
 use kernel::{RandomIds, SystemClock};
-use query_api::{AppState, Config, NAME, app};
-use secrecy::ExposeSecret;
+use query_api::{AppState, Config, NAME, app, gate};
 use service_runtime::{Health, Process, continue_trace, lazy_pool, run, watch_postgres};
 
 /// How many connections the process holds at most.
@@ -25,6 +24,7 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         database,
         requests,
         tokens,
+        rate,
         min_position_wait,
     } = config;
     let clock = Arc::new(SystemClock);
@@ -40,9 +40,8 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             process.tasks.finish(),
         ),
     );
-    let keys = Keys::hs256(tokens.secret.expose_secret())?;
-    let verifier = TokenVerifier::new(keys, tokens.issuer, tokens.audience, clock.clone());
-    let state = AppState::new(pool, verifier, clock, min_position_wait);
+    let gate = gate(tokens, &rate, clock.clone(), process, &mut health)?;
+    let state = AppState::new(pool, gate, clock, min_position_wait);
     let edge = Edge {
         ids: Arc::new(RandomIds),
         timeout: requests.timeout,

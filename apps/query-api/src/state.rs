@@ -1,10 +1,10 @@
-//! What every route is given: the read models, time, and the verifier of tokens.
+//! What every route is given: the read models, time, and the gate.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use http_edge::TokenVerifier;
+use http_edge::Gate;
 use kernel::Clock;
 use sqlx::PgPool;
 
@@ -12,7 +12,7 @@ use sqlx::PgPool;
 #[derive(Clone)]
 pub struct AppState {
     pub(crate) pool: PgPool,
-    verifier: Arc<TokenVerifier>,
+    gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) min_position_wait: Duration,
 }
@@ -23,21 +23,21 @@ impl AppState {
     #[must_use]
     pub fn new(
         pool: PgPool,
-        verifier: TokenVerifier,
+        gate: Gate,
         clock: Arc<dyn Clock>,
         min_position_wait: Duration,
     ) -> Self {
         Self {
             pool,
-            verifier: Arc::new(verifier),
+            gate: Arc::new(gate),
             clock,
             min_position_wait,
         }
     }
 }
 
-impl FromRef<AppState> for Arc<TokenVerifier> {
+impl FromRef<AppState> for Arc<Gate> {
     fn from_ref(state: &AppState) -> Self {
-        Self::clone(&state.verifier)
+        Self::clone(&state.gate)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::process::ProcessError;
 
-/// Why a private Postgres or Kafka could not be started or controlled.
+/// Why a private server could not be started or controlled.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// There are no Postgres server binaries.

@@ -1,13 +1,12 @@
 //! The servers that Artisan Atlas stands on, as child processes of whoever needs them: a private
-//! Postgres with our roles and template database, and Apache Kafka on one node. Each dies with its
-//! parent, however that ends.
+//! Postgres with our roles and template database, Apache Kafka on one node, and Redis. Each dies
+//! with its parent, however that ends.
 //!
 //! Deliberately absent: any client library and any C dependency, so that `cargo xtask` builds in
 //! seconds. What must be said to a server is said with its own command line tools.
 //!
-//! Start at [`PrivatePostgres::start`] and [`PrivateKafka::start`]; [`Process`] is what both are
-//! made of, and
-//! [`packages::ensure`] installs what the machine lacks.
+//! Start at [`PrivatePostgres::start`], [`PrivateKafka::start`] and [`PrivateRedis::start`];
+//! [`Process`] is what they are made of, and [`packages::ensure`] installs what the machine lacks.
 
 mod account;
 mod error;
@@ -17,6 +16,7 @@ pub mod packages;
 mod port;
 mod postgres;
 mod process;
+mod redis;
 mod tool;
 
 pub use error::ServerError;
@@ -25,3 +25,4 @@ pub use kafka::{KafkaOptions, PrivateKafka};
 pub use port::{Port, free_port, is_port_free};
 pub use postgres::{PostgresOptions, PrivatePostgres, Shutdown};
 pub use process::{Process, ProcessError, Signal, run_to_end};
+pub use redis::{PrivateRedis, RedisOptions};

@@ -15,6 +15,8 @@ pub enum Need {
     Compilers,
     /// Postgres's server binaries.
     Postgres,
+    /// Redis's server and its command line client.
+    Redis,
     /// Java and Maven, which run and fetch Apache Kafka.
     Kafka,
     /// Python's virtual environments, for tools that come as Python packages.
@@ -39,6 +41,7 @@ impl Need {
                 add(!Path::new("/usr/include/stdio.h").is_file(), "libc6-dev");
             }
             Self::Postgres => add(find_binaries().is_none(), "postgresql"),
+            Self::Redis => add(lacks("redis-server"), "redis-server"),
             Self::Kafka => {
                 add(lacks("java"), "default-jre-headless");
                 add(lacks("mvn"), "maven");

@@ -62,6 +62,16 @@ pub trait Decision: Send + Sync + 'static {
     /// The refusal.
     fn admit(&mut self, loaded: &Loaded) -> Result<(), DecisionError<Self::Rejection>>;
 
+    /// What the command costs: asked once, after it was admitted and no stored answer was found.
+    ///
+    /// # Errors
+    /// The refusal.
+    fn charge(
+        &mut self,
+    ) -> impl Future<Output = Result<(), DecisionError<Self::Rejection>>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// The decision itself.
     ///
     /// # Errors

@@ -177,6 +177,7 @@ impl Executor {
             decision,
             conditions,
             progress,
+            charged: false,
         };
         let queues = self.queues.clone();
         let task = self.tasks.spawn(run.in_line(queues).in_current_span());
@@ -252,6 +253,7 @@ struct Run<D: Decision> {
     decision: D,
     conditions: Conditions,
     progress: Progress,
+    charged: bool,
 }
 
 /// What one round of load, decide and append came to.
@@ -335,14 +337,18 @@ impl<D: Decision> Run<D> {
         let Some(loaded) = split(loaded) else {
             return Err(ExecuteError::Internal(sqlx::Error::RowNotFound));
         };
-        match self.decide(&loaded) {
+        match self.decide(&loaded).await {
             Ok(accepted) => self.append(connection, &loaded, accepted, generation).await,
             Err(refusal) => self.refuse(connection, refusal).await,
         }
     }
 
-    fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed<D>> {
+    async fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed<D>> {
         self.decision.admit(loaded).map_err(refused)?;
+        if !self.charged {
+            self.decision.charge().await.map_err(refused)?;
+            self.charged = true;
+        }
         let current = loaded.target.version();
         if self.conditions.expected.is_some_and(|v| v != current) {
             return Err(ExecuteError::VersionMismatch { current });

@@ -18,6 +18,7 @@ use kernel::IdSource;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::limits::Report;
 use crate::observe::{ContinueTrace, observe};
 use crate::problem::Occurrence;
 use crate::request_id::X_REQUEST_ID;
@@ -105,9 +106,11 @@ async fn admit(State(in_flight): State<Arc<Semaphore>>, request: Request, next: 
 async fn seal(State(ids): State<Arc<dyn IdSource>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers(), &*ids);
     let mark = WriteMark::default();
+    let report = Report::default();
     let path = request.uri().path().to_owned();
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(mark.clone());
+    request.extensions_mut().insert(report.clone());
     let mut response = next.run(request).await;
     let occurrence = Occurrence {
         path: &path,
@@ -116,6 +119,7 @@ async fn seal(State(ids): State<Arc<dyn IdSource>>, mut request: Request, next: 
     };
     Problem::complete(&mut response, occurrence);
     let headers = response.headers_mut();
+    report.write(headers);
     headers.insert(X_REQUEST_ID, id.to_header());
     headers.insert(
         header::CACHE_CONTROL,

@@ -5,16 +5,22 @@
 //! and position tokens bare text here. Start at [`Edge`], which surrounds the routes, and at
 //! [`Problem`], which every refusal is.
 
+mod access;
 mod code;
 mod edge;
 mod etag;
+mod gate;
 mod headers;
 mod json_body;
+mod key_set;
+mod keys;
+mod limits;
 mod observe;
 mod paging;
 mod path;
 mod principal;
 mod problem;
+mod published_keys;
 mod query;
 mod request_id;
 mod responses;
@@ -22,20 +28,22 @@ mod strict_json;
 mod token;
 mod write_mark;
 
+pub use access::{Access, Relation, Row};
 pub use code::Code;
 pub use edge::Edge;
 pub use etag::{ETag, IfNoneMatch};
+pub use gate::Gate;
 pub use headers::{IdempotencyKey, IfMatch, MinPosition, NoIfMatch};
 pub use json_body::{JsonBody, MAX_BODY_BYTES};
+pub use keys::{Keys, WeakSecret};
+pub use limits::{Limited, Limits, PlacingBudget, Quota, RedisUrlError, SharedBuckets};
 pub use observe::ContinueTrace;
 pub use paging::{List, Listing, Page, PageParams};
 pub use path::{Path, Segment, Segments};
-pub use principal::{
-    Admits, Anyone, Commissioners, CommissionersOrOperators, Operators, Parties, Principal,
-    Workshops, WorkshopsOrOperators,
-};
+pub use principal::Principal;
 pub use problem::{FieldError, Outcome, Problem};
+pub use published_keys::{KeyAddressError, PublishedKeys};
 pub use query::Query;
 pub use request_id::RequestId;
 pub use responses::problem_responses;
-pub use token::{Keys, TokenError, TokenVerifier, WeakSecret};
+pub use token::{TokenError, TokenVerifier};

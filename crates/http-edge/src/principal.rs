@@ -1,129 +1,54 @@
-//! Who sends a request: the bearer of its token, in a role that the route admits.
+//! Who sends a request: the bearer of its token, in a role that may use the route.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
-use kernel::{Actor, Role};
+use kernel::Actor;
 
-use crate::headers::single;
-use crate::token::{TokenError, TokenVerifier};
-use crate::{Code, Problem};
+use crate::{Gate, PlacingBudget, Problem};
 
-/// The roles that a route admits.
-pub trait Admits: Send + Sync + 'static {
-    /// These and no others.
-    const ROLES: &'static [Role];
-}
-
-macro_rules! admits {
-    ($($(#[$doc:meta])* $name:ident: $($role:ident),+;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub enum $name {}
-
-        impl Admits for $name {
-            const ROLES: &'static [Role] = &[$(Role::$role),+];
-        }
-    )*};
-}
-
-admits! {
-    /// Anyone signed in.
-    Anyone: Commissioner, Workshop, Operator, Analyst;
-    /// Whoever may take part in an order, and operators.
-    Parties: Commissioner, Workshop, Operator;
-    /// Commissioners alone.
-    Commissioners: Commissioner;
-    /// Commissioners, and operators in their place.
-    CommissionersOrOperators: Commissioner, Operator;
-    /// Workshops alone.
-    Workshops: Workshop;
-    /// Workshops, and operators in their place.
-    WorkshopsOrOperators: Workshop, Operator;
-    /// Operators alone.
-    Operators: Operator;
-}
-
-/// The principal of a request. As a handler's *first* argument it answers 401, and 403 for a role
-/// that can never use the route, before anything else is looked at.
+/// The principal of a request. As a handler's *first* argument it has the request pass the gate
+/// before anything else of it is looked at.
 ///
-/// The application's state gives the [`TokenVerifier`], as an `Arc`.
-pub struct Principal<R = Anyone> {
+/// The application's state gives the [`Gate`], as an `Arc`.
+pub struct Principal {
     actor: Actor,
-    admitted: PhantomData<R>,
+    placing: PlacingBudget,
 }
 
-impl<R> Principal<R> {
+impl Principal {
     /// Role and id.
     #[must_use]
     pub const fn actor(&self) -> Actor {
         self.actor
     }
+
+    /// What it may still place.
+    #[must_use]
+    pub fn placing_budget(&self) -> PlacingBudget {
+        self.placing.clone()
+    }
 }
 
-impl<R> fmt::Debug for Principal<R> {
+impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Principal({})", self.actor)
     }
 }
 
-impl<S, R> FromRequestParts<S> for Principal<R>
+impl<S> FromRequestParts<S> for Principal
 where
     S: Send + Sync,
-    R: Admits,
-    Arc<TokenVerifier>: FromRef<S>,
+    Arc<Gate>: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let verifier = Arc::<TokenVerifier>::from_ref(state);
-        let token = bearer(&parts.headers)?;
-        let actor = verifier.verify(token).map_err(refused)?;
-        tracing::Span::current().record("actor", tracing::field::display(actor));
-        if !R::ROLES.contains(&actor.role) {
-            return Err(not_admitted(actor.role));
-        }
-        Ok(Self {
-            actor,
-            admitted: PhantomData,
-        })
+        let gate = Arc::<Gate>::from_ref(state);
+        let actor = gate.admit(parts).await?;
+        let placing = gate.placing_budget(actor, parts);
+        Ok(Self { actor, placing })
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    let missing = || {
-        unauthenticated(
-            "send exactly one header \"Authorization: Bearer\" with a token".to_owned(),
-            r#"Bearer realm="artisan-atlas""#,
-        )
-    };
-    let value = single(headers, &header::AUTHORIZATION).map_err(|_| missing())?;
-    let (scheme, token) = value.and_then(|v| v.split_once(' ')).ok_or_else(missing)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(token.trim())
-    } else {
-        Err(missing())
-    }
-}
-
-fn refused(error: TokenError) -> Problem {
-    unauthenticated(
-        error.to_string(),
-        r#"Bearer realm="artisan-atlas", error="invalid_token""#,
-    )
-}
-
-fn unauthenticated(detail: String, challenge: &'static str) -> Problem {
-    Problem::new(Code::Unauthenticated, detail).with_header(
-        header::WWW_AUTHENTICATE,
-        HeaderValue::from_static(challenge),
-    )
-}
-
-fn not_admitted(role: Role) -> Problem {
-    Problem::forbidden(format!("the role {role} can never do this"))
 }

@@ -16,9 +16,11 @@ impl Code {
         Self::MalformedRequest,
         Self::Unauthenticated,
         Self::Forbidden,
+        Self::RateLimited,
         Self::Internal,
         Self::Overloaded,
         Self::StoreUnavailable,
+        Self::KeysUnavailable,
         Self::Timeout,
     ];
 
@@ -105,6 +107,13 @@ fn response(status: u16, codes: &[Code]) -> Response {
     if matches!(status, 429 | 503) {
         let text = "After how many seconds it is worth to try again.";
         response = response.header("Retry-After", header(Type::Integer, text));
+    }
+    if status == 429 {
+        let state = "How each limit stands, as draft-ietf-httpapi-ratelimit-headers has it.";
+        let policy = "What each limit is, as draft-ietf-httpapi-ratelimit-headers has it.";
+        response = response
+            .header("RateLimit", header(Type::String, state))
+            .header("RateLimit-Policy", header(Type::String, policy));
     }
     response.build()
 }

@@ -1,58 +1,29 @@
-//! Bearer tokens: which keys verify them, and what their claims must say.
+//! Bearer tokens: what they are verified by, and what their claims must say.
 
 use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, Validation};
 use kernel::{Actor, Clock, Role};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::key_set::VerifyingKey;
+use crate::keys::Keys;
+
 /// How far clocks may lie apart.
 const LEEWAY_SECONDS: f64 = 60.0;
-/// HS256 asks for a key as long as its hash.
-const SHORTEST_SECRET: usize = 32;
-
-/// A secret that is too short to sign anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the secret has {0} bytes where HS256 needs {SHORTEST_SECRET}")]
-pub struct WeakSecret(usize);
-
-/// The keys that verify tokens. Each is bound to its algorithm: a token that names another is
-/// refused whatever it was signed with.
-#[derive(Clone)]
-pub struct Keys(KeySource);
-
-#[derive(Clone)]
-enum KeySource {
-    /// One shared secret; for development.
-    Secret(DecodingKey),
-}
-
-impl Keys {
-    /// One HS256 secret, by its bytes as they stand.
-    ///
-    /// # Errors
-    /// If it has fewer than 32 bytes.
-    pub fn hs256(secret: &[u8]) -> Result<Self, WeakSecret> {
-        if secret.len() < SHORTEST_SECRET {
-            return Err(WeakSecret(secret.len()));
-        }
-        Ok(Self(KeySource::Secret(DecodingKey::from_secret(secret))))
-    }
-
-    fn find(&self) -> (&DecodingKey, Algorithm) {
-        match &self.0 {
-            KeySource::Secret(key) => (key, Algorithm::HS256),
-        }
-    }
-}
-
 /// Why a token is not valid here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It is no JWT, or of an algorithm that is not taken.
     #[error("the token is no JWT of an accepted algorithm")]
     Malformed,
+    /// It names no key that is known here.
+    #[error("the token names no key that is known here")]
+    UnknownKey,
+    /// There are no keys to verify it with yet; it may be valid.
+    #[error("the keys that verify tokens could not be fetched yet")]
+    KeysUnavailable,
     /// Another key signed it, or it was changed.
     #[error("the token's signature is not valid")]
     Signature,
@@ -98,17 +69,14 @@ impl TokenVerifier {
     ///
     /// # Errors
     /// The first reason why it is not valid.
-    pub fn verify(&self, token: &str) -> Result<Actor, TokenError> {
+    pub async fn verify(&self, token: &str) -> Result<Actor, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
         if header.crit.is_some() {
             // It names extensions that must be understood, and none is here.
             return Err(TokenError::Malformed);
         }
-        let (key, algorithm) = self.keys.find();
-        if header.alg != algorithm {
-            return Err(TokenError::Malformed);
-        }
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &signature_only(algorithm))
+        let VerifyingKey { key, algorithm } = self.keys.find(&header).await?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &signature_only(algorithm))
             .map_err(|error| refusal(&error))?
             .claims;
         self.check(&claims)?;

@@ -278,6 +278,18 @@ pub fn millis(bounds: RangeInclusive<u64>) -> impl FnOnce(&str) -> Result<Durati
     }
 }
 
+/// A parser of a whole number within bounds.
+pub fn count(bounds: RangeInclusive<u32>) -> impl FnOnce(&str) -> Result<u32, String> {
+    move |text| match text.parse() {
+        Ok(count) if bounds.contains(&count) => Ok(count),
+        Ok(_) | Err(_) => Err(format!(
+            "expected a whole number from {} to {}",
+            bounds.start(),
+            bounds.end()
+        )),
+    }
+}
+
 /// A parser that takes any text.
 ///
 /// # Errors

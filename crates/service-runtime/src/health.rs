@@ -117,6 +117,21 @@ impl Dependency {
         }
     }
 
+    /// Says what was found: that it answers, or why not.
+    pub fn report(&self, found: Result<(), &dyn Error>) {
+        match found {
+            Ok(()) => self.up(),
+            Err(reason) => self.down(reason),
+        }
+    }
+
+    /// Says whether it answers, without a line in the log, for whoever writes lines of its own.
+    pub fn note(&self, up: bool) {
+        self.0
+            .seen
+            .store(if up { UP } else { DOWN }, Ordering::Relaxed);
+    }
+
     /// Whether it answered when last looked at.
     #[must_use]
     pub fn is_up(&self) -> bool {

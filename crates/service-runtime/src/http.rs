@@ -45,21 +45,35 @@ impl Section for RequestConfig {
 /// Whose bearer tokens are trusted.
 #[derive(Debug)]
 pub struct TokenConfig {
-    /// The HS256 secret, by its bytes as they stand.
-    pub secret: SecretSlice<u8>,
+    /// What verifies them.
+    pub keys: TokenKeys,
     /// The only `iss` that is taken.
     pub issuer: String,
     /// The `aud` that must be among a token's.
     pub audience: String,
 }
 
+/// What verifies tokens.
+#[derive(Debug)]
+pub enum TokenKeys {
+    /// An HS256 secret, by its bytes as they stand; in the development profile only.
+    Secret(SecretSlice<u8>),
+    /// The JWK Set at this address: a URL of `http` or `https`, or else the path of a file.
+    Published(String),
+}
+
 impl TokenConfig {
     /// `ATLAS_JWT_SECRET`.
-    pub const SECRET: Variable = Variable::required(
+    pub const SECRET: Variable = Variable::optional(
         "ATLAS_JWT_SECRET",
         "the secret that signs tokens (HS256), 32 bytes at least, in the development profile only",
     )
     .secret();
+    /// `ATLAS_JWT_JWKS`.
+    pub const JWKS: Variable = Variable::optional(
+        "ATLAS_JWT_JWKS",
+        "where the issuer of tokens publishes its keys (JWKS): a path, or a URL of http or https",
+    );
     /// `ATLAS_JWT_ISSUER`.
     pub const ISSUER: Variable = Variable::with_default(
         "ATLAS_JWT_ISSUER",
@@ -75,32 +89,49 @@ impl TokenConfig {
 
     const SHORTEST_SECRET: usize = 32;
 
-    fn read_secret(reader: &mut Reader) -> Result<SecretSlice<u8>, Faulty> {
+    fn read_keys(reader: &mut Reader) -> Result<TokenKeys, Faulty> {
         let profile = Profile::read(reader);
-        let Some(secret) = reader.bytes(&Self::SECRET).map(SecretSlice::from) else {
-            return Err(reader.fault(&Self::SECRET, "is not set"));
-        };
-        if secret.expose_secret().len() < Self::SHORTEST_SECRET {
-            return Err(reader.fault(&Self::SECRET, "is shorter than 32 bytes"));
-        }
-        match profile? {
-            Profile::Development => Ok(secret),
-            Profile::Production => Err(reader.fault(
+        let secret = reader.bytes(&Self::SECRET).map(SecretSlice::from);
+        let published = reader.optional(&Self::JWKS, key_address);
+        let production = profile == Ok(Profile::Production);
+        if production && secret.is_some() {
+            return Err(reader.fault(
                 &Self::SECRET,
-                "is refused because ATLAS_PROFILE is production, whose tokens are verified by \
-                 published keys; this release has the development profile only",
-            )),
+                "is refused because ATLAS_PROFILE is production: set ATLAS_JWT_JWKS instead",
+            ));
         }
+        match (secret, published?) {
+            (Some(_), Some(_)) => Err(reader.fault(
+                &Self::SECRET,
+                "is set beside ATLAS_JWT_JWKS, and only one of them can be trusted: unset the other",
+            )),
+            (Some(secret), None) if secret.expose_secret().len() < Self::SHORTEST_SECRET => {
+                Err(reader.fault(&Self::SECRET, "is shorter than 32 bytes"))
+            }
+            (Some(secret), None) => Ok(TokenKeys::Secret(secret)),
+            (None, Some(address)) => Ok(TokenKeys::Published(address)),
+            (None, None) if production => Err(reader.fault(&Self::JWKS, "is not set")),
+            (None, None) => {
+                Err(reader.fault(&Self::SECRET, "is not set, and neither is ATLAS_JWT_JWKS"))
+            }
+        }
+    }
+}
+
+fn key_address(address: &str) -> Result<String, &'static str> {
+    match address.split_once("://") {
+        None | Some(("http" | "https", _)) => Ok(address.to_owned()),
+        Some(_) => Err("expected the path of a file, or a URL of http or https"),
     }
 }
 
 impl Section for TokenConfig {
     fn read(reader: &mut Reader) -> Result<Self, Faulty> {
-        let secret = Self::read_secret(reader);
+        let keys = Self::read_keys(reader);
         let issuer = reader.required(&Self::ISSUER, text);
         let audience = reader.required(&Self::AUDIENCE, text);
         Ok(Self {
-            secret: secret?,
+            keys: keys?,
             issuer: issuer?,
             audience: audience?,
         })
@@ -113,28 +144,71 @@ mod tests {
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
+    fn faults<const N: usize>(variables: [(&str, &str); N]) -> String {
+        let outcome = Reader::of(variables).read::<TokenConfig>();
+        outcome.unwrap_err().to_string()
+    }
+
     #[test]
     fn a_secret_is_taken_as_it_stands_and_never_shown() {
         let padded = format!("{SECRET}== \n");
         let mut reader = Reader::of([("ATLAS_JWT_SECRET", padded.as_str())]);
         let tokens = reader.read::<TokenConfig>().unwrap();
-        assert_eq!(tokens.secret.expose_secret(), padded.as_bytes());
+        let TokenKeys::Secret(secret) = &tokens.keys else {
+            panic!("{tokens:?}")
+        };
+        assert_eq!(secret.expose_secret(), padded.as_bytes());
         assert!(!format!("{tokens:?}").contains(SECRET));
         assert_eq!(tokens.issuer, "artisan-atlas");
     }
 
     #[test]
-    fn a_short_secret_and_a_production_profile_are_refused() {
-        let mut short = Reader::of([("ATLAS_JWT_SECRET", "0123456789abcdef0123456789abcde")]);
-        let faults = short.read::<TokenConfig>().unwrap_err().to_string();
-        assert!(faults.contains("ATLAS_JWT_SECRET is shorter than 32 bytes"));
+    fn published_keys_are_at_a_path_or_a_url() {
+        for address in ["keys.json", "/etc/keys.json", "https://issuer.example/keys"] {
+            let mut reader =
+                Reader::of([("ATLAS_JWT_JWKS", address), ("ATLAS_PROFILE", "production")]);
+            let tokens = reader.read::<TokenConfig>().unwrap();
+            assert!(
+                matches!(&tokens.keys, TokenKeys::Published(read) if read == address),
+                "{tokens:?}"
+            );
+        }
+        let foreign = faults([("ATLAS_JWT_JWKS", "ftp://issuer.example/keys")]);
+        assert!(
+            foreign.contains("ATLAS_JWT_JWKS cannot be read"),
+            "{foreign}"
+        );
+    }
 
-        let mut production = Reader::of([
-            ("ATLAS_JWT_SECRET", SECRET),
-            ("ATLAS_PROFILE", "production"),
-        ]);
-        let faults = production.read::<TokenConfig>().unwrap_err().to_string();
-        assert!(faults.contains("ATLAS_PROFILE is production"));
+    #[test]
+    fn one_of_secret_and_published_keys_is_trusted_and_a_secret_only_in_development() {
+        let production = ("ATLAS_PROFILE", "production");
+        let (secret, keys) = (("ATLAS_JWT_SECRET", SECRET), ("ATLAS_JWT_JWKS", "keys"));
+        for (found, expected) in [
+            (
+                faults([]),
+                "ATLAS_JWT_SECRET is not set, and neither is ATLAS_JWT_JWKS",
+            ),
+            (faults([production]), "ATLAS_JWT_JWKS is not set"),
+            (
+                faults([secret, production]),
+                "ATLAS_JWT_SECRET is refused because",
+            ),
+            (
+                faults([secret, keys, production]),
+                "ATLAS_JWT_SECRET is refused because",
+            ),
+            (
+                faults([secret, keys]),
+                "ATLAS_JWT_SECRET is set beside ATLAS_JWT_JWKS",
+            ),
+            (
+                faults([("ATLAS_JWT_SECRET", "0123456789abcdef0123456789abcde")]),
+                "ATLAS_JWT_SECRET is shorter than 32 bytes",
+            ),
+        ] {
+            assert!(found.contains(expected), "{found}");
+        }
     }
 
     #[test]

@@ -130,6 +130,19 @@ impl Tasks {
         Ok(local)
     }
 
+    /// Runs work that never ends by itself, until work is to be finished.
+    pub fn keep(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Infallible> + Send + 'static,
+    ) {
+        let finish = self.finish.clone();
+        self.spawn(name, async move {
+            finish.run_until_cancelled(work).await;
+            Ok::<(), Infallible>(())
+        });
+    }
+
     /// Runs `work` every `interval` until work is to be finished.
     pub fn repeat(
         &self,
@@ -356,6 +369,16 @@ mod tests {
             assert!(!lifecycle.end_in_good_order().await);
             assert_eq!(was_done.await, Ok("finished"));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_without_an_end_is_kept_up_until_the_end() {
+        let (signals, mut lifecycle) = lifecycle();
+        lifecycle.tasks().keep("endless", pending());
+        signals.send("SIGTERM").await.unwrap();
+        let began = tokio::time::Instant::now();
+        assert!(lifecycle.end_in_good_order().await);
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
-//! What tests stand on: a database of their own on a real Postgres, a server of their own to crash,
-//! and waits that end.
+//! What tests stand on: a database of their own on a real Postgres, servers of their own to crash,
+//! a proxy to put in front of them, and waits that end.
 //!
 //! Deliberately absent: anything of ours but the servers. A test that needs a clock or ids driven
 //! by hand implements kernel's traits; a test that needs orders uses the domain's fixtures.
@@ -14,9 +14,13 @@
 
 mod database;
 mod eventually;
+mod proxy;
+mod redis;
 mod server;
 mod template;
 
 pub use database::TestDatabase;
 pub use eventually::eventually;
+pub use proxy::{Cut, Proxy};
+pub use redis::TestRedis;
 pub use server::TestServer;

@@ -1,7 +1,7 @@
 //! `POST /v1/orders/{id}/accept`: the commissioner accepts the finished work.
 
 use axum::extract::State;
-use http_edge::{CommissionersOrOperators, Principal, Problem, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::OrderId;
 use order_domain::order::OrderCommand;
 
@@ -28,7 +28,7 @@ problems! {
 )]
 pub(crate) async fn accept_work(
     State(app): State<AppState>,
-    principal: Principal<CommissionersOrOperators>,
+    principal: Principal,
     sent: Sent<OrderId, NoBody>,
 ) -> Result<OrderAnswer, Problem> {
     app.command_order(

@@ -1,7 +1,7 @@
 //! `POST /v1/orders/{id}/stages/{N}/approve`: the commissioner lets the work pass a blocking stage.
 
 use axum::extract::State;
-use http_edge::{CommissionersOrOperators, Principal, Problem, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::OrderId;
 use order_domain::order::{ApproveStage, OrderCommand};
 
@@ -34,7 +34,7 @@ problems! {
 )]
 pub(crate) async fn approve_stage(
     State(app): State<AppState>,
-    principal: Principal<CommissionersOrOperators>,
+    principal: Principal,
     sent: Sent<(OrderId, u32), NoBody>,
 ) -> Result<OrderAnswer, Problem> {
     let (order_id, number) = sent.path;

@@ -1,7 +1,7 @@
 //! `POST /v1/orders/{id}/cancel`: somebody ends the order, or opens a dispute about ending it.
 
 use axum::extract::State;
-use http_edge::{Parties, Principal, Problem, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::OrderId;
 use order_domain::order::{CancelOrder, OrderCommand};
 use serde::Deserialize;
@@ -41,7 +41,7 @@ pub(crate) struct Body {
 )]
 pub(crate) async fn cancel_order(
     State(app): State<AppState>,
-    principal: Principal<Parties>,
+    principal: Principal,
     sent: Sent<OrderId, Body>,
 ) -> Result<OrderAnswer, Problem> {
     let command = CancelOrder::parse(sent.body.reason.as_deref()).map_err(refusal::invalid)?;

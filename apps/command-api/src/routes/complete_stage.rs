@@ -2,7 +2,7 @@
 //! is done.
 
 use axum::extract::State;
-use http_edge::{Principal, Problem, WorkshopsOrOperators, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::OrderId;
 use order_domain::order::{CompleteStage, OrderCommand};
 
@@ -36,7 +36,7 @@ problems! {
 )]
 pub(crate) async fn complete_stage(
     State(app): State<AppState>,
-    principal: Principal<WorkshopsOrOperators>,
+    principal: Principal,
     sent: Sent<(OrderId, u32), NoBody>,
 ) -> Result<OrderAnswer, Problem> {
     let (order_id, number) = sent.path;

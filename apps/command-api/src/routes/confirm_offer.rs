@@ -1,7 +1,7 @@
 //! `POST /v1/orders/{id}/offers/{W}/confirm`: the commissioner takes one offer.
 
 use axum::extract::State;
-use http_edge::{CommissionersOrOperators, Principal, Problem, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::{OrderId, WorkshopId};
 use order_domain::order::{ConfirmOffer, OrderCommand};
 use serde::Deserialize;
@@ -47,7 +47,7 @@ pub(crate) struct Body {
 )]
 pub(crate) async fn confirm_offer(
     State(app): State<AppState>,
-    principal: Principal<CommissionersOrOperators>,
+    principal: Principal,
     sent: Sent<(OrderId, WorkshopId), Body>,
 ) -> Result<OrderAnswer, Problem> {
     let (order_id, workshop_id) = sent.path;

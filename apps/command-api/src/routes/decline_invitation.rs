@@ -1,7 +1,7 @@
 //! `POST /v1/orders/{id}/invitations/{W}/decline`: an invited workshop answers with no.
 
 use axum::extract::State;
-use http_edge::{Principal, Problem, WorkshopsOrOperators, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::{OrderId, WorkshopId};
 use order_domain::order::{DeclineInvitation, OrderCommand};
 use serde::Deserialize;
@@ -44,7 +44,7 @@ pub(crate) struct Body {
 )]
 pub(crate) async fn decline_invitation(
     State(app): State<AppState>,
-    principal: Principal<WorkshopsOrOperators>,
+    principal: Principal,
     sent: Sent<(OrderId, WorkshopId), Body>,
 ) -> Result<OrderAnswer, Problem> {
     let (order_id, workshop_id) = sent.path;

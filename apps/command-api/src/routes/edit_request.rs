@@ -1,7 +1,7 @@
 //! `PATCH /v1/orders/{id}/request`: the commissioner changes what is asked for.
 
 use axum::extract::State;
-use http_edge::{CommissionersOrOperators, Principal, Problem, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::OrderId;
 use order_domain::order::{EditRequest, OrderCommand};
 use order_domain::value::RequestEditInput;
@@ -77,7 +77,7 @@ impl From<Body> for RequestEditInput {
 )]
 pub(crate) async fn edit_request(
     State(app): State<AppState>,
-    principal: Principal<CommissionersOrOperators>,
+    principal: Principal,
     sent: Sent<OrderId, Body>,
 ) -> Result<OrderAnswer, Problem> {
     let command =

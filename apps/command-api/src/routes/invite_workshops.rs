@@ -1,7 +1,7 @@
 //! `POST /v1/orders/{id}/invitations`: the commissioner invites more workshops, or some again.
 
 use axum::extract::State;
-use http_edge::{CommissionersOrOperators, Principal, Problem, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::OrderId;
 use order_domain::order::{InviteWorkshops, OrderCommand};
 use serde::Deserialize;
@@ -46,7 +46,7 @@ pub(crate) struct Body {
 )]
 pub(crate) async fn invite_workshops(
     State(app): State<AppState>,
-    principal: Principal<CommissionersOrOperators>,
+    principal: Principal,
     sent: Sent<OrderId, Body>,
 ) -> Result<OrderAnswer, Problem> {
     let command = InviteWorkshops::parse(sent.body.workshops).map_err(refusal::invalid)?;

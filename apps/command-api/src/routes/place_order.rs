@@ -1,9 +1,9 @@
 //! `POST /v1/orders`: a commissioner asks for a piece, and invites workshops to make offers.
 
 use axum::extract::State;
-use http_edge::{Commissioners, NoIfMatch, Principal, Problem, problems};
+use http_edge::{NoIfMatch, Principal, Problem, problems};
 use kernel::{CommissionerId, OrderId};
-use order_domain::order::{OrderCommand, PlaceOrder, PlaceOrderInput};
+use order_domain::order::{PlaceOrder, PlaceOrderInput};
 use order_domain::value::RequestInput;
 use serde::Deserialize;
 use utoipa::{IntoResponses, ToSchema};
@@ -111,7 +111,7 @@ impl From<RequestBody> for RequestInput {
 )]
 pub(crate) async fn place_order(
     State(app): State<AppState>,
-    principal: Principal<Commissioners>,
+    principal: Principal,
     sent: Sent<NoPath, Body, NoIfMatch>,
 ) -> Result<OrderAnswer, Problem> {
     let actor = principal.actor();
@@ -119,8 +119,7 @@ pub(crate) async fn place_order(
     let commissioner_id = CommissionerId::from_uuid(actor.id);
     let command = PlaceOrder::parse(order_id, commissioner_id, sent.body.into(), app.clock.now())
         .map_err(refusal::invalid)?;
-    let command = OrderCommand::PlaceOrder(command);
-    app.command_order(actor, order_id, command, sent.asked)
+    app.place_order(&principal, order_id, command, sent.asked)
         .await
         .map(OrderAnswer)
 }

@@ -1,7 +1,7 @@
 //! `PUT /v1/workshops/{W}`: an operator enters a workshop into the directory, or changes its entry.
 
 use axum::extract::State;
-use http_edge::{NoIfMatch, Operators, Principal, Problem, problems};
+use http_edge::{NoIfMatch, Principal, Problem, problems};
 use kernel::WorkshopId;
 use order_domain::workshop::{PutWorkshop, WorkshopInput};
 use serde::Deserialize;
@@ -90,7 +90,7 @@ enum Put {
 )]
 pub(crate) async fn put_workshop(
     State(app): State<AppState>,
-    principal: Principal<Operators>,
+    principal: Principal,
     sent: Sent<WorkshopId, Body, NoIfMatch>,
 ) -> Result<WorkshopAnswer, Problem> {
     let command = PutWorkshop::parse(sent.path, sent.body.into()).map_err(refusal::invalid)?;

@@ -1,7 +1,7 @@
 //! `POST /v1/orders/{id}/dispute/resolve`: an operator decides whether the order ends.
 
 use axum::extract::State;
-use http_edge::{Operators, Principal, Problem, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::OrderId;
 use order_domain::order::{OrderCommand, ResolveDispute};
 use serde::Deserialize;
@@ -46,7 +46,7 @@ pub(crate) struct Body {
 )]
 pub(crate) async fn resolve_dispute(
     State(app): State<AppState>,
-    principal: Principal<Operators>,
+    principal: Principal,
     sent: Sent<OrderId, Body>,
 ) -> Result<OrderAnswer, Problem> {
     let Body { resolution, note } = sent.body;

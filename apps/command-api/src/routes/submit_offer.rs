@@ -2,7 +2,7 @@
 //! stand. Which of both it is, only the order knows.
 
 use axum::extract::State;
-use http_edge::{Principal, Problem, WorkshopsOrOperators, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::{OrderId, WorkshopId};
 use order_domain::order::{OrderCommand, SubmitOffer};
 use order_domain::value::{OfferInput, StageInput};
@@ -119,7 +119,7 @@ impl From<StageBody> for StageInput {
 )]
 pub(crate) async fn submit_offer(
     State(app): State<AppState>,
-    principal: Principal<WorkshopsOrOperators>,
+    principal: Principal,
     sent: Sent<(OrderId, WorkshopId), Body>,
 ) -> Result<OrderAnswer, Problem> {
     let (order_id, workshop_id) = sent.path;

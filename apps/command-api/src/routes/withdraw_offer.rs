@@ -1,7 +1,7 @@
 //! `POST /v1/orders/{id}/offers/{W}/withdraw`: a workshop takes back the offer that stands.
 
 use axum::extract::State;
-use http_edge::{Principal, Problem, WorkshopsOrOperators, problems};
+use http_edge::{Principal, Problem, problems};
 use kernel::{OrderId, WorkshopId};
 use order_domain::order::{OrderCommand, WithdrawOffer};
 use serde::Deserialize;
@@ -45,7 +45,7 @@ pub(crate) struct Body {
 )]
 pub(crate) async fn withdraw_offer(
     State(app): State<AppState>,
-    principal: Principal<WorkshopsOrOperators>,
+    principal: Principal,
     sent: Sent<(OrderId, WorkshopId), Body>,
 ) -> Result<OrderAnswer, Problem> {
     let (order_id, workshop_id) = sent.path;

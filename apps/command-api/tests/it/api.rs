@@ -7,10 +7,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
 use chrono::{DateTime, TimeDelta, Utc};
-use command_api::{AppState, app, store_pool};
+use command_api::{ACCESS, AppState, app, store_pool};
 use event_store::Executor;
 use http_body_util::BodyExt;
-use http_edge::{Edge, Keys, TokenVerifier};
+use http_edge::{Edge, Gate, Keys, Limits, TokenVerifier};
 use kernel::{Actor, Clock, RandomIds};
 use serde_json::Value;
 use service_runtime::DatabaseConfig;
@@ -48,6 +48,16 @@ pub(crate) struct Api(Router);
 impl Api {
     /// An instance over the database at `url`, whose requests may take `timeout`.
     pub(crate) fn start(url: &str, clock: Arc<HandClock>, timeout: Duration) -> Self {
+        Self::limited(url, clock, timeout, Limits::none())
+    }
+
+    /// The same, where principals may not ask as often as they like.
+    pub(crate) fn limited(
+        url: &str,
+        clock: Arc<HandClock>,
+        timeout: Duration,
+        limits: Limits,
+    ) -> Self {
         let database = Reader::of([("ATLAS_DATABASE_URL", url)])
             .read::<DatabaseConfig>()
             .expect("a database URL");
@@ -57,9 +67,10 @@ impl Api {
             "artisan-atlas".to_owned(),
             clock.clone(),
         );
+        let gate = Gate::new(verifier, ACCESS, limits);
         let ids = Arc::new(RandomIds);
         let executor = Executor::new(store_pool(&database), TaskTracker::new());
-        let state = AppState::new(executor, verifier, clock, ids.clone(), timeout);
+        let state = AppState::new(executor, gate, clock, ids.clone(), timeout);
         let edge = Edge {
             ids,
             timeout,

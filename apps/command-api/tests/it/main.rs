@@ -2,10 +2,12 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod api;
 mod authorization;
 mod commission;
@@ -20,6 +22,8 @@ mod openapi;
 mod order_of_checks;
 mod people;
 mod process;
+mod rate_limits;
 mod refusals;
+mod running;
 mod scene;
 mod workshops;

@@ -1,71 +1,16 @@
 //! The process itself: it starts, serves, continues a trace, and stops when it is told to.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use kernel::Actor;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use test_support::{TestDatabase, eventually};
+use test_support::TestDatabase;
 
-use crate::people::{COMMISSIONER, OAK, OPERATOR, SECRET, token};
+use crate::people::{COMMISSIONER, OAK, OPERATOR, SECRET, published_keys, published_token, token};
+use crate::running::Running;
 use crate::scene::request;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-
-/// A running process, and where it listens. Its end is the test's.
-struct Running {
-    child: Child,
-    url: String,
-}
-
-impl Running {
-    async fn start(database_url: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_command-api"))
-            .env_clear()
-            .env("ATLAS_DATABASE_URL", database_url)
-            .env("ATLAS_COMMAND_ADDR", "127.0.0.1:0")
-            .env("ATLAS_JWT_SECRET", SECRET)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (sender, mut addresses) = tokio::sync::mpsc::unbounded_channel();
-        // Reads on until the end, so that the process never waits for its reader.
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let line: Value = serde_json::from_str(&line).unwrap();
-                if line["message"] == "listening" {
-                    sender
-                        .send(line["fields"]["address"].as_str().unwrap().to_owned())
-                        .ok();
-                }
-            }
-        });
-        let address = tokio::time::timeout(Duration::from_secs(30), addresses.recv());
-        let address = address.await.unwrap().unwrap();
-        let url = format!("http://{address}");
-        Self { child, url }
-    }
-
-    async fn stop(mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
-        eventually("the end of the process", Duration::from_secs(10), || {
-            let status = self.child.try_wait().unwrap();
-            async move { status.ok_or("running") }
-        })
-        .await
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
 
 async fn send(request: reqwest::RequestBuilder, actor: Actor, body: &Value) -> Value {
     let request = request.bearer_auth(token(actor)).json(body);
@@ -78,18 +23,11 @@ async fn send(request: reqwest::RequestBuilder, actor: Actor, body: &Value) -> V
 #[tokio::test]
 async fn the_process_serves_and_stops_when_told() {
     let database = TestDatabase::create().await;
-    let process = Running::start(&database.url_app()).await;
+    let secret = ("ATLAS_JWT_SECRET", SECRET);
+    let process = Running::start(&database.url_app(), &[secret]).await;
     let client = reqwest::Client::new();
     let url = |path: &str| format!("{}{path}", process.url);
-    eventually("ready", Duration::from_secs(10), || async {
-        let response = client.get(url("/health/ready")).send().await.unwrap();
-        if response.status().is_success() {
-            Ok(())
-        } else {
-            Err(response.text().await.unwrap())
-        }
-    })
-    .await;
+    process.is_ready().await;
 
     let workshop = format!("/v1/workshops/{}", OAK.id);
     let entry = json!({"name": "Oak", "acceptsCommissions": true});
@@ -143,4 +81,39 @@ async fn a_configuration_with_faults_is_refused_with_all_of_them() {
     ] {
         assert!(text.contains(name), "{name} is not named in: {text}");
     }
+}
+
+#[tokio::test]
+async fn a_process_without_keys_is_not_ready_and_puts_tokens_off() {
+    let database = TestDatabase::create().await;
+    let file = std::env::temp_dir().join(format!("atlas-jwks-{}.json", std::process::id()));
+    let keys = ("ATLAS_JWT_JWKS", file.to_str().unwrap());
+    let production = ("ATLAS_PROFILE", "production");
+    let process = Running::start(&database.url_app(), &[keys, production]).await;
+    process
+        .readiness_is(json!({
+            "status": "unready",
+            "dependencies": [
+                {"name": "postgres", "required": true, "ok": true},
+                {"name": "keys", "required": true, "ok": false},
+            ],
+        }))
+        .await;
+    let ask = async || {
+        let workshop = format!("{}/v1/workshops/{}", process.url, OAK.id);
+        let request = reqwest::Client::new().put(workshop);
+        let request = request.bearer_auth(published_token(OPERATOR));
+        let entry = json!({"name": "Oak", "acceptsCommissions": true});
+        request.json(&entry).send().await.unwrap()
+    };
+    let put_off = ask().await;
+    assert_eq!(put_off.status(), 503);
+    let problem: Value = put_off.json().await.unwrap();
+    assert_eq!(problem["code"], "KEYS_UNAVAILABLE");
+
+    std::fs::write(&file, published_keys().to_string()).unwrap();
+    process.is_ready().await;
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(ask().await.status(), 201);
+    assert!(process.stop().await.success());
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_store::{LoadedStream, StreamId};
+use http_edge::Limits;
 use kernel::{Actor, OrderId};
 use serde_json::{Value, json};
 use test_support::TestDatabase;
@@ -78,6 +79,17 @@ impl Scene {
     /// One more instance of the application, with a pool and queues of its own.
     pub(crate) fn instance(&self, timeout: Duration) -> Api {
         Api::start(&self.database.url_app(), self.clock.clone(), timeout)
+    }
+
+    /// The same, where principals may not ask as often as they like.
+    pub(crate) fn limited(&self, limits: Limits) -> Api {
+        let timeout = Duration::from_secs(10);
+        Api::limited(
+            &self.database.url_app(),
+            self.clock.clone(),
+            timeout,
+            limits,
+        )
     }
 
     /// Enters a workshop into the directory.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http_edge::{
-    List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, Workshops, problems,
+    List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
 };
 use kernel::WorkshopId;
 use projections::orders::{InvitationItem, InvitationStatus, Orders};
@@ -52,7 +52,7 @@ struct Listed(List<InvitationItem>);
 )]
 pub(crate) async fn list_invitations(
     State(app): State<AppState>,
-    principal: Principal<Workshops>,
+    principal: Principal,
     Query(filter): Query<Filter>,
     page: Page,
     least: MinPosition,

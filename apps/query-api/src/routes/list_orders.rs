@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http_edge::{
-    Anyone, List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
+    List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
 };
 use kernel::MalformedId;
 use projections::orders::{OrderFilter, OrderItem, OrderState, Orders};
@@ -76,7 +76,7 @@ impl Filter {
 )]
 pub(crate) async fn list_orders(
     State(app): State<AppState>,
-    principal: Principal<Anyone>,
+    principal: Principal,
     Query(filter): Query<Filter>,
     page: Page,
     least: MinPosition,

@@ -3,9 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http_edge::{
-    Anyone, List, Listing, MinPosition, Page, PageParams, Principal, Problem, problems,
-};
+use http_edge::{List, Listing, MinPosition, Page, PageParams, Principal, Problem, problems};
 use projections::workshops::{WorkshopItem, Workshops};
 use utoipa::IntoResponses;
 
@@ -42,7 +40,7 @@ struct Listed(List<WorkshopItem>);
 )]
 pub(crate) async fn list_workshops(
     State(app): State<AppState>,
-    _principal: Principal<Anyone>,
+    _principal: Principal,
     page: Page,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use event_store::Version;
 use http_edge::{
-    Anyone, ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, Query, problems,
+    ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, Query, problems,
 };
 use kernel::OrderId;
 use order_domain::value::parse_instant;
@@ -82,7 +82,7 @@ struct Found(OrderAsOf);
 )]
 pub(crate) async fn read_as_of(
     State(app): State<AppState>,
-    principal: Principal<Anyone>,
+    principal: Principal,
     Path(order_id): Path<OrderId>,
     Query(moment): Query<Moment>,
     seen: IfNoneMatch,

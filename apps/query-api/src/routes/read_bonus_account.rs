@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use bonus_domain::Beneficiary;
-use http_edge::{Anyone, MinPosition, Path, Principal, Problem, Query, problems};
+use http_edge::{MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::{Actor, Role};
 use projections::bonus::{AccountView, Bonus, read_account};
 use projections::orders::RoleName;
@@ -74,7 +74,7 @@ struct Found(AccountView);
 )]
 pub(crate) async fn read_bonus_account(
     State(app): State<AppState>,
-    principal: Principal<Anyone>,
+    principal: Principal,
     Path(id): Path<Uuid>,
     Query(in_role): Query<InRole>,
     least: MinPosition,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use bonus_store::{AccountAt, LedgerItem, ledger_page};
 use http_edge::{
-    Anyone, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, Query, problems,
+    List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, Query, problems,
 };
 use projections::bonus::{Bonus, read_account};
 use utoipa::IntoResponses;
@@ -45,7 +45,7 @@ struct Listed(List<LedgerItem>);
 )]
 pub(crate) async fn read_bonus_ledger(
     State(app): State<AppState>,
-    principal: Principal<Anyone>,
+    principal: Principal,
     Path(id): Path<Uuid>,
     Query(in_role): Query<InRole>,
     page: Page,

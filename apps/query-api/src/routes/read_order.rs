@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use http_edge::{Anyone, ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, problems};
+use http_edge::{ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, problems};
 use kernel::OrderId;
 use projections::orders::{self, InvitationStatus, OrderDetail, Orders};
 use projections::redaction::Viewer;
@@ -69,7 +69,7 @@ pub(super) struct NotModified;
 )]
 pub(crate) async fn read_order(
     State(app): State<AppState>,
-    principal: Principal<Anyone>,
+    principal: Principal,
     Path(order_id): Path<OrderId>,
     seen: IfNoneMatch,
     least: MinPosition,

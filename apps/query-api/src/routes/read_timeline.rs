@@ -4,9 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use event_store::Version;
-use http_edge::{
-    Anyone, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, problems,
-};
+use http_edge::{List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, problems};
 use kernel::OrderId;
 use projections::orders::{Orders, TimelineEntry};
 use projections::redaction::Viewer;
@@ -46,7 +44,7 @@ struct Told(List<TimelineEntry>);
 )]
 pub(crate) async fn read_timeline(
     State(app): State<AppState>,
-    principal: Principal<Anyone>,
+    principal: Principal,
     Path(order_id): Path<OrderId>,
     page: Page,
     least: MinPosition,

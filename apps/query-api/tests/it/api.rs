@@ -8,9 +8,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
-use http_edge::{Edge, Keys, TokenVerifier};
+use http_edge::{Edge, Gate, Keys, Limits, TokenVerifier};
 use kernel::{Actor, Clock, RandomIds};
-use query_api::{AppState, app};
+use query_api::{ACCESS, AppState, app};
 use serde_json::Value;
 use sqlx::PgPool;
 use tower::ServiceExt;
@@ -49,7 +49,8 @@ impl Api {
             "artisan-atlas".to_owned(),
             clock.clone(),
         );
-        let state = AppState::new(pool, verifier, clock, min_position_wait);
+        let gate = Gate::new(verifier, ACCESS, Limits::none());
+        let state = AppState::new(pool, gate, clock, min_position_wait);
         let edge = Edge {
             ids: Arc::new(RandomIds),
             timeout: Duration::from_secs(10),

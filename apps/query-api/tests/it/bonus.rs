@@ -16,6 +16,12 @@ const ORDER: Uuid = Uuid::from_u128(0xd1);
 /// The commissioner has placed an order and accepted the work: 140 points.
 async fn awarded() -> Scene {
     let scene = Scene::set().await;
+    award(&scene).await;
+    scene
+}
+
+/// The same, where other things have happened.
+pub(crate) async fn award(scene: &Scene) {
     check_policies(&scene.pool).await.unwrap();
     let ingest = Ingest::new(scene.pool.clone(), scene.clock.clone(), Arc::new(RandomIds));
     let told = |number: u128, name: &str| Delivery {
@@ -33,7 +39,6 @@ async fn awarded() -> Scene {
     let deliveries = [told(1, "OrderPlaced"), told(2, "OrderCompleted")];
     ingest.run(&deliveries).await.unwrap();
     scene.catch_up().await;
-    scene
 }
 
 fn account() -> String {

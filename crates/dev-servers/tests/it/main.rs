@@ -8,6 +8,7 @@
 mod kafka;
 mod postgres;
 mod process;
+mod redis;
 
 use std::path::PathBuf;
 

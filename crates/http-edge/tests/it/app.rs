@@ -9,9 +9,9 @@ use axum::extract::FromRef;
 use axum::http::{HeaderMap, Request, StatusCode, request};
 use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
-use http_edge::{Edge, Keys, TokenVerifier};
+use http_edge::{Access, Edge, Gate, Keys, Limits, Relation, Row, TokenVerifier};
 use jsonwebtoken::{EncodingKey, Header};
-use kernel::{Clock, IdSource};
+use kernel::{Clock, IdSource, Role};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -40,14 +40,29 @@ impl IdSource for FixedIds {
 
 #[derive(Clone)]
 pub(crate) struct State {
-    verifier: Arc<TokenVerifier>,
+    gate: Arc<Gate>,
 }
 
-impl FromRef<State> for Arc<TokenVerifier> {
+impl FromRef<State> for Arc<Gate> {
     fn from_ref(state: &State) -> Self {
-        Arc::clone(&state.verifier)
+        Arc::clone(&state.gate)
     }
 }
+
+const EVERYBODY: &[(Role, Relation)] = &[
+    (Role::Commissioner, Relation::Any),
+    (Role::Workshop, Relation::Any),
+    (Role::Operator, Relation::Any),
+    (Role::Analyst, Relation::Any),
+];
+
+/// Who may use the routes of the tests.
+const ACCESS: Access = Access(&[
+    Row::get("/who", EVERYBODY),
+    Row::get("/things/{n}", EVERYBODY),
+    Row::post("/orders", &[(Role::Commissioner, Relation::Any)]),
+    Row::get("/commissioners/{n}", &[(Role::Commissioner, Relation::Any)]),
+]);
 
 pub(crate) fn edge() -> Edge {
     Edge {
@@ -63,15 +78,30 @@ pub(crate) fn app(routes: Router<State>) -> Router {
     edge().around(with_state(routes), Router::new())
 }
 
+/// The same, for tokens that these keys verify.
+pub(crate) fn app_with(keys: Keys, routes: Router<State>) -> Router {
+    edge().around(with_gate(routes, keys, Limits::none()), Router::new())
+}
+
+/// The same, where principals may not ask as often as they like.
+pub(crate) fn limited_app(limits: Limits, routes: Router<State>) -> Router {
+    let keys = Keys::hs256(SECRET).unwrap();
+    edge().around(with_gate(routes, keys, limits), Router::new())
+}
+
 pub(crate) fn with_state(routes: Router<State>) -> Router {
+    with_gate(routes, Keys::hs256(SECRET).unwrap(), Limits::none())
+}
+
+fn with_gate(routes: Router<State>, keys: Keys, limits: Limits) -> Router {
     let verifier = TokenVerifier::new(
-        Keys::hs256(SECRET).unwrap(),
+        keys,
         "artisan-atlas".to_owned(),
         "artisan-atlas".to_owned(),
         Arc::new(FixedClock),
     );
     routes.with_state(State {
-        verifier: Arc::new(verifier),
+        gate: Arc::new(Gate::new(verifier, ACCESS, limits)),
     })
 }
 

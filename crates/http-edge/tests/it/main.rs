@@ -10,9 +10,14 @@
 mod app;
 mod bodies;
 mod headers;
+mod issuer;
+mod key_sets;
 mod layers;
+mod limits;
 mod lists;
 mod observed;
 mod openapi;
 mod paths;
 mod principals;
+mod published_keys;
+mod redis;

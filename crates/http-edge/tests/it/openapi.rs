@@ -1,9 +1,7 @@
 //! How refusals are described in OpenAPI.
 
 use axum::http::StatusCode;
-use http_edge::{
-    Code, CommissionersOrOperators, IfMatch, JsonBody, Path, Principal, Problem, problems,
-};
+use http_edge::{Code, IfMatch, JsonBody, Path, Principal, Problem, problems};
 use kernel::{OrderId, WorkshopId};
 use serde::Deserialize;
 use utoipa::{OpenApi, ToSchema};
@@ -29,7 +27,7 @@ problems! {
 )]
 #[expect(dead_code, reason = "only described here")]
 async fn confirm(
-    _principal: Principal<CommissionersOrOperators>,
+    _principal: Principal,
     Path((_order, _workshop)): Path<(OrderId, WorkshopId)>,
     _if_match: IfMatch,
     _body: JsonBody<Confirm>,

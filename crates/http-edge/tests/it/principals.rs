@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::get as route_get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http_edge::{Commissioners, Path, Principal};
+use http_edge::{Path, Principal};
 use jsonwebtoken::{Algorithm, Header};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -20,11 +20,13 @@ fn who() -> Router {
         )
         .route(
             "/commissioners/{n}",
-            route_get(
-                |principal: Principal<Commissioners>, Path(n): Path<u32>| async move {
-                    format!("{} {n}", principal.actor())
-                },
-            ),
+            route_get(|principal: Principal, Path(n): Path<u32>| async move {
+                format!("{} {n}", principal.actor())
+            }),
+        )
+        .route(
+            "/without-a-row",
+            route_get(|principal: Principal| async move { principal.actor().to_string() }),
         ))
 }
 
@@ -203,4 +205,23 @@ async fn a_role_that_can_never_use_the_route_is_403_before_anything_else_is_read
         let refused = send(&who(), as_role(role, "/commissioners/not-a-number")).await;
         assert_eq!(refused.problem(), (403, "FORBIDDEN".to_owned()));
     }
+}
+
+#[tokio::test]
+async fn a_route_without_a_row_is_for_nobody() {
+    for role in ["commissioner", "workshop", "operator", "analyst"] {
+        let request = get("/without-a-row").header("authorization", bearer(role));
+        let refused = send(&who(), request).await;
+        assert_eq!(refused.problem(), (403, "FORBIDDEN".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn who_may_read_may_ask_for_the_head_of_it() {
+    let head = axum::http::Request::head("/commissioners/3");
+    let answer = send(&who(), head.header("authorization", bearer("commissioner"))).await;
+    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, ""));
+    let head = axum::http::Request::head("/commissioners/3");
+    let refused = send(&who(), head.header("authorization", bearer("operator"))).await;
+    assert_eq!(refused.status, 403);
 }

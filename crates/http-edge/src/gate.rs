@@ -1,0 +1,93 @@
+//! The gate of an API: what a request must pass before anything of it is read.
+
+use axum::extract::MatchedPath;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use kernel::{Actor, Role};
+
+use crate::headers::single;
+use crate::limits::Report;
+use crate::token::{TokenError, TokenVerifier};
+use crate::{Access, Code, Limits, PlacingBudget, Problem};
+
+/// Knows who the bearer of a token is, whether their role may use a route, and whether they ask too
+/// often.
+pub struct Gate {
+    verifier: TokenVerifier,
+    access: Access,
+    limits: Limits,
+}
+
+impl Gate {
+    /// A gate for the routes of this table.
+    #[must_use]
+    pub const fn new(verifier: TokenVerifier, access: Access, limits: Limits) -> Self {
+        Self {
+            verifier,
+            access,
+            limits,
+        }
+    }
+
+    /// What this principal may still place, told of in the answer to the request.
+    pub(crate) fn placing_budget(&self, actor: Actor, parts: &Parts) -> PlacingBudget {
+        let report = Report::of(&parts.extensions);
+        PlacingBudget::new(self.limits.clone(), actor, report)
+    }
+
+    /// Who sends the request, if they may: 401, then 403 for a role that can never use the route,
+    /// then 429.
+    pub(crate) async fn admit(&self, parts: &Parts) -> Result<Actor, Problem> {
+        let token = bearer(&parts.headers)?;
+        let actor = self.verifier.verify(token).await.map_err(refused)?;
+        tracing::Span::current().record("actor", tracing::field::display(actor));
+        let path = parts.extensions.get::<MatchedPath>();
+        let row = path.and_then(|path| self.access.row(parts.method.as_str(), path.as_str()));
+        if row.is_none_or(|row| row.relation(actor.role).is_none()) {
+            return Err(not_admitted(actor.role));
+        }
+        let report = Report::of(&parts.extensions);
+        self.limits.count(actor, &report).await?;
+        Ok(actor)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let missing = || {
+        unauthenticated(
+            "send exactly one header \"Authorization: Bearer\" with a token".to_owned(),
+            r#"Bearer realm="artisan-atlas""#,
+        )
+    };
+    let value = single(headers, &header::AUTHORIZATION).map_err(|_| missing())?;
+    let (scheme, token) = value.and_then(|v| v.split_once(' ')).ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(missing())
+    }
+}
+
+fn refused(error: TokenError) -> Problem {
+    if error == TokenError::KeysUnavailable {
+        return Problem::new(
+            Code::KeysUnavailable,
+            "the keys that verify tokens could not be fetched yet; try again in a moment",
+        );
+    }
+    unauthenticated(
+        error.to_string(),
+        r#"Bearer realm="artisan-atlas", error="invalid_token""#,
+    )
+}
+
+fn unauthenticated(detail: String, challenge: &'static str) -> Problem {
+    Problem::new(Code::Unauthenticated, detail).with_header(
+        header::WWW_AUTHENTICATE,
+        HeaderValue::from_static(challenge),
+    )
+}
+
+fn not_admitted(role: Role) -> Problem {
+    Problem::forbidden(format!("the role {role} can never do this"))
+}

@@ -1,0 +1,182 @@
+//! A TCP proxy that a test puts in front of a server, to slow what passes or to cut it off.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What is read at once; a longer message comes in parts.
+const CHUNK: usize = 64 * 1024;
+
+/// Where a connection is cut, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The server has answered what the client sent, and the client never learns.
+    BeforeTheAnswer,
+    /// The server never learns what the client sent.
+    BeforeTheRequest,
+}
+
+/// A proxy in front of a server of 127.0.0.1. It ends with the test.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    port: u16,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    delay: Mutex<Duration>,
+    trap: Mutex<Option<Trap>>,
+    sprung: watch::Sender<u32>,
+    /// Counts how often everything was cut off.
+    severed: watch::Sender<u32>,
+}
+
+#[derive(Debug, Clone)]
+struct Trap {
+    marker: Vec<u8>,
+    cut: Cut,
+}
+
+impl Proxy {
+    /// A proxy in front of what listens on this port.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap_or_else(|error| panic!("no port for a proxy: {error}"));
+        let own = listener.local_addr().map_or(0, |address| address.port());
+        let state = Arc::new(State {
+            delay: Mutex::new(Duration::ZERO),
+            trap: Mutex::new(None),
+            sprung: watch::Sender::new(0),
+            severed: watch::Sender::new(0),
+        });
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        tokio::spawn(accept(listener, target, Arc::clone(&state)));
+        Self { port: own, state }
+    }
+
+    /// The port of 127.0.0.1 that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on, whatever a client sends is held up for so long.
+    pub fn slow_by(&self, delay: Duration) {
+        *lock(&self.state.delay) = delay;
+    }
+
+    /// Cuts the next connection on which a client sends these bytes.
+    pub fn cut_at(&self, marker: impl Into<Vec<u8>>, cut: Cut) {
+        let marker = marker.into();
+        *lock(&self.state.trap) = Some(Trap { marker, cut });
+    }
+
+    /// Waits until so many connections were cut by [`cut_at`](Self::cut_at).
+    pub async fn has_cut(&self, count: u32) {
+        let mut sprung = self.state.sprung.subscribe();
+        // The sender lives as long as the proxy.
+        drop(sprung.wait_for(|sprung| *sprung >= count).await);
+    }
+
+    /// Cuts every connection there is now.
+    pub fn sever(&self) {
+        self.state.severed.send_modify(|count| *count += 1);
+    }
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, state: Arc<State>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            let mut severed = state.severed.subscribe();
+            let Ok(server) = TcpStream::connect(target).await else {
+                return;
+            };
+            for stream in [&client, &server] {
+                stream.set_nodelay(true).ok();
+            }
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            let (cut, was_cut) = watch::channel(false);
+            tokio::select! {
+                () = upwards(from_client, to_server, &state, &cut) => {}
+                () = downwards(from_server, to_client, was_cut) => {}
+                _ = severed.changed() => {}
+            }
+        });
+    }
+}
+
+/// From the client to the server, until either leaves or the connection is cut.
+async fn upwards(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    state: &State,
+    cut: &watch::Sender<bool>,
+) {
+    let mut bytes = vec![0; CHUNK];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        let delay = *lock(&state.delay);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        let sent = bytes.get(..count).unwrap_or_default();
+        match state.spring(sent) {
+            Some(Cut::BeforeTheRequest) => return,
+            Some(Cut::BeforeTheAnswer) => {
+                cut.send_replace(true);
+                to.write_all(sent).await.ok();
+                // The answer ends the other direction, and both with it.
+                return std::future::pending().await;
+            }
+            None => {}
+        }
+        if to.write_all(sent).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// From the server to the client, until either leaves, or an answer comes that is to be lost.
+async fn downwards(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: watch::Receiver<bool>) {
+    let mut bytes = vec![0; CHUNK];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if *cut.borrow() {
+            return;
+        }
+        let answer = bytes.get(..count).unwrap_or_default();
+        if to.write_all(answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl State {
+    /// How the connection is cut, if this is where the trap was set; it springs once.
+    fn spring(&self, sent: &[u8]) -> Option<Cut> {
+        let mut trap = lock(&self.trap);
+        let Trap { marker, cut } = trap.as_ref()?;
+        let cut = *cut;
+        sent.windows(marker.len())
+            .any(|part| part == marker)
+            .then(|| {
+                *trap = None;
+                self.sprung.send_modify(|count| *count += 1);
+                cut
+            })
+    }
+}
+
+fn lock<T>(value: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
