@@ -1,8 +1,8 @@
 //! The layers around every route, in their one order.
 //!
 //! From the outside in: `seal` (request id, headers of every answer, problems completed), then for
-//! API routes alone `observe` (span, metrics, log line), `admit` (bounded concurrency) and
-//! `end_in_time` (deadline); innermost, panics become 500. Health, metrics and documents stand
+//! API routes alone `observe` (span, metrics, log line), `bound_head` (headers), `admit` (bounded
+//! concurrency) and `end_in_time` (deadline); innermost, panics become 500. Health, metrics and documents stand
 //! outside of the bounds: they must answer when the API is full.
 
 use std::any::Any;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use kernel::IdSource;
 use tokio::sync::Semaphore;
@@ -24,6 +24,11 @@ use crate::problem::Occurrence;
 use crate::request_id::X_REQUEST_ID;
 use crate::write_mark::WriteMark;
 use crate::{Code, Outcome, Problem, RequestId};
+
+/// The most bytes that a request's path, query and headers have together.
+const LARGEST_HEAD: usize = 16 * 1024;
+/// The most headers that a request has.
+const MOST_HEADERS: usize = 64;
 
 /// What surrounds the routes of an API.
 #[derive(Clone)]
@@ -49,6 +54,7 @@ impl Edge {
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn_with_state(self.timeout, end_in_time))
             .layer(from_fn_with_state(in_flight, admit))
+            .layer(from_fn(bound_head))
             .layer(from_fn_with_state(self.continue_trace, observe));
         let open = open
             .method_not_allowed_fallback(wrong_method)
@@ -90,6 +96,25 @@ fn too_late(outcome: Outcome) -> Problem {
         }
     };
     Problem::new(Code::Timeout, detail).with_outcome(outcome)
+}
+
+async fn bound_head(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    let uri = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |it| it.as_str().len());
+    if headers.len() > MOST_HEADERS || uri + sizes.sum::<usize>() > LARGEST_HEAD {
+        return Problem::malformed(
+            "the path and headers are larger than 16 KiB together, or there are more than 64 \
+             headers",
+        )
+        .into_response();
+    }
+    next.run(request).await
 }
 
 async fn admit(State(in_flight): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {

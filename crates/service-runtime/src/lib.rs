@@ -8,6 +8,7 @@
 pub mod config;
 mod health;
 mod http;
+mod impatient;
 mod lifecycle;
 mod log_lines;
 mod metrics;
@@ -16,6 +17,7 @@ mod postgres_watch;
 mod process;
 mod rate;
 pub mod schema;
+mod serve;
 mod server_check;
 mod telemetry;
 mod trace_context;

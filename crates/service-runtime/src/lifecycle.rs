@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::log_lines::chain;
+use crate::serve::{Bounds, serve};
 
 /// How long tasks have to finish.
 const FINISH_BOUND: Duration = Duration::from_secs(20);
@@ -121,11 +122,10 @@ impl Tasks {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         tracing::info!(task = name, address = %local, "listening");
-        let finish = self.finish.clone().cancelled_owned();
+        let serve = serve(listener, router, self.finish.clone(), Bounds::default());
         self.spawn(name, async move {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(finish)
-                .await
+            serve.await;
+            Ok::<(), Infallible>(())
         });
         Ok(local)
     }

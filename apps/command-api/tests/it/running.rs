@@ -73,9 +73,18 @@ impl Running {
         (response.status(), response.json().await.unwrap())
     }
 
-    pub(crate) async fn stop(mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
+    /// Tells it to stop, and waits for its end.
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.terminate();
+        self.ended().await
+    }
+
+    /// Tells it to stop.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    pub(crate) async fn ended(mut self) -> ExitStatus {
         eventually("the end of the process", BOUND, || {
             let status = self.child.try_wait().unwrap();
             async move { status.ok_or("running") }

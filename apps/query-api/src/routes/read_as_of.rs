@@ -4,9 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use event_store::Version;
-use http_edge::{
-    ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, Query, problems,
-};
+use http_edge::{ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::OrderId;
 use order_domain::value::parse_instant;
 use projections::orders::{AsOf, OrderAsOf, Orders};

@@ -12,6 +12,7 @@ mod api;
 mod as_of;
 mod bonus;
 mod conditional;
+mod env_example;
 mod invitations;
 mod lists;
 mod openapi;

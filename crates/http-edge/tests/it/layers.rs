@@ -120,8 +120,30 @@ async fn past_the_deadline_the_answer_says_whether_something_may_have_changed() 
     assert_eq!(written.json()["retryable"], true);
     let never_read = Body::from_stream(futures::stream::pending::<Result<Bytes, Infallible>>());
     let json = post("/slow").header("content-type", "application/json");
+    let began = tokio::time::Instant::now();
     let half = send_body(&slow(), json, never_read).await;
+    assert_eq!(half.problem(), (504, "TIMEOUT".to_owned()));
     assert_eq!(half.json()["outcome"], "none");
+    assert_eq!(began.elapsed().as_secs(), 5, "a body has less time");
+}
+
+#[tokio::test]
+async fn a_head_has_bounds_and_is_a_problem_beyond_them() {
+    let long = |length| format!("/id?{}", "x".repeat(length));
+    for (request, status) in [
+        (get("/id").header("x", "x".repeat(16 * 1024 - 4)), 200),
+        (get("/id").header("x", "x".repeat(16 * 1024 - 3)), 400),
+        (get(&long(16 * 1024 - 4)), 200),
+        (get(&long(16 * 1024 - 3)), 400),
+        ((0..64).fold(get("/id"), |r, _| r.header("x", "y")), 200),
+        ((0..65).fold(get("/id"), |r, _| r.header("x", "y")), 400),
+    ] {
+        let answer = send(&routes(), request).await;
+        assert_eq!(answer.status, status);
+        if status == 400 {
+            assert_eq!(answer.problem().1, "MALFORMED_REQUEST");
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,5 +7,6 @@
 )]
 
 mod collector;
+mod env_example;
 mod postgres;
 mod process;

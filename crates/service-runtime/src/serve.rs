@@ -1,0 +1,303 @@
+//! Serving HTTP/1: connections that are bounded in number, in the size of a request's head, and in
+//! how long they may keep us waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::impatient::Impatient;
+use crate::log_lines::chain;
+
+/// How many bytes a request's head may have. A longer one is answered by 431 without a body; what
+/// the API itself takes is less.
+const LARGEST_HEAD: usize = 64 * 1024;
+/// How long no connection is accepted after accepting failed: most likely there is no file
+/// descriptor left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections are held to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// How many there may be; others wait until one ends.
+    pub(crate) connections: usize,
+    /// How long a client may take to send the head of a request, from when the connection is ready
+    /// for it: for so long an unused connection is kept.
+    pub(crate) head: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub(crate) stall: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            head: Duration::from_secs(20),
+            stall: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves connections until `finish` is cancelled; then those that have a request under way are
+/// waited for, and the others closed. Dropping the future cuts all of them off.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    finish: CancellationToken,
+    bounds: Bounds,
+) {
+    let places = Arc::new(Semaphore::new(bounds.connections));
+    let mut connections = JoinSet::new();
+    while let Some(stream) = finish
+        .run_until_cancelled(accept(&listener, &mut connections))
+        .await
+    {
+        let Some(place) = finish
+            .run_until_cancelled(Arc::clone(&places).acquire_owned())
+            .await
+        else {
+            break;
+        };
+        let connection = serve_connection(stream, router.clone(), finish.clone(), bounds);
+        connections.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// The next connection; those that ended are forgotten meanwhile.
+async fn accept(listener: &TcpListener, connections: &mut JoinSet<()>) -> TcpStream {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => return stream,
+                Err(error) => {
+                    tracing::warn!(reason = chain(&error), "a connection was not accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    router: Router,
+    finish: CancellationToken,
+    bounds: Bounds,
+) {
+    // Answers are written whole: holding back the last packet only makes clients wait.
+    stream.set_nodelay(true).ok();
+    let stream = TokioIo::new(Impatient::new(stream, bounds.stall));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_header_size(LARGEST_HEAD)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(stream, TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = finish.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // What clients do wrong beneath HTTP is no concern of the log's.
+        tracing::debug!(reason = chain(&error), "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::routing::{get, post};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::JoinHandle;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(200);
+    const BOUND: Duration = Duration::from_secs(10);
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+    fn bounds() -> Bounds {
+        Bounds {
+            connections: 100,
+            head: SHORT,
+            stall: SHORT,
+        }
+    }
+
+    struct Server {
+        address: SocketAddr,
+        finish: CancellationToken,
+        task: JoinHandle<()>,
+    }
+
+    impl Server {
+        async fn start(bounds: Bounds) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let finish = CancellationToken::new();
+            let router = Router::new()
+                .route("/", get(async || "here"))
+                .route("/large", get(async || vec![b'x'; 64 << 20]))
+                .route("/echo", post(async |body: String| body));
+            let task = tokio::spawn(serve(listener, router, finish.clone(), bounds));
+            Self {
+                address,
+                finish,
+                task,
+            }
+        }
+
+        async fn connect(&self) -> TcpStream {
+            TcpStream::connect(self.address).await.unwrap()
+        }
+
+        async fn ends(self) {
+            self.finish.cancel();
+            timeout(BOUND, self.task).await.unwrap().unwrap();
+        }
+    }
+
+    async fn answer(stream: &mut TcpStream) -> String {
+        let mut bytes = [0; 1024];
+        let count = timeout(BOUND, stream.read(&mut bytes)).await.unwrap();
+        String::from_utf8(bytes[..count.unwrap_or(0)].to_vec()).unwrap()
+    }
+
+    /// Reads until the server closes the connection.
+    async fn is_closed(stream: &mut TcpStream) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // Closed or reset, it has ended.
+        drop(timeout(BOUND, stream.read_to_end(&mut rest)).await.unwrap());
+        rest
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_its_head_slowly_is_given_up_and_hinders_nobody() {
+        let server = Server::start(bounds()).await;
+        let mut slow = server.connect().await;
+        slow.write_all(b"GET / HTTP/1.1\r\nhost: te").await.unwrap();
+        let mut silent = server.connect().await;
+        let mut quick = server.connect().await;
+        quick.write_all(GET).await.unwrap();
+        assert!(answer(&mut quick).await.ends_with("here"));
+        assert_eq!(is_closed(&mut slow).await, b"");
+        assert_eq!(is_closed(&mut silent).await, b"");
+        server.ends().await;
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_no_answer_is_given_up_even_in_a_shutdown() {
+        let server = Server::start(bounds()).await;
+        let mut greedy = server.connect().await;
+        greedy
+            .write_all(b"GET /large HTTP/1.1\r\nhost: test\r\n\r\n")
+            .await
+            .unwrap();
+        greedy.readable().await.unwrap();
+        server.ends().await;
+        let taken = is_closed(&mut greedy).await.len();
+        assert!(taken < 64 << 20, "{taken}");
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_waits_for_another_to_end() {
+        let server = Server::start(Bounds {
+            connections: 1,
+            head: BOUND,
+            ..bounds()
+        })
+        .await;
+        let mut first = server.connect().await;
+        first.write_all(GET).await.unwrap();
+        assert!(answer(&mut first).await.ends_with("here"));
+        let mut second = server.connect().await;
+        second.write_all(GET).await.unwrap();
+        assert!(timeout(SHORT, second.readable()).await.is_err());
+        drop(first);
+        assert!(answer(&mut second).await.ends_with("here"));
+        // An unused connection does not hold up the end.
+        server.ends().await;
+        assert_eq!(is_closed(&mut second).await, b"");
+    }
+
+    #[tokio::test]
+    async fn heads_that_are_too_large_are_refused() {
+        let server = Server::start(bounds()).await;
+        let large = format!("x: {}\r\n", "x".repeat(LARGEST_HEAD));
+        let many = "x: y\r\n".repeat(101);
+        for headers in [large, many] {
+            let mut client = server.connect().await;
+            let head = format!("GET / HTTP/1.1\r\nhost: test\r\n{headers}\r\n");
+            // It may have been refused before all of it was sent.
+            client.write_all(head.as_bytes()).await.ok();
+            let answer = answer(&mut client).await;
+            assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        }
+        server.ends().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_no_http_is_refused_and_hinders_nobody() {
+        let server = Server::start(bounds()).await;
+        for garbage in [
+            &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: a\r\nx: a\x00b\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: a\r\nx : y\r\n\r\n",
+            b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+            b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n",
+            b"GET /\x00 HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"\r\n\r\n\r\n",
+        ] {
+            let mut client = server.connect().await;
+            client.write_all(garbage).await.unwrap();
+            let said = is_closed(&mut client).await;
+            assert!(
+                said.is_empty() || said.starts_with(b"HTTP/1.1 4"),
+                "{garbage:?}: {}",
+                said.escape_ascii()
+            );
+        }
+        server.ends().await;
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_is_finished_and_its_connection_closed() {
+        let server = Server::start(bounds()).await;
+        let mut client = server.connect().await;
+        client
+            .write_all(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nha")
+            .await
+            .unwrap();
+        // The head has been read once the rest of another connection's request is answered.
+        let mut other = server.connect().await;
+        other.write_all(GET).await.unwrap();
+        answer(&mut other).await;
+        server.finish.cancel();
+        assert_eq!(is_closed(&mut other).await, b"");
+        client.write_all(b"lf").await.unwrap();
+        let said = is_closed(&mut client).await;
+        assert!(said.ends_with(b"half"), "{}", said.escape_ascii());
+        server.ends().await;
+    }
+}
