@@ -1,9 +1,9 @@
 //! Rate limits: what each principal may do how often, shared between processes where Redis is
 //! configured and fit, else in the process.
 
+mod in_redis;
 mod own;
 mod quota;
-mod shared;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::{Code, Problem};
 use own::OwnBuckets;
 use quota::{Standing, whole_seconds};
 
+pub use in_redis::{RedisUrlError, SharedBuckets};
 pub use quota::Quota;
-pub use shared::{RedisUrlError, SharedBuckets};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");

@@ -90,8 +90,8 @@ impl EventUpcaster for OrderUpcaster {
         SCHEMAS.step(event_type, event_version).is_some()
     }
 
-    /// An event that cannot be lifted stays as it is: its payload lacks what today's shape needs, and
-    /// the repository cannot read it.
+    /// An event that cannot be lifted stays as it is: its payload lacks what today's shape needs,
+    /// and the repository cannot read it.
     fn upcast(&self, mut event: SerializedEvent) -> SerializedEvent {
         while let Some(step) = SCHEMAS.step(&event.event_type, &event.event_version) {
             if step.apply(&mut event.payload).is_err() {

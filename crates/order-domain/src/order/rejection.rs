@@ -7,7 +7,10 @@ use crate::value::{Fault, OfferRevision, Outdated, StageNumber};
 
 /// A command that was refused: which one, in which state of the order, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{command} is refused while the order is {}: {why}", state.map_or("notPlaced", OrderState::as_str))]
+#[error(
+    "{command} is refused while the order is {}: {why}",
+    state.map_or("notPlaced", OrderState::as_str)
+)]
 pub struct Rejection {
     /// The command.
     pub command: CommandName,

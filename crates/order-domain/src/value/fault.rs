@@ -5,7 +5,6 @@ use kernel::WorkshopId;
 use super::invitees::MAX_SEATS;
 use super::money::Currency;
 use super::stage::MAX_STAGES;
-use crate::order::InvitationStatus;
 
 /// One value that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,13 +135,13 @@ pub enum FaultKind {
         /// The workshop.
         workshop_id: WorkshopId,
     },
-    /// The workshop has a seat at which it may answer or has answered.
+    /// The workshop has not answered yet, or its offer stands.
     #[error("workshop {workshop_id} is invited already; its invitation is {status}")]
     AlreadyInvited {
         /// The workshop.
         workshop_id: WorkshopId,
-        /// Where its seat stands.
-        status: InvitationStatus,
+        /// Where its seat stands, in the word of the wire.
+        status: &'static str,
     },
 }
 

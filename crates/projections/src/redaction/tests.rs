@@ -1,4 +1,4 @@
-//! What each viewer sees, and what no rival can learn.
+//! Every fact, and every viewer that an order has.
 
 use std::collections::BTreeSet;
 

@@ -326,18 +326,14 @@ pub(crate) fn answer(
 
 /// An offer that is put submits or revises, as the order has it.
 fn as_put(model: &Model, ask: &Ask) -> Ask {
-    match ask {
-        Ask::Submit(put) | Ask::Revise(put) => {
-            let stands = model
-                .seat(put.workshop)
-                .is_some_and(|s| s.status == "offered");
-            if stands {
-                Ask::Revise(*put)
-            } else {
-                Ask::Submit(*put)
-            }
-        }
-        other => other.clone(),
+    let (Ask::Submit(put) | Ask::Revise(put)) = ask else {
+        return ask.clone();
+    };
+    let seat = model.seat(put.workshop);
+    if seat.is_some_and(|seat| seat.status == "offered") {
+        Ask::Revise(*put)
+    } else {
+        Ask::Submit(*put)
     }
 }
 

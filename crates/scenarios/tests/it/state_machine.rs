@@ -43,9 +43,7 @@ impl ReferenceStateMachine for Steering {
             .prop_map(|workshops| {
                 let mut model = Model::new();
                 let place = Ask::Place { workshops };
-                model
-                    .take(Who::Commissioner, &place)
-                    .expect("a legal order");
+                model.take(Who::Commissioner, &place).unwrap();
                 model
             })
             .boxed()
@@ -202,10 +200,7 @@ fn was_given_up(ask: &Ask, refused: &Answer, wave: &Wave, answers: &[Answer]) ->
     else {
         return false;
     };
-    let changes = |(_, ask): &(Who, Ask)| match ask {
-        Ask::Submit(put) | Ask::Revise(put) => put.workshop == *workshop,
-        _ => false,
-    };
+    let changes = |(_, ask): &(Who, Ask)| matches!(ask, Ask::Submit(put) | Ask::Revise(put) if put.workshop == *workshop);
     refused.code() == "CONCURRENT_MODIFICATION"
         && wave
             .iter()
@@ -247,7 +242,10 @@ fn random_lives_go_as_the_model_says() {
             .map(|_| {
                 let lives = Steering::sequential_strategy(1..=WAVES);
                 let config = config.clone();
-                scope.spawn(move || TestRunner::new(config).run(&lives, live))
+                scope.spawn(move || {
+                    let outcome = TestRunner::new(config).run(&lives, live);
+                    outcome.map_err(|failed| failed.to_string())
+                })
             })
             .collect();
         for runner in runners {

@@ -114,6 +114,9 @@ impl System {
                 ("ATLAS_KAFKA_BROKERS", brokers),
                 ("ATLAS_JWT_SECRET", SECRET),
                 ("ATLAS_LEASE_MS", "2000"),
+                // Few parties do what many would.
+                ("ATLAS_RATE_PLACE_PER_MINUTE", "0"),
+                ("ATLAS_RATE_ALL_PER_MINUTE", "0"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );

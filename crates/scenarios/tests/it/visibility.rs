@@ -183,12 +183,14 @@ enum Standing {
     Offered,
     Declined,
     Withdrawn,
+    /// It has offered, and is the one that is confirmed in the end.
+    Chosen,
 }
 
 async fn take_standing(play: &mut Play<'_>, viewer: &Party, standing: Standing) {
     match standing {
         Standing::Pending => {}
-        Standing::Offered => play.offers(viewer, viewer, "Mine.").await,
+        Standing::Offered | Standing::Chosen => play.offers(viewer, viewer, "Mine.").await,
         Standing::Declined => {
             let rest = format!("invitations/{}/decline", viewer.id);
             play.posts(viewer, &rest, json!({})).await;
@@ -269,6 +271,69 @@ async fn work(play: &mut Play<'_>, viewer: &Party, rivals: [&Party; 2]) {
     }
 }
 
+/// What the order's own routes tell, without ids and instants of this order.
+async fn read_alike(play: &Play<'_>, viewer: &Party) -> [Value; 2] {
+    let order = format!("/v1/orders/{}", play.order);
+    let headers = [("atlas-min-position", play.position.as_str())];
+    let query = &play.system.query;
+    let mut detail = viewer.get(query, &order, &headers).await.ok();
+    let timeline = format!("{order}/timeline");
+    let mut timeline = viewer.get(query, &timeline, &headers).await.ok();
+    leave_out_circumstances(&mut detail);
+    leave_out_circumstances(&mut timeline);
+    [detail, timeline]
+}
+
+fn leave_out_circumstances(shown: &mut Value) {
+    if let Some(fields) = shown.as_object_mut() {
+        for key in ["version", "orderId", "commissionerId", "id"] {
+            fields.remove(key);
+        }
+        fields.retain(|key, _| !key.ends_with("At"));
+        fields.values_mut().for_each(leave_out_circumstances);
+    }
+    if let Some(items) = shown.as_array_mut() {
+        items.iter_mut().for_each(leave_out_circumstances);
+    }
+}
+
+/// The viewer is confirmed, and still sees nothing of those that were not.
+async fn win(play: &mut Play<'_>, viewer: &Party, rivals: [&Party; 2]) {
+    let commissioner = play.commissioner.clone();
+    let confirm = format!("offers/{}/confirm", viewer.id);
+    play.posts(&commissioner, &confirm, json!({})).await;
+    let read = read_everything(play, viewer, true).await;
+    assert_nothing_of(&rivals, &read);
+    let detail = &read[&format!("/v1/orders/{}", play.order)];
+    assert_eq!(detail["workshopId"], json!(viewer.id));
+}
+
+/// An order that the viewer is invited to, first of these workshops, and has taken its standing in.
+async fn begin<'a>(
+    system: &'a System,
+    operator: &'a Party,
+    client: &Client,
+    workshops: &[Party],
+    standing: Standing,
+) -> Play<'a> {
+    let commissioner = Party::new("commissioner", client);
+    let order = commissioner.place(&system.commands[0], workshops).await;
+    let mut play = Play {
+        system,
+        operator,
+        commissioner: commissioner.clone(),
+        order,
+        position: String::new(),
+        acts: 0,
+    };
+    // An edit is for everybody, and gives the position of the first read.
+    let edit = json!({ "title": "A standing desk" });
+    play.act(&commissioner, Method::PATCH, "request", edit)
+        .await;
+    take_standing(&mut play, &workshops[0], standing).await;
+    play
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_workshop_sees_nothing_of_its_rivals() {
     let system = System::start(NO_KAFKA).await;
@@ -279,27 +344,21 @@ async fn a_workshop_sees_nothing_of_its_rivals() {
         Standing::Offered,
         Standing::Declined,
         Standing::Withdrawn,
+        Standing::Chosen,
     ] {
         let workshops: Vec<_> = (0..3).map(|_| Party::new("workshop", &client)).collect();
         operator.register(&system.commands[0], &workshops).await;
-        let commissioner = Party::new("commissioner", &client);
-        let order = commissioner.place(&system.commands[0], &workshops).await;
-        let mut play = Play {
-            system: &system,
-            operator: &operator,
-            commissioner,
-            order,
-            position: String::new(),
-            acts: 0,
-        };
         let (viewer, rivals) = (&workshops[0], [&workshops[1], &workshops[2]]);
-        // An edit is for everybody, and gives the position of the first read.
-        let commissioner = play.commissioner.clone();
-        let edit = json!({ "title": "A standing desk" });
-        play.act(&commissioner, Method::PATCH, "request", edit)
-            .await;
-        take_standing(&mut play, viewer, standing).await;
+        let mut play = begin(&system, &operator, &client, &workshops, standing).await;
         negotiate(&mut play, viewer, rivals).await;
-        work(&mut play, viewer, rivals).await;
+        let alone = begin(&system, &operator, &client, &workshops[..1], standing).await;
+        let as_if_alone = read_alike(&alone, viewer).await;
+        assert_eq!(read_alike(&play, viewer).await, as_if_alone, "{standing:?}");
+        match standing {
+            Standing::Chosen => win(&mut play, viewer, rivals).await,
+            Standing::Pending | Standing::Offered | Standing::Declined | Standing::Withdrawn => {
+                work(&mut play, viewer, rivals).await;
+            }
+        }
     }
 }

@@ -16,8 +16,8 @@ pub struct PlaceOrder {
     pub commissioner_id: CommissionerId,
     /// What is asked for.
     pub request: RequestDraft,
-    /// Who may answer.
-    pub workshops: Invitees,
+    /// Who may answer: 1 to 20, and never who asks. Only [`PlaceOrder::parse`] sets it.
+    pub(in crate::order) workshops: Invitees,
 }
 
 /// The body of [`PlaceOrder`], as a client sends it.

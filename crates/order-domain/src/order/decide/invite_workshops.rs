@@ -46,7 +46,7 @@ fn already_invited(placement: &Placement, workshop_id: WorkshopId) -> Option<Fau
     let seat = placement.invitation(workshop_id)?;
     seat.is_open().then(|| FaultKind::AlreadyInvited {
         workshop_id,
-        status: seat.status(),
+        status: seat.status().as_str(),
     })
 }
 
@@ -173,14 +173,14 @@ mod tests {
                             "/workshops/0",
                             FaultKind::AlreadyInvited {
                                 workshop_id: ALDER,
-                                status: InvitationStatus::Offered,
+                                status: "offered",
                             },
                         ),
                         Fault::new(
                             "/workshops/2",
                             FaultKind::AlreadyInvited {
                                 workshop_id: BIRCH,
-                                status: InvitationStatus::Pending,
+                                status: "pending",
                             },
                         ),
                     ],

@@ -1,7 +1,10 @@
 //! A second telling of the rules, from their page and in its order of checks, in plain numbers: it
 //! uses nothing of the crate, so that the two can only agree by being right.
 
+// The scenarios over HTTP take this file in by its path, from where modules are found by theirs.
+#[path = "model/follow.rs"]
 mod follow;
+#[path = "model/judge.rs"]
 mod judge;
 
 /// The most seats of an order.
