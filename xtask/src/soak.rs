@@ -2,7 +2,12 @@
 
 use crate::command::{self, step};
 use crate::failure::Failure;
+use crate::test;
 use crate::workspace;
+
+/// Tests of what goes wrong under load, and how often they are run.
+const FAULTS: [&str; 4] = ["loss::", "contention::", "crash::", "outage::"];
+const TIMES: usize = 10;
 
 /// So many random runs of the rules, a hundred times those of every change.
 const RUNS: &str = "1000000";
@@ -11,6 +16,10 @@ const MUTANTS: &str = "27.1.0";
 
 /// Runs it all, and stops at the first that fails.
 pub(crate) fn run() -> Result<(), Failure> {
+    for time in 1..=TIMES {
+        eprintln!("faults under load, {time} of {TIMES}");
+        test::run(&test::Options::named(&FAULTS))?;
+    }
     step("random runs of the order domain", random_runs)?;
     step("mutants of the order domain", mutants)
 }
