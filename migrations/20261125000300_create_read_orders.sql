@@ -1,4 +1,5 @@
--- The read models `orders` and `workshops`: what GET /v1/orders and GET /v1/workshops answer from.
+-- The read models `orders` and `workshops`: what GET /v1/orders, GET /v1/invitations and
+-- GET /v1/workshops answer from.
 --
 -- They are derived from the events and can be derived again. Each row keeps the first and the last
 -- position that touched it. Rows and checkpoint move in one transaction. crates/projections owns
@@ -84,8 +85,14 @@ COMMENT ON TABLE read.invitations IS
     'One row a seat. The confirmed seat''s offer is the agreed terms of the order.';
 CREATE UNIQUE INDEX invitations_one_confirmed ON read.invitations (order_id)
     WHERE status = 'confirmed';
+-- A workshop's orders, newest first.
 CREATE INDEX invitations_workshop_newest
     ON read.invitations (workshop_id, order_created_at, order_id);
+-- A workshop's invitations, newest first: all, and by status.
+CREATE INDEX invitations_inbox
+    ON read.invitations (workshop_id, invited_at, order_id);
+CREATE INDEX invitations_inbox_by_status
+    ON read.invitations (workshop_id, status, invited_at, order_id);
 
 CREATE TABLE read.stages (
     order_id          uuid    NOT NULL REFERENCES read.orders,

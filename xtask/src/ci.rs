@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use dev_servers::packages::{self, Need};
+use dev_servers::{ServerError, free_port};
 
 use crate::command::{self, step};
 use crate::failure::Failure;
@@ -29,7 +30,25 @@ pub(crate) fn run() -> Result<(), Failure> {
     step("clippy and .sqlx", || {
         queries::check("clippy", &["--", "--deny", "warnings"])
     })?;
-    test::run(&test::Options::default())
+    test::run(&test::Options::default())?;
+    step("demo", run_demo)
+}
+
+/// The demo as its users run it, but where it is in nobody's way.
+fn run_demo() -> Result<(), Failure> {
+    let mut demo = Command::new(workspace::program("xtask", false));
+    demo.args(["demo", "--once"]);
+    for variable in [
+        "ATLAS_COMMAND_ADDR",
+        "ATLAS_QUERY_ADDR",
+        "ATLAS_PROJECTOR_ADDR",
+    ] {
+        let port = free_port().map_err(ServerError::NoPort)?;
+        demo.env(variable, format!("127.0.0.1:{port}"));
+    }
+    let port = free_port().map_err(ServerError::NoPort)?;
+    demo.env("ATLAS_PG_PORT", port.to_string());
+    command::run(demo)
 }
 
 /// Licences, sources and doubles of what we depend on. Advisories are left out: their database is

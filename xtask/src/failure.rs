@@ -8,6 +8,8 @@ use std::process::ExitStatus;
 use dev_servers::packages::PackagesError;
 use dev_servers::{ProcessError, ServerError};
 
+use crate::demo::DemoError;
+
 /// Why a command failed; its text says what to do where we know it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -17,6 +19,8 @@ pub(crate) enum Failure {
     Server(#[from] ServerError),
     #[error(transparent)]
     Process(#[from] ProcessError),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     #[error("cannot run {command}")]
     NotRun {
         command: String,

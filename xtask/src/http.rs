@@ -1,44 +1,48 @@
-//! As much HTTP as asking a process of ours how it is takes: one GET over a fresh connection.
+//! HTTP to processes of ours: plain, blocking, and bounded in time.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use ureq::http::{Request, StatusCode};
+use ureq::{Agent, AsSendBody};
+
+/// How long a process may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The status that a GET of `path` is answered with.
-pub(crate) fn status(address: SocketAddr, path: &str) -> io::Result<u16> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    parse_status(&answer).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+/// Sends requests, and takes every status for an answer.
+#[derive(Debug)]
+pub(crate) struct Client(Agent);
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: String,
 }
 
-fn parse_status(answer: &[u8]) -> Option<u16> {
-    let line = answer.split(|byte| *byte == b'\r').next()?;
-    let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.split(' ');
-    words.next().filter(|word| word.starts_with("HTTP/1."))?;
-    words.next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_the_status_line() {
-        assert_eq!(
-            parse_status(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"),
-            Some(503)
-        );
-        assert_eq!(parse_status(b"SSH-2.0-OpenSSH\r\n"), None);
-        assert_eq!(parse_status(b""), None);
+impl Client {
+    /// A client that waits for an answer no longer than this.
+    pub(crate) fn new(patience: Duration) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(patience))
+            .proxy(None) // the caller's is for the world outside
+            .build();
+        Self(Agent::new_with_config(config))
     }
+
+    /// Sends a request; only one that is not answered at all is an error.
+    pub(crate) fn send(&self, request: Request<impl AsSendBody>) -> Result<Answer, ureq::Error> {
+        let mut response = self.0.run(request)?;
+        Ok(Answer {
+            status: response.status(),
+            body: response.body_mut().read_to_string()?,
+        })
+    }
+}
+
+/// The status that a GET of `path` is answered with.
+pub(crate) fn status(address: SocketAddr, path: &str) -> Result<u16, ureq::Error> {
+    let request = Request::get(format!("http://{address}{path}")).body(())?;
+    Ok(Client::new(PATIENCE).send(request)?.status.as_u16())
 }

@@ -12,11 +12,14 @@ mod ci;
 mod command;
 mod database;
 mod db;
+mod demo;
+mod diagrams;
 mod failure;
 mod http;
 mod interrupt;
 mod kafka;
 mod queries;
+mod soak;
 mod stack;
 mod test;
 mod tidy;
@@ -28,6 +31,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use stack::StackOptions;
+
 /// The developer's commands of Artisan Atlas.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -38,8 +43,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tells one commission, step by step, in a system of its own.
+    Demo(demo::Options),
     /// Builds and starts the whole system, and stays until Ctrl-C.
-    Up(up::Options),
+    Up(StackOptions),
     /// Prints a bearer token for the development profile.
     Token(token::Options),
     /// Runs every test, on servers of its own.
@@ -48,8 +55,12 @@ enum Command {
     Ci,
     /// Measures the store, on an optimised build.
     Bench,
+    /// Runs what takes too long for every change: a million random runs, every mutant.
+    Soak,
     /// Checks the rules of the house that no compiler knows.
     Tidy,
+    /// Makes the pages in docs/ that are made by running the rules.
+    Diagrams,
     /// Runs a private Postgres with the schema until Ctrl-C, for checked queries.
     Db(db::Options),
     /// Runs real Apache Kafka on a free port until Ctrl-C.
@@ -58,12 +69,15 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Demo(options) => demo::run(options),
         Command::Up(options) => up::run(options),
         Command::Token(options) => token::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Ci => ci::run(),
         Command::Bench => bench::run(),
+        Command::Soak => soak::run(),
         Command::Tidy => tidy::run(),
+        Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),
         Command::Kafka => kafka::run(),
     };

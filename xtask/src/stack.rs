@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use dev_servers::packages::{self, Need};
 use dev_servers::{Port, PrivatePostgres, Process, Shutdown, Signal};
 
@@ -26,13 +27,17 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 
 /// What to start.
-#[derive(Debug)]
+#[derive(Debug, Args)]
 pub(crate) struct StackOptions {
-    /// The folder whose database is kept; a fresh one is used where `None`.
+    /// Keeps the database in this folder over restarts; else each start is empty. Needs --kafka:
+    /// the broker in memory would have forgotten what the database remembers.
+    #[arg(long, value_name = "DIR", requires = "kafka")]
     pub(crate) data: Option<PathBuf>,
-    /// The broker to use, as host and port; `dev-broker` is started where `None`.
+    /// Uses this Kafka instead of the broker in memory.
+    #[arg(long, value_name = "HOST:PORT")]
     pub(crate) kafka: Option<String>,
-    /// Whether to build and run optimised programs.
+    /// Builds and runs optimised programs.
+    #[arg(long)]
     pub(crate) release: bool,
 }
 
@@ -77,6 +82,7 @@ impl Plan {
 pub(crate) struct Stack {
     addresses: Addresses,
     kafka: String,
+    release: bool,
     /// The variables that the processes are configured with.
     configuration: BTreeMap<String, String>,
     /// In the order in which they were started.
@@ -108,6 +114,7 @@ impl Stack {
         let mut stack = Self {
             addresses: plan.addresses,
             kafka: String::new(),
+            release: plan.options.release,
             configuration,
             processes: Vec::new(),
             postgres,
@@ -131,14 +138,43 @@ impl Stack {
         )
     }
 
-    /// The configuration as lines that a shell takes, for a second instance and for the projector's
-    /// commands. Addresses are left out: each instance has its own.
-    pub(crate) fn environment(&self) -> String {
-        self.configuration
+    pub(crate) fn command_url(&self) -> String {
+        format!("http://{}", self.addresses.command)
+    }
+
+    pub(crate) fn query_url(&self) -> String {
+        format!("http://{}", self.addresses.query)
+    }
+
+    pub(crate) fn projector_url(&self) -> String {
+        format!("http://{}", self.addresses.projector)
+    }
+
+    /// The broker's host and port.
+    pub(crate) fn kafka(&self) -> &str {
+        &self.kafka
+    }
+
+    pub(crate) fn postgres(&self) -> &PrivatePostgres {
+        &self.postgres
+    }
+
+    /// A program of the same build as the running ones.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        workspace::program(name, self.release)
+    }
+
+    /// Writes the configuration to `target/atlas/env` as lines that a shell takes, for a second
+    /// instance and for the projector's commands. Addresses are left out: each instance has its own.
+    pub(crate) fn write_environment(&self) -> Result<(), Failure> {
+        let lines: String = self
+            .configuration
             .iter()
             .filter(|(name, _)| !name.ends_with("_ADDR"))
             .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
-            .collect()
+            .collect();
+        let file = workspace::make_state()?.join("env");
+        fs::write(&file, lines).map_err(Failure::file(&file))
     }
 
     /// Stays until we are asked to end; a process that ends before is a failure.
@@ -226,7 +262,7 @@ impl Stack {
     }
 
     /// A failure if any process has ended.
-    fn check(&mut self) -> Result<(), Failure> {
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
         let processes = self.processes.iter_mut();
         for process in processes.chain(self.postgres.process()) {
             children::check(process)?;

@@ -18,6 +18,15 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
+impl Options {
+    /// The tests whose names contain one of these.
+    pub(crate) fn named(names: &[&str]) -> Self {
+        Self {
+            arguments: names.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+}
+
 /// Installs what is missing, builds once, starts the servers and runs the tests against them.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     packages::ensure(&[

@@ -85,11 +85,12 @@ fn sign(claims: &Value, secret: &str) -> Result<String, Failure> {
     Ok(format!("{message}.{signature}"))
 }
 
+/// The time of the machine.
 #[expect(
     clippy::disallowed_methods,
     reason = "a token ends by the clock of the machine; xtask has no domain"
 )]
-fn seconds_since_epoch() -> u64 {
+pub(crate) fn seconds_since_epoch() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()

@@ -20,12 +20,17 @@ const EITHER_SIDE: By = &[
 #[rustfmt::skip]
 pub const ACCESS: Access = Access(&[
     Row::post("/v1/orders", &[(Commissioner, Relation::Any)]),
+    Row::patch("/v1/orders/{id}/request", ITS_COMMISSIONER),
+    Row::post("/v1/orders/{id}/invitations", ITS_COMMISSIONER),
     Row::post("/v1/orders/{id}/invitations/{workshopId}/decline", NAMED_WORKSHOP),
     Row::put("/v1/orders/{id}/offers/{workshopId}", NAMED_WORKSHOP),
+    Row::post("/v1/orders/{id}/offers/{workshopId}/withdraw", NAMED_WORKSHOP),
     Row::post("/v1/orders/{id}/offers/{workshopId}/confirm", ITS_COMMISSIONER),
     Row::post("/v1/orders/{id}/stages/{number}/complete", CONFIRMED_WORKSHOP),
     Row::post("/v1/orders/{id}/stages/{number}/approve", ITS_COMMISSIONER),
+    Row::post("/v1/orders/{id}/stages/{number}/request-changes", ITS_COMMISSIONER),
     Row::post("/v1/orders/{id}/accept", ITS_COMMISSIONER),
     Row::post("/v1/orders/{id}/cancel", EITHER_SIDE),
+    Row::post("/v1/orders/{id}/dispute/resolve", &[(Operator, Relation::Any)]),
     Row::put("/v1/workshops/{id}", &[(Operator, Relation::Any)]),
 ]);

@@ -32,7 +32,8 @@ pub fn openapi() -> Document {
 
 /// A body that may be left out is described as one that may be `null`, which is refused.
 fn refuse_null_bodies(item: &mut PathItem) {
-    for operation in [&mut item.post, &mut item.put].into_iter().flatten() {
+    let operations = [&mut item.post, &mut item.put, &mut item.patch];
+    for operation in operations.into_iter().flatten() {
         let Some(RefOr::T(body)) = &mut operation.request_body else {
             continue;
         };

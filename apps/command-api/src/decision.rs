@@ -9,7 +9,7 @@ use event_store::{
 };
 use http_edge::{Limited, PlacingBudget};
 use kernel::{Actor, Clock, EventId, IdSource, Metadata, OrderId};
-use order_domain::order::{self, ConfirmOffer, Context, Invitation, Order, OrderCommand};
+use order_domain::order::{self, ConfirmOffer, Context, Order, OrderCommand};
 use order_domain::value::OfferTerms;
 use order_domain::workshop::{self, Directory, PutWorkshop, Workshop};
 use order_domain::{Encoded, Undecodable};
@@ -66,8 +66,15 @@ pub(crate) struct OrderDecision {
     command: OrderCommand,
     circumstances: Circumstances,
     budget: Option<PlacingBudget>,
-    round: Option<(Order, Context)>,
+    round: Option<Round>,
     terms_to_confirm: Option<OfferTerms>,
+}
+
+/// One look at the order: as it was loaded, what the command means there, and the circumstances.
+struct Round {
+    order: Order,
+    command: OrderCommand,
+    context: Context,
 }
 
 impl OrderDecision {
@@ -92,14 +99,17 @@ impl OrderDecision {
         self
     }
 
-    /// The order as it was loaded, and the circumstances of this round.
-    fn look(&self, loaded: &Loaded) -> Result<(Order, Context), Failed> {
+    /// What this round decides on.
+    fn look(&self, loaded: &Loaded) -> Result<Round, Failed> {
         let order = order_of(&loaded.target)?;
         let workshops = loaded.beside.iter().map(workshop_of);
         let directory = workshops.collect::<Result<Directory, Failed>>()?;
         let now = self.circumstances.clock.now();
-        let context = Context::new(self.circumstances.actor, now).with_directory(directory);
-        Ok((order, context))
+        Ok(Round {
+            command: self.command.clone().revising_what_stands(&order),
+            order,
+            context: Context::new(self.circumstances.actor, now).with_directory(directory),
+        })
     }
 
     /// Who confirms an offer without naming its revision means the terms that stood when the
@@ -112,8 +122,7 @@ impl OrderDecision {
         else {
             return Ok(());
         };
-        let seat = order.invitation(*workshop_id);
-        let Some(standing) = seat.and_then(Invitation::standing_offer) else {
+        let Some(standing) = order.standing_offer(*workshop_id) else {
             return Ok(());
         };
         let meant = self
@@ -136,17 +145,14 @@ impl Decision for OrderDecision {
     }
 
     fn beside(&self) -> Vec<StreamId> {
-        if let OrderCommand::PlaceOrder(command) = &self.command {
-            let workshops = command.workshops.as_slice();
-            workshops.iter().copied().map(StreamId::workshop).collect()
-        } else {
-            Vec::new()
-        }
+        let invited = self.command.invites().iter();
+        invited.copied().map(StreamId::workshop).collect()
     }
 
     fn admit(&mut self, loaded: &Loaded) -> Result<(), Failed> {
-        let (order, context) = self.round.insert(self.look(loaded)?);
-        order::admit(order, &self.command, context).map_err(refused)
+        let round = self.round.insert(self.look(loaded)?);
+        // As it was sent: a refusal must not tell a rival whether an offer stands.
+        order::admit(&round.order, &self.command, &round.context).map_err(refused)
     }
 
     async fn charge(&mut self) -> Result<(), Failed> {
@@ -161,13 +167,17 @@ impl Decision for OrderDecision {
     }
 
     fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed> {
-        let (mut order, context) = match self.round.take() {
+        let Round {
+            mut order,
+            command,
+            context,
+        } = match self.round.take() {
             Some(round) => round,
             None => self.look(loaded)?,
         };
         self.hold_to_terms(&order)?;
-        let facts = order::decide(&order, self.command.clone(), &context).map_err(refused)?;
-        let on_behalf_of = order::on_behalf_of(&order, &self.command, context.actor);
+        let on_behalf_of = order::on_behalf_of(&order, &command, context.actor);
+        let facts = order::decide(&order, command, &context).map_err(refused)?;
         let mut events = Vec::with_capacity(facts.len());
         for fact in &facts {
             order = order::evolve(order, fact).map_err(unreadable)?;
@@ -394,8 +404,10 @@ mod tests {
         assert!(
             matches!(
                 again,
-                Err(Refused::Order(order::Rejection::OfferChanged { current, .. }))
-                    if current.get() == 2
+                Err(Refused::Order(order::Rejection {
+                    why: order::Refusal::OfferChanged { current, .. },
+                    ..
+                })) if current.get() == 2
             ),
             "{again:?}"
         );

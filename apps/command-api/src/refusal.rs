@@ -3,7 +3,7 @@
 
 use event_store::{ExecuteError, Outcome};
 use http_edge::{Code, FieldError, Problem};
-use order_domain::order::{self, Missing};
+use order_domain::order::{Missing, OrderState, Refusal, Rejection};
 use order_domain::value::{Fault, Outdated};
 use order_domain::workshop;
 
@@ -60,30 +60,48 @@ pub(crate) fn problem(error: ExecuteError<Refused>) -> Problem {
     }
 }
 
-fn by_order(rejection: order::Rejection) -> Problem {
-    match rejection {
-        order::Rejection::NotFound(missing) => Problem::not_found(match missing {
+fn by_order(rejection: Rejection) -> Problem {
+    let Rejection {
+        command,
+        state,
+        why,
+    } = rejection;
+    match why {
+        Refusal::NotFound(missing) => Problem::not_found(match missing {
             Missing::Order => "there is no such order, or you are no party to it".to_owned(),
             Missing::Invitation(workshop_id) => {
                 format!("workshop {workshop_id} was never invited to this order")
             }
             Missing::Stage(stage) => format!("this order has no stage {stage}"),
         }),
-        order::Rejection::Forbidden { command, role } => Problem::forbidden(format!(
+        Refusal::Forbidden { role } => Problem::forbidden(format!(
             "{command} is for another party of this order to give, not for this {role}"
         )),
-        order::Rejection::Invalid { faults, .. } => invalid(faults),
-        order::Rejection::IllegalTransition { state, command } => Problem::new(
-            Code::IllegalTransition,
-            format!("{command} is not allowed while the order is {state}"),
-        )
-        .with_transition(state.as_str(), command.as_str()),
-        order::Rejection::UnknownWorkshop { faults } => Problem::new(
+        Refusal::Invalid { faults } => invalid(faults),
+        Refusal::IllegalTransition => {
+            let state = state.map_or("notPlaced", OrderState::as_str);
+            Problem::new(
+                Code::IllegalTransition,
+                format!("{command} is not allowed while the order is {state}"),
+            )
+            .with_transition(state, command.as_str())
+        }
+        Refusal::UnknownWorkshop { faults } => Problem::new(
             Code::UnknownWorkshop,
             "some of the workshops cannot be invited, so none was; errors lists each of them",
         )
         .with_errors(field_errors(faults)),
-        order::Rejection::InvitationNotOpen {
+        Refusal::AlreadyInvited { faults } => Problem::new(
+            Code::AlreadyInvited,
+            "some of the workshops are invited already, so none was invited; errors lists each of \
+             them",
+        )
+        .with_errors(field_errors(faults)),
+        Refusal::NothingToChange => Problem::new(
+            Code::NothingToChange,
+            format!("{command} would leave everything as it is: what was sent stands already"),
+        ),
+        Refusal::InvitationNotOpen {
             workshop_id,
             status,
         } => Problem::new(
@@ -93,17 +111,17 @@ fn by_order(rejection: order::Rejection) -> Problem {
                  answered"
             ),
         ),
-        order::Rejection::OfferNotStanding {
+        Refusal::OfferNotStanding {
             workshop_id,
             status,
         } => Problem::new(
             Code::OfferNotStanding,
-            format!("workshop {workshop_id} has no offer to confirm: its invitation is {status}"),
+            format!("workshop {workshop_id} has no offer that stands: its invitation is {status}"),
         ),
-        order::Rejection::OfferOutdated { reason, .. } => {
+        Refusal::OfferOutdated { reason, .. } => {
             Problem::new(Code::OfferOutdated, outdated(reason)).with_reason(reason.as_str())
         }
-        order::Rejection::OfferChanged {
+        Refusal::OfferChanged {
             workshop_id,
             current,
         } => Problem::new(
@@ -114,17 +132,17 @@ fn by_order(rejection: order::Rejection) -> Problem {
             ),
         )
         .with_current_offer_revision(current.get()),
-        order::Rejection::NotCurrentStage { stage, current } => Problem::new(
+        Refusal::NotCurrentStage { stage, current } => Problem::new(
             Code::NotCurrentStage,
             format!("stages run in order: stage {current} is the current one, not stage {stage}"),
         )
         .with_current_stage(current.get()),
-        order::Rejection::StageAwaitingApproval { current } => Problem::new(
+        Refusal::StageAwaitingApproval { current } => Problem::new(
             Code::StageAwaitingApproval,
             format!("stage {current} is marked complete already; its commissioner has to approve"),
         )
         .with_current_stage(current.get()),
-        order::Rejection::StageNotAwaitingApproval { current } => Problem::new(
+        Refusal::StageNotAwaitingApproval { current } => Problem::new(
             Code::StageNotAwaitingApproval,
             format!("stage {current} is not marked complete yet; its workshop has to do that"),
         )

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bonus_domain::{Beneficiary, Fact, Policies, SourceType};
 use bonus_store::{Delivery, Ingest, IngestError, check_policies};
-use contracts::{Fault, topics};
+use contracts::{DeadLetterCode, Fault, topics};
 use kernel::{Clock, OrderId};
 use messaging::{Consumer, ConsumerOptions, HandleError, Handler, Kafka, Received};
 use sqlx::PgPool;
@@ -142,7 +142,7 @@ fn unhandled(error: IngestError, places: &[usize], deliveries: &[Delivery]) -> H
     match index {
         Some(index) => HandleError::Unhandled {
             index: *index,
-            code: "ACCOUNT_REJECTED".to_owned(),
+            code: DeadLetterCode::AccountRejected.as_str().to_owned(),
             detail: service_runtime::chain(&error),
         },
         None => HandleError::Retry(Box::new(error)),

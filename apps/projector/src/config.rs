@@ -39,7 +39,7 @@ impl Section for ProjectorConfig {
         let database = DatabaseConfig::read(reader);
         let brokers = reader.required(&Self::BROKERS, text);
         let address = listen_address(reader, &Self::ADDRESS);
-        let lease = reader.required(&Self::LEASE, millis(500..=600_000));
+        let lease = reader.required(&Self::LEASE, millis(500..=300_000));
         Ok(Self {
             database: database?,
             brokers: brokers?,

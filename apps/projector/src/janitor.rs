@@ -17,7 +17,7 @@ const PAGE: i64 = 1000;
 pub(crate) async fn run(pool: PgPool, finish: CancellationToken) -> Result<(), Infallible> {
     let mut ticks = tokio::time::interval(INTERVAL);
     while finish.run_until_cancelled(ticks.tick()).await.is_some() {
-        match clean(&pool).await {
+        match clean(&pool, &finish).await {
             Ok(0) => {}
             Ok(deleted) => info!(deleted, "janitor.keys_deleted"),
             Err(error) => {
@@ -28,13 +28,13 @@ pub(crate) async fn run(pool: PgPool, finish: CancellationToken) -> Result<(), I
     Ok(())
 }
 
-async fn clean(pool: &PgPool) -> Result<u64, sqlx::Error> {
+async fn clean(pool: &PgPool, finish: &CancellationToken) -> Result<u64, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let mut deleted = 0;
     loop {
         let page = idempotency::delete_expired(&mut connection, PAGE).await?;
         deleted += page;
-        if page == 0 {
+        if page < PAGE.unsigned_abs() || finish.is_cancelled() {
             return Ok(deleted);
         }
     }

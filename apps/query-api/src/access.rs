@@ -32,6 +32,8 @@ pub const ACCESS: Access = Access(&[
     Row::get("/v1/orders", EVERYBODY),
     Row::get("/v1/orders/{id}", PARTIES_OF_THE_ORDER),
     Row::get("/v1/orders/{id}/timeline", PARTIES_OF_THE_ORDER),
+    Row::get("/v1/orders/{id}/as-of", PARTIES_OF_THE_ORDER),
+    Row::get("/v1/invitations", &[(Workshop, Relation::Any)]),
     Row::get("/v1/workshops", EVERYBODY),
     Row::get("/v1/bonus/accounts/{id}", OWNER_OF_THE_ACCOUNT),
     Row::get("/v1/bonus/accounts/{id}/ledger", OWNER_OF_THE_ACCOUNT),

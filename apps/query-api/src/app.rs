@@ -4,7 +4,7 @@ use axum::Router;
 use bonus_store::LedgerItem;
 use http_edge::{Edge, List, Problem};
 use projections::bonus::AccountView;
-use projections::orders::{OrderDetail, OrderItem, TimelineEntry};
+use projections::orders::{InvitationItem, OrderAsOf, OrderDetail, OrderItem, TimelineEntry};
 use projections::workshops::WorkshopItem;
 use service_runtime::HealthApi;
 use utoipa::openapi::OpenApi as Document;
@@ -42,10 +42,12 @@ pub fn openapi() -> Document {
     ),
     components(schemas(
         AccountView,
+        List<InvitationItem>,
         List<LedgerItem>,
         List<OrderItem>,
         List<TimelineEntry>,
         List<WorkshopItem>,
+        OrderAsOf,
         OrderDetail,
         Problem,
     )),

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use http_edge::{Code, Problem};
 use projections::bonus::UnknownPolicy;
-use projections::orders::TimelineError;
+use projections::orders::OrderError;
 
 /// Why a read failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +20,11 @@ pub(crate) enum ReadError {
     UnknownPolicy(#[from] UnknownPolicy),
 }
 
-impl From<TimelineError> for ReadError {
-    fn from(error: TimelineError) -> Self {
+impl From<OrderError> for ReadError {
+    fn from(error: OrderError) -> Self {
         match error {
-            TimelineError::Database(error) => Self::Database(error),
-            unreadable @ TimelineError::Unreadable { .. } => Self::Unreadable(unreadable.into()),
+            OrderError::Database(error) => Self::Database(error),
+            unreadable @ OrderError::Unreadable { .. } => Self::Unreadable(unreadable.into()),
         }
     }
 }

@@ -2,26 +2,6 @@
 
 use std::fmt;
 
-/// The sort of a [`DeadLetterCode`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeadLetterKind {
-    /// The value cannot be read at all.
-    Malformed,
-    /// The message lacks, or contradicts, what the contract asks for.
-    Contract,
-}
-
-impl DeadLetterKind {
-    /// The kind's name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Contract => "contract",
-        }
-    }
-}
-
 /// What is wrong with a message that cannot be handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeadLetterCode {
@@ -43,6 +23,8 @@ pub enum DeadLetterCode {
     TimeInvalid,
     /// The payload follows another major version of its schema.
     UnsupportedMajorVersion,
+    /// The message can be read, and the account's rules refuse it.
+    AccountRejected,
 }
 
 impl DeadLetterCode {
@@ -59,22 +41,7 @@ impl DeadLetterCode {
             Self::BeneficiaryInvalid => "BENEFICIARY_INVALID",
             Self::TimeInvalid => "TIME_INVALID",
             Self::UnsupportedMajorVersion => "UNSUPPORTED_MAJOR_VERSION",
-        }
-    }
-
-    /// The code's sort.
-    #[must_use]
-    pub const fn kind(self) -> DeadLetterKind {
-        match self {
-            Self::InvalidJson | Self::ValueMissing | Self::ValueTooLarge => {
-                DeadLetterKind::Malformed
-            }
-            Self::CeIdMissing
-            | Self::CeTypeMissing
-            | Self::BeneficiaryMissing
-            | Self::BeneficiaryInvalid
-            | Self::TimeInvalid
-            | Self::UnsupportedMajorVersion => DeadLetterKind::Contract,
+            Self::AccountRejected => "ACCOUNT_REJECTED",
         }
     }
 }

@@ -18,12 +18,13 @@ pub mod topics;
 mod traceparent;
 
 pub use account::{AccountFact, AccountPayload, GradeChanged, PointsAwarded};
-pub use dead_letters::{DeadLetterCode, DeadLetterKind};
+pub use dead_letters::DeadLetterCode;
 pub use envelope::{CloudEvent, Domain, Outbound, header};
 pub use order::{
-    AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, InvitationDeclined,
-    OfferConfirmed, OfferSubmitted, OrderCancelled, OrderCompleted, OrderFact, OrderFinished,
-    OrderPayload, OrderPlaced, StageApproved, StageMarkedComplete,
+    AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, DisputeResolved,
+    InvitationDeclined, OfferConfirmed, OfferRevised, OfferSubmitted, OfferWithdrawn,
+    OrderCancelled, OrderCompleted, OrderFact, OrderFinished, OrderPayload, OrderPlaced,
+    RequestEdited, StageApproved, StageChangesRequested, StageMarkedComplete, WorkshopsInvited,
 };
 pub use reading::{Fact, Fault, Incoming};
 pub use terms::{Money, Offer, Request, Stage};

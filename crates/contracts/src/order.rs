@@ -27,8 +27,16 @@ pub struct OrderPayload {
 pub enum OrderFact {
     /// See [`OrderPlaced`].
     OrderPlaced(OrderPlaced),
+    /// See [`RequestEdited`].
+    RequestEdited(RequestEdited),
+    /// See [`WorkshopsInvited`].
+    WorkshopsInvited(WorkshopsInvited),
     /// See [`OfferSubmitted`].
     OfferSubmitted(OfferSubmitted),
+    /// See [`OfferRevised`].
+    OfferRevised(OfferRevised),
+    /// See [`OfferWithdrawn`].
+    OfferWithdrawn(OfferWithdrawn),
     /// See [`InvitationDeclined`].
     InvitationDeclined(InvitationDeclined),
     /// See [`AllResponsesReceived`].
@@ -41,6 +49,8 @@ pub enum OrderFact {
     StageMarkedComplete(StageMarkedComplete),
     /// See [`StageApproved`].
     StageApproved(StageApproved),
+    /// See [`StageChangesRequested`].
+    StageChangesRequested(StageChangesRequested),
     /// See [`OrderFinished`].
     OrderFinished(OrderFinished),
     /// See [`OrderCompleted`].
@@ -49,6 +59,8 @@ pub enum OrderFact {
     OrderCancelled(OrderCancelled),
     /// See [`CancellationDisputed`].
     CancellationDisputed(CancellationDisputed),
+    /// See [`DisputeResolved`].
+    DisputeResolved(DisputeResolved),
 }
 
 impl OrderFact {
@@ -57,17 +69,23 @@ impl OrderFact {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::OrderPlaced(_) => "OrderPlaced",
+            Self::RequestEdited(_) => "RequestEdited",
+            Self::WorkshopsInvited(_) => "WorkshopsInvited",
             Self::OfferSubmitted(_) => "OfferSubmitted",
+            Self::OfferRevised(_) => "OfferRevised",
+            Self::OfferWithdrawn(_) => "OfferWithdrawn",
             Self::InvitationDeclined(_) => "InvitationDeclined",
             Self::AllResponsesReceived(_) => "AllResponsesReceived",
             Self::AllInvitationsClosed(_) => "AllInvitationsClosed",
             Self::OfferConfirmed(_) => "OfferConfirmed",
             Self::StageMarkedComplete(_) => "StageMarkedComplete",
             Self::StageApproved(_) => "StageApproved",
+            Self::StageChangesRequested(_) => "StageChangesRequested",
             Self::OrderFinished(_) => "OrderFinished",
             Self::OrderCompleted(_) => "OrderCompleted",
             Self::OrderCancelled(_) => "OrderCancelled",
             Self::CancellationDisputed(_) => "CancellationDisputed",
+            Self::DisputeResolved(_) => "DisputeResolved",
         }
     }
 
@@ -76,17 +94,23 @@ impl OrderFact {
     pub const fn schema_version(&self) -> &'static str {
         match self {
             Self::OrderPlaced(_)
+            | Self::RequestEdited(_)
+            | Self::WorkshopsInvited(_)
             | Self::OfferSubmitted(_)
+            | Self::OfferRevised(_)
+            | Self::OfferWithdrawn(_)
             | Self::InvitationDeclined(_)
             | Self::AllResponsesReceived(_)
             | Self::AllInvitationsClosed(_)
             | Self::OfferConfirmed(_)
             | Self::StageMarkedComplete(_)
             | Self::StageApproved(_)
+            | Self::StageChangesRequested(_)
             | Self::OrderFinished(_)
             | Self::OrderCompleted(_)
             | Self::OrderCancelled(_)
-            | Self::CancellationDisputed(_) => "1.0",
+            | Self::CancellationDisputed(_)
+            | Self::DisputeResolved(_) => "1.0",
         }
     }
 }
@@ -101,6 +125,24 @@ pub struct OrderPlaced {
     pub workshops: Vec<Uuid>,
 }
 
+/// The commissioner changed what is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestEdited {
+    /// What is asked for from here on.
+    pub request: Request,
+    /// What has changed of it: `title`, `brief`, `budget`, `deadline`.
+    pub changed: Vec<String>,
+}
+
+/// The commissioner invited more workshops, or some again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkshopsInvited {
+    /// The invited workshops.
+    pub workshops: Vec<Uuid>,
+}
+
 /// An invited workshop answered with terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -109,6 +151,26 @@ pub struct OfferSubmitted {
     pub workshop_id: Uuid,
     /// Its terms.
     pub offer: Offer,
+}
+
+/// A workshop put other terms in the place of those that stood, or affirmed them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferRevised {
+    /// The workshop.
+    pub workshop_id: Uuid,
+    /// Its terms from here on.
+    pub offer: Offer,
+}
+
+/// A workshop took its offer back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferWithdrawn {
+    /// The workshop.
+    pub workshop_id: Uuid,
+    /// Why, if it said so.
+    pub reason: Option<String>,
 }
 
 /// An invited workshop will not answer with terms.
@@ -172,6 +234,20 @@ pub struct StageApproved {
     pub name: String,
 }
 
+/// The commissioner asked for changes to a marked stage, which is pending again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageChangesRequested {
+    /// The confirmed workshop.
+    pub workshop_id: Uuid,
+    /// The stage's number, from 1.
+    pub stage: u32,
+    /// The stage's name.
+    pub name: String,
+    /// What is to be changed.
+    pub note: String,
+}
+
 /// The last stage is completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -212,4 +288,18 @@ pub struct CancellationDisputed {
     pub reason: String,
     /// The state that the order came from: `inProgress` or `finished`.
     pub from: String,
+}
+
+/// An operator decided a dispute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DisputeResolved {
+    /// The confirmed workshop.
+    pub workshop_id: Uuid,
+    /// `resume`, `cancel` or `complete`.
+    pub resolution: String,
+    /// Why so.
+    pub note: String,
+    /// The state that the order comes to by it: `inProgress`, `finished`, `cancelled` or `completed`.
+    pub state: String,
 }

@@ -7,7 +7,7 @@ use rdkafka::bindings;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
-use rustix::process::getppid;
+use rustix::process::{Pid, getppid};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The topics that the projector would otherwise make; the mock does not answer its request.
@@ -37,6 +37,8 @@ pub(crate) enum ServeError {
 
 /// Runs the broker until it is told to stop.
 pub(crate) fn serve() -> Result<(), ServeError> {
+    // Before anything else: a parent that ends meanwhile is another one afterwards.
+    let parent = getppid();
     // The cluster lives inside this client, which needs somebody to poll it.
     let client: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("test.mock.num.brokers", "1")
@@ -63,7 +65,7 @@ pub(crate) fn serve() -> Result<(), ServeError> {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            () = parent_ended() => {}
+            () = ended(parent) => {}
         }
         Ok(())
     })
@@ -87,8 +89,7 @@ fn join_groups_at_once(client: &ThreadedProducer<DefaultProducerContext>) {
 
 /// Waits for the end of the process that started this one. A death signal would come from the end
 /// of the *thread* that did, which may be a passing one.
-async fn parent_ended() {
-    let parent = getppid();
+async fn ended(parent: Option<Pid>) {
     let mut look = tokio::time::interval(LOOK_FOR_PARENT);
     while getppid() == parent {
         look.tick().await;

@@ -4,6 +4,11 @@
 //! Run by `cargo xtask bench`, in release, on a private Postgres with fsync on. The three take
 //! turns, so that what else the machine does falls on all of them.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement that fails has nothing to say"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -196,7 +201,16 @@ async fn workers(database: &TestDatabase) -> Vec<Arc<Worker>> {
     let limit = u32::try_from(CONNECTIONS).unwrap();
     let options = PgPoolOptions::new()
         .max_connections(limit)
-        .test_before_acquire(false);
+        .test_before_acquire(false)
+        // As the command API connects.
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::query("SET plan_cache_mode = force_generic_plan")
+                    .execute(connection)
+                    .await
+                    .map(drop)
+            })
+        });
     let pool = database.pool_app_with(options).await;
     let executor = Executor::new(pool, TaskTracker::new());
     let mut workers = Vec::new();

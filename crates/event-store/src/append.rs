@@ -138,6 +138,7 @@ pub async fn append(
         SqlFailure::Retryable
         | SqlFailure::StalePlan
         | SqlFailure::Unreachable
+        | SqlFailure::GaveUp
         | SqlFailure::Other => AppendError::Database(error),
     })?;
 

@@ -47,35 +47,45 @@ pub async fn recompute(
     position: Position,
 ) -> Result<Checkpoint, sqlx::Error> {
     let mut checkpoint = Checkpoint::default();
-    // In pages, by the primary key: the table may be large, and statements have a time limit.
-    loop {
-        let page = sqlx::query!(
-            r#"
-            SELECT max(page.position) AS last, count(*) AS "delivered!",
-                   coalesce(sum(('x' || encode(substr(sha256(uuid_send(page.event_id)), 1, 8),
-                                               'hex'))::bit(64)::bigint::numeric)
-                            % 18446744073709551616, 0)::text AS "digest!"
-            FROM (
-                SELECT e.position, e.event_id FROM store.events e
-                WHERE e.position > $1 AND e.position <= $2
-                ORDER BY e.position
-                LIMIT 50000
-            ) page
-            "#,
-            checkpoint.position.get(),
-            position.get(),
-        )
-        .fetch_one(&mut *connection)
-        .await?;
-        let Some(last) = page.last else {
-            return Ok(checkpoint);
-        };
-        checkpoint = Checkpoint {
-            position: Position::new(last),
-            delivered: checkpoint.delivered + page.delivered,
-            digest: checkpoint.digest.wrapping_add(modulo_2_64(&page.digest)?),
-        };
+    while let Some(next) = recompute_page(connection, checkpoint, position).await? {
+        checkpoint = next;
     }
+    Ok(checkpoint)
+}
+
+/// The checkpoint one page after `from`, by the primary key, as far as `position`; none at its
+/// end. The table may be large, and statements have a time limit.
+pub(crate) async fn recompute_page(
+    connection: &mut PgConnection,
+    from: Checkpoint,
+    position: Position,
+) -> Result<Option<Checkpoint>, sqlx::Error> {
+    let page = sqlx::query!(
+        r#"
+        SELECT max(page.position) AS last, count(*) AS "delivered!",
+               coalesce(sum(('x' || encode(substr(sha256(uuid_send(page.event_id)), 1, 8),
+                                           'hex'))::bit(64)::bigint::numeric)
+                        % 18446744073709551616, 0)::text AS "digest!"
+        FROM (
+            SELECT e.position, e.event_id FROM store.events e
+            WHERE e.position > $1 AND e.position <= $2
+            ORDER BY e.position
+            LIMIT 50000
+        ) page
+        "#,
+        from.position.get(),
+        position.get(),
+    )
+    .fetch_one(connection)
+    .await?;
+    let Some(last) = page.last else {
+        return Ok(None);
+    };
+    Ok(Some(Checkpoint {
+        position: Position::new(last),
+        delivered: from.delivered + page.delivered,
+        digest: from.digest.wrapping_add(modulo_2_64(&page.digest)?),
+    }))
 }
 
 /// A sum that the database has reduced modulo 2^64, sign kept, as the wrapped 64-bit number.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -21,7 +21,12 @@ use crate::{Accepted, Decision, DecisionError, Loaded, PositionToken, StreamAppe
 
 /// How often a command that lost a race is decided again.
 const FRESH_DECISIONS: u32 = 5;
-/// The longest pause before a fresh decision; the pause is drawn below it.
+/// How long one load and append may take: a little more than the server lets a statement run. Only
+/// a server that is cut off takes longer.
+const ROUND_BOUND: Duration = Duration::from_secs(10);
+/// The longest pause before the first fresh decision, and twice as long before each further one:
+/// who loses to another process's queue again and again lets it run dry. The pause is drawn below
+/// it, and above half of it.
 const JITTER: Duration = Duration::from_millis(20);
 
 /// The claim of an `Idempotency-Key`.
@@ -204,9 +209,14 @@ impl Progress {
             .is_ok()
     }
 
-    /// Nobody waits any more.
+    /// Whether nobody waits any more.
     fn is_abandoned(&self) -> bool {
         self.0.load(Ordering::Acquire) & ABANDONED != 0
+    }
+
+    /// Whether what was done so far may have left a trace.
+    fn outcome(&self) -> Outcome {
+        outcome_of(self.0.load(Ordering::Acquire))
     }
 
     /// The append was answered and did nothing.
@@ -216,11 +226,15 @@ impl Progress {
 
     /// The waiting ends; from here on nothing more is sent.
     fn abandon(&self) -> Outcome {
-        if self.0.fetch_or(ABANDONED, Ordering::AcqRel) & SENT == 0 {
-            Outcome::None
-        } else {
-            Outcome::Unknown
-        }
+        outcome_of(self.0.fetch_or(ABANDONED, Ordering::AcqRel))
+    }
+}
+
+const fn outcome_of(progress: u8) -> Outcome {
+    if progress & SENT == 0 {
+        Outcome::None
+    } else {
+        Outcome::Unknown
     }
 }
 
@@ -273,15 +287,15 @@ impl<D: Decision> Run<D> {
                 Err(error) => again.after(error)?,
             }
             metrics::counter!("atlas_command_retries_total").increment(1);
-            let pause = rand::rng().random_range(Duration::ZERO..JITTER);
+            let longest = again.longest_pause();
+            let pause = rand::rng().random_range(longest / 2..longest);
             tokio::time::sleep(pause).await;
         }
     }
 
+    /// One round on one connection: a pool pings each that comes back. What the server does not
+    /// answer within the bound is cut off, so that the line behind it goes on.
     async fn round(&mut self) -> Result<Round, Failed<D>> {
-        let mut streams = vec![self.decision.target()];
-        streams.extend(self.decision.beside());
-        // One connection for the whole round: a pool pings each one that comes back.
         let mut connection = self.pool.acquire().await.map_err(before_append)?;
         if self.progress.is_abandoned() {
             // Those who still wait for an answer come first.
@@ -289,8 +303,32 @@ impl<D: Decision> Run<D> {
                 outcome: Outcome::None,
             });
         }
+        match tokio::time::timeout(ROUND_BOUND, self.round_on(&mut connection)).await {
+            Ok(Err(failure)) => {
+                if is_stale_plan(&failure) {
+                    connection
+                        .clear_cached_statements()
+                        .await
+                        .map_err(before_append)?;
+                }
+                Err(failure)
+            }
+            Ok(round) => round,
+            Err(_) => {
+                drop(connection.detach());
+                Err(ExecuteError::Unavailable {
+                    outcome: self.progress.outcome(),
+                    source: sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+                })
+            }
+        }
+    }
+
+    async fn round_on(&mut self, connection: &mut PgConnection) -> Result<Round, Failed<D>> {
+        let mut streams = vec![self.decision.target()];
+        streams.extend(self.decision.beside());
         let claim = self.conditions.claim.as_ref();
-        let loaded = load_with_key(&mut connection, &streams, claim)
+        let loaded = load_with_key(connection, &streams, claim)
             .await
             .map_err(before_append)?;
         if let Some(stored) = &loaded.stored {
@@ -301,11 +339,8 @@ impl<D: Decision> Run<D> {
             return Err(ExecuteError::Internal(sqlx::Error::RowNotFound));
         };
         match self.decide(&loaded).await {
-            Ok(accepted) => {
-                self.append(&mut connection, &loaded, accepted, generation)
-                    .await
-            }
-            Err(refusal) => self.refuse(&mut connection, refusal).await,
+            Ok(accepted) => self.append(connection, &loaded, accepted, generation).await,
+            Err(refusal) => self.refuse(connection, refusal).await,
         }
     }
 
@@ -419,6 +454,11 @@ struct Again {
 }
 
 impl Again {
+    /// Doubles with each lost race.
+    fn longest_pause(&self) -> Duration {
+        JITTER * (1 << (self.lost_races.clamp(1, FRESH_DECISIONS) - 1))
+    }
+
     fn after_lost_race(&mut self) -> Option<()> {
         self.lost_races += 1;
         (self.lost_races <= FRESH_DECISIONS).then_some(())
@@ -434,9 +474,10 @@ impl Again {
             let count = match classify(source) {
                 SqlFailure::Retryable => &mut self.deadlocks,
                 SqlFailure::StalePlan => &mut self.stale_plans,
-                SqlFailure::VersionConflict | SqlFailure::Unreachable | SqlFailure::Other => {
-                    return Err(error);
-                }
+                SqlFailure::VersionConflict
+                | SqlFailure::Unreachable
+                | SqlFailure::GaveUp
+                | SqlFailure::Other => return Err(error),
             };
             *count += 1;
             if *count == 1 {
@@ -445,6 +486,13 @@ impl Again {
         }
         Err(error)
     }
+}
+
+fn is_stale_plan<R>(failure: &ExecuteError<R>) -> bool {
+    matches!(
+        failure,
+        ExecuteError::Unavailable { source, .. } if classify(source) == SqlFailure::StalePlan
+    )
 }
 
 fn split(loaded: LoadedWithKey) -> Option<Loaded> {
@@ -485,12 +533,13 @@ fn refused<R>(error: DecisionError<R>) -> ExecuteError<R> {
 /// A failure of a statement that has certainly changed nothing.
 fn before_append<R>(source: sqlx::Error) -> ExecuteError<R> {
     match classify(&source) {
-        SqlFailure::Unreachable | SqlFailure::Retryable | SqlFailure::StalePlan => {
-            ExecuteError::Unavailable {
-                outcome: Outcome::None,
-                source,
-            }
-        }
+        SqlFailure::Unreachable
+        | SqlFailure::GaveUp
+        | SqlFailure::Retryable
+        | SqlFailure::StalePlan => ExecuteError::Unavailable {
+            outcome: Outcome::None,
+            source,
+        },
         SqlFailure::VersionConflict | SqlFailure::Other => ExecuteError::Internal(source),
     }
 }

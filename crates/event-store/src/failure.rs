@@ -13,6 +13,9 @@ pub(crate) enum SqlFailure {
     StalePlan,
     /// The server was not reached, or went away: what had been sent may have been done.
     Unreachable,
+    /// The server gave up on the statement, which did nothing: a bound of ours passed, it lacks
+    /// room, or it has just become a standby.
+    GaveUp,
     /// Anything else; the statement was refused and did nothing.
     Other,
 }
@@ -34,9 +37,12 @@ pub(crate) fn classify(error: &Error) -> SqlFailure {
         }
         "40001" | "40P01" => SqlFailure::Retryable,
         "0A000" => SqlFailure::StalePlan,
-        // Shutdowns, and connections that the server refuses or drops.
-        "57P01" | "57P02" | "57P03" | "53300" => SqlFailure::Unreachable,
+        // Shutdowns, and connections that the server refuses or ends.
+        "57P01" | "57P02" | "57P03" | "53300" | "25P03" => SqlFailure::Unreachable,
         other if other.starts_with("08") => SqlFailure::Unreachable,
+        // Statement and lock timeouts, read-only servers, memory and disks that are full.
+        "57014" | "55P03" | "25006" => SqlFailure::GaveUp,
+        other if other.starts_with("53") => SqlFailure::GaveUp,
         _ => SqlFailure::Other,
     }
 }

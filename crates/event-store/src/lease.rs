@@ -52,7 +52,8 @@ pub(crate) enum LeaseError {
 }
 
 impl Lease {
-    /// Asks for the lease on checkpoint `name`, making the checkpoint if there is none.
+    /// Asks for the lease on checkpoint `name`, making the checkpoint if there is none. An owner
+    /// that lost its connection is given its own lease again at once.
     ///
     /// # Errors
     /// What the database said.
@@ -77,7 +78,8 @@ impl Lease {
             UPDATE store.checkpoints
             SET owner = $2, epoch = epoch + 1,
                 expires_at = clock_timestamp() + make_interval(secs => $3)
-            WHERE name = $1 AND (owner IS NULL OR expires_at <= clock_timestamp())
+            WHERE name = $1
+              AND (owner IS NULL OR owner = $2 OR expires_at <= clock_timestamp())
             RETURNING epoch, generation, position, delivered, digest
             "#,
             name,

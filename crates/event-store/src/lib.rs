@@ -4,6 +4,7 @@
 //! - [`append()`] is the one way in; [`load()`] reads whole streams.
 //! - [`Feed`] delivers every event once committed, in order, without a gap; [`FeedReader`] adds a
 //!   lease and a checkpoint, and [`Follower`] commits a [`ReadModel`]'s rows with that checkpoint.
+//!   What this release cannot read holds back its own stream and nothing else: [`HeldBack`].
 //! - [`generation`] and [`checkpoint`] say what a position is worth after a restore.
 //!
 //! Deliberately absent: what any event means. Start at `executor.rs` for writing, at `feed.rs`
@@ -18,6 +19,7 @@ mod failure;
 mod feed;
 mod follower;
 pub mod generation;
+mod held_back;
 pub mod idempotency;
 mod lease;
 mod load;
@@ -35,6 +37,7 @@ pub use event::{NewEvent, Position, StoredEvent, StreamId, Version};
 pub use executor::{Answer, Claim, Conditions, ExecuteError, Executor, Outcome};
 pub use feed::{Batch, Feed};
 pub use follower::{FollowError, Follower};
+pub use held_back::{HeldBack, held_back};
 pub use load::{LONGEST_STREAM, load};
 pub use read_model::{ApplyError, ReadModel};
 pub use reader::{FeedReader, Opened, ReaderError, ReaderOptions};

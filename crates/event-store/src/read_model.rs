@@ -17,7 +17,9 @@ pub trait ReadModel: Send + Sync {
     /// passes over what it does not use; a batch may repeat after a crash, never with a hole.
     ///
     /// # Errors
-    /// Nothing of the batch is kept then, and it is delivered again.
+    /// Nothing of the batch is kept then. It is delivered again; after
+    /// [`ApplyError::Unreadable`] without what follows in the stream of that event, which is held
+    /// back until a release that can read it.
     async fn apply(
         &self,
         transaction: &mut PgConnection,

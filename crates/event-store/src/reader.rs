@@ -55,6 +55,9 @@ pub enum ReaderError {
         /// The generation that the server is in.
         to: i64,
     },
+    /// The database did not answer for as long as a lease lasts.
+    #[error("the database does not answer")]
+    Silent,
     /// The database failed.
     #[error("the feed could not be read")]
     Database(#[from] sqlx::Error),
@@ -87,35 +90,31 @@ impl FeedReader {
         connect: &PgConnectOptions,
         options: &ReaderOptions,
     ) -> Result<Opened, ReaderError> {
-        let mut feed = Feed::connect(connect).await?;
+        let length = options.lease;
+        let mut feed = within(length, Feed::connect(connect)).await?;
         let generation = feed.generation();
-        let renewed_at = Instant::now();
-        let asked = Lease::ask(
-            feed.connection(),
-            &options.name,
-            &options.owner,
-            options.lease,
-        )
-        .await?;
+        let mut renewed_at = Instant::now();
+        let ask = Lease::ask(feed.connection(), &options.name, &options.owner, length);
+        let asked = within(length, ask).await?;
         let (lease, leased) = match asked {
             Asked::Granted(lease, leased) => (lease, leased),
             Asked::Held { owner, remaining } => {
-                feed.close().await?;
+                within(length, feed.close()).await?;
                 return Ok(Opened::Held { owner, remaining });
             }
         };
         if leased.generation != generation {
-            let found =
-                checkpoint::recompute(feed.connection(), leased.checkpoint.position).await?;
+            let found = recompute(&mut feed, &lease, leased.checkpoint.position).await?;
             if found != leased.checkpoint {
-                lease.release(feed.connection()).await?;
+                within(length, lease.release(feed.connection())).await?;
                 return Err(ReaderError::ForeignCheckpoint {
                     name: options.name.clone(),
                     from: leased.generation,
                     to: generation,
                 });
             }
-            lease.enter(feed.connection(), generation).await?;
+            renewed_at = Instant::now();
+            within(length, lease.enter(feed.connection(), generation)).await?;
         }
         Ok(Opened::Reader(Box::new(Self {
             feed,
@@ -145,10 +144,8 @@ impl FeedReader {
         if self.renewed_at.elapsed() * 2 > self.lease.length() {
             self.renew().await?;
         }
-        Ok(self
-            .feed
-            .next_batch(self.checkpoint.position, limit)
-            .await?)
+        let next = self.feed.next_batch(self.checkpoint.position, limit);
+        within(self.lease.length(), next).await
     }
 
     /// Makes the lease good for its whole length again.
@@ -157,7 +154,8 @@ impl FeedReader {
     /// See [`ReaderError`]; the reader is not to be used again then.
     pub async fn renew(&mut self) -> Result<(), ReaderError> {
         let now = Instant::now();
-        self.lease.renew(self.feed.connection()).await?;
+        let renewal = self.lease.renew(self.feed.connection());
+        within(self.lease.length(), renewal).await?;
         self.renewed_at = now;
         Ok(())
     }
@@ -169,7 +167,8 @@ impl FeedReader {
     pub async fn pass(&mut self, events: &[StoredEvent]) -> Result<(), ReaderError> {
         let to = self.checkpoint.after(events);
         let now = Instant::now();
-        self.lease.advance(self.feed.connection(), to).await?;
+        let move_on = self.lease.advance(self.feed.connection(), to);
+        within(self.lease.length(), move_on).await?;
         self.moved(to, now);
         Ok(())
     }
@@ -191,7 +190,8 @@ impl FeedReader {
     /// See [`ReaderError`]; the reader is not to be used again then.
     pub async fn lag(&mut self) -> Result<checkpoint::Lag, ReaderError> {
         let position: Position = self.checkpoint.position;
-        Ok(checkpoint::lag(self.feed.connection(), position).await?)
+        let count = checkpoint::lag(self.feed.connection(), position);
+        within(self.lease.length(), count).await
     }
 
     /// Gives the place back at once.
@@ -199,7 +199,48 @@ impl FeedReader {
     /// # Errors
     /// What the database said.
     pub async fn close(mut self) -> Result<(), ReaderError> {
-        self.lease.release(self.feed.connection()).await?;
-        Ok(self.feed.close().await?)
+        let length = self.lease.length();
+        within(length, self.lease.release(self.feed.connection())).await?;
+        within(length, self.feed.close()).await
+    }
+}
+
+/// Whatever the lease, the database is given this long to answer.
+const SHORTEST_BOUND: Duration = Duration::from_secs(1);
+
+/// How long a call to the database may take: what takes longer than a lease has lost it anyway.
+pub(crate) fn bound(lease: Duration) -> Duration {
+    lease.max(SHORTEST_BOUND)
+}
+
+/// Bounds a call to the database.
+async fn within<T, E>(
+    lease: Duration,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, ReaderError>
+where
+    ReaderError: From<E>,
+{
+    match tokio::time::timeout(bound(lease), call).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(ReaderError::Silent),
+    }
+}
+
+/// What the events say of a checkpoint, page by page; the lease is kept meanwhile.
+async fn recompute(
+    feed: &mut Feed,
+    lease: &Lease,
+    position: Position,
+) -> Result<Checkpoint, ReaderError> {
+    let length = lease.length();
+    let mut found = Checkpoint::default();
+    loop {
+        let page = checkpoint::recompute_page(feed.connection(), found, position);
+        match within(length, page).await? {
+            Some(next) => found = next,
+            None => return Ok(found),
+        }
+        within(length, lease.renew(feed.connection())).await?;
     }
 }

@@ -108,6 +108,10 @@ impl Listing {
     fn read<K: DeserializeOwned>(&self, cursor: &str) -> Option<K> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let last = bytes.strip_prefix(&self.mark)?;
+        // No text of ours has the character, and Postgres takes none that has.
+        if String::from_utf8_lossy(last).contains("\\u0000") {
+            return None;
+        }
         serde_json::from_slice(last).ok()
     }
 }

@@ -109,6 +109,7 @@ impl<H: Handler> Consumer<H> {
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         while !stop.is_cancelled() {
+            let started = Instant::now();
             if let Err(failure) = self.consume(&stop).await {
                 warn!(
                     group = self.options.group,
@@ -116,6 +117,9 @@ impl<H: Handler> Consumer<H> {
                     "consumer.failed"
                 );
                 self.state.send_replace(ConsumerState::default());
+            }
+            if started.elapsed() > LONGEST_PAUSE {
+                backoff.reset();
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -166,7 +170,7 @@ impl<H: Handler> Consumer<H> {
             }
             let now = Instant::now();
             for (place, partition) in &mut partitions {
-                if partition.is_ready(now) {
+                if partition.is_ready(now) && !stop.is_cancelled() {
                     self.work(client, place, partition).await;
                 }
             }

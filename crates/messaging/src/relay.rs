@@ -7,6 +7,7 @@
 //! never lets a message expire.
 
 mod flight;
+mod place;
 mod sender;
 mod state;
 
@@ -24,9 +25,10 @@ use crate::Kafka;
 use crate::backoff::Backoff;
 use crate::failure::chain;
 use flight::{Flight, Landing};
+use place::Place;
 use sender::Sender;
+use state::RelayFailure;
 pub use state::{Halt, RelayState};
-use state::{RelayFailure, within};
 
 /// The name of its checkpoint.
 const NAME: &str = "relay";
@@ -42,10 +44,11 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 const STANDBY_PAUSE: Duration = Duration::from_millis(250);
 /// How often it is looked again whether an event that could not be sent can be now.
 const HALT_PAUSE: Duration = Duration::from_secs(60);
-/// How often the gauges are set.
-const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 /// After how long without an acknowledgement Kafka counts as silent.
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);
+/// How long a batch may still take once the relay was told to stop, and everything altogether.
+const LAST_WAIT: Duration = Duration::from_millis(300);
+const LONGEST_END: Duration = Duration::from_millis(900);
 
 /// Where a relay reads and writes.
 #[derive(Debug, Clone)]
@@ -65,6 +68,18 @@ pub struct Relay<M> {
     options: RelayOptions,
     messages_of: M,
     state: watch::Sender<RelayState>,
+}
+
+/// A message, and the index of its event in the batch.
+type Composed = (usize, Outbound);
+
+/// What a batch becomes.
+struct Composition {
+    /// How many of its events, from the first on, the messages tell.
+    events: usize,
+    messages: Vec<Composed>,
+    /// The next event, if it cannot be published.
+    unpublishable: Option<Halt>,
 }
 
 /// How a run at the feed ended without a failure.
@@ -97,12 +112,18 @@ where
 
     /// Relays until `stop`; whatever fails is tried again at the checkpoint, with growing pauses.
     ///
-    /// Ends within a second of `stop`, whether Kafka answers or not, and gives the lease back.
+    /// Ends within a second of `stop`, whether Kafka and the database answer or not, and gives the
+    /// lease back if it can.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::new(SHORTEST_BACKOFF, LONGEST_BACKOFF);
         let mut limit = BATCH;
         while !stop.is_cancelled() {
-            let pause = match self.relay(&stop, &mut limit, &mut backoff).await {
+            let outcome = tokio::select! {
+                outcome = self.relay(&stop, &mut limit, &mut backoff) => outcome,
+                // The database does not answer: the lease runs out by itself.
+                () = told_for(&stop, LONGEST_END) => return,
+            };
+            let pause = match outcome {
                 Ok(End::Told) => return,
                 Ok(End::Held { owner, remaining }) => {
                     self.enter(RelayState::Standby { owner });
@@ -141,7 +162,6 @@ where
                 SHORTEST_PAUSE
             }
             failure @ (RelayFailure::Reader(_)
-            | RelayFailure::StoreSilent
             | RelayFailure::Producer(_)
             | RelayFailure::Delivery(_)) => {
                 warn!(error = chain(&failure), "relay.failed");
@@ -164,7 +184,8 @@ where
             owner: self.options.owner.clone(),
             lease,
         };
-        let opened = within(lease, FeedReader::open(&self.options.connect, &options)).await?;
+        let asked_at = Instant::now();
+        let opened = FeedReader::open(&self.options.connect, &options).await?;
         let reader = match opened {
             Opened::Reader(reader) => *reader,
             Opened::Held { owner, remaining } => return Ok(End::Held { owner, remaining }),
@@ -173,13 +194,15 @@ where
             position = reader.checkpoint().position.get(),
             "relay.started"
         );
-        let mut place = Place::new(reader, lease);
+        let mut place = Place::new(reader, lease, asked_at);
         match self.follow(&mut place, stop, limit, backoff).await {
             // The connection is of no use any more; the lease runs out.
-            Err(failure @ (RelayFailure::Reader(_) | RelayFailure::StoreSilent)) => Err(failure),
+            Err(failure @ RelayFailure::Reader(_)) => Err(failure),
             outcome => {
-                within(lease, place.reader.close()).await?;
-                outcome.map(|()| End::Told)
+                let closed = place.close().await;
+                outcome?;
+                closed?;
+                Ok(End::Told)
             }
         }
     }
@@ -226,13 +249,10 @@ where
         if events.is_empty() {
             return Ok(false);
         }
-        let (messages, unpublishable) = self.compose(&events);
-        let publishable = unpublishable
-            .as_ref()
-            .map_or(events.len(), |(index, _)| *index);
+        let composition = self.compose(&events);
 
         let started = Instant::now();
-        let flight = Flight::start(sender, publishable, messages);
+        let flight = Flight::start(sender, composition.events, composition.messages);
         let landing = self.land(place, sender, flight, stop).await?;
         let acknowledged = events.get(..landing.acknowledged()).unwrap_or_default();
         place.pass(acknowledged).await?;
@@ -246,10 +266,8 @@ where
                 return Err(RelayFailure::of_delivery(failure, event, events.len() == 1));
             }
         }
-        if let Some((index, reason)) = unpublishable
-            && let Some(event) = events.get(index)
-        {
-            return Err(RelayFailure::Unpublishable(Halt::of(event, None, reason)));
+        if let Some(halt) = composition.unpublishable {
+            return Err(RelayFailure::Unpublishable(halt));
         }
         self.enter(RelayState::Relaying);
         metrics::gauge!("atlas_relay_stopped").set(0.0);
@@ -257,16 +275,27 @@ where
         Ok(true)
     }
 
-    /// What the events become, up to the first that becomes nothing lawful, and why not.
-    fn compose(&self, events: &[StoredEvent]) -> (Vec<(usize, Outbound)>, Option<(usize, String)>) {
+    /// What the events become, up to the first that this release cannot publish.
+    fn compose(&self, events: &[StoredEvent]) -> Composition {
         let mut messages = Vec::with_capacity(events.len());
         for (index, event) in events.iter().enumerate() {
             match (self.messages_of)(event) {
                 Ok(of_event) => messages.extend(of_event.into_iter().map(|m| (index, m))),
-                Err(error) => return (messages, Some((index, chain(&error)))),
+                Err(error) => {
+                    let halt = Halt::of(event, None, chain(&error));
+                    return Composition {
+                        events: index,
+                        messages,
+                        unpublishable: Some(halt),
+                    };
+                }
             }
         }
-        (messages, None)
+        Composition {
+            events: events.len(),
+            messages,
+            unpublishable: None,
+        }
     }
 
     /// Waits for a batch's acknowledgements, renewing the lease beside the wait.
@@ -279,9 +308,9 @@ where
     ) -> Result<Landing, RelayFailure> {
         let started = Instant::now();
         let mut waiting = false;
-        let mut look = tokio::time::interval((place.lease / 4).min(LONGEST_SILENCE));
+        let mut look = tokio::time::interval((place.lease() / 4).min(LONGEST_SILENCE));
         look.tick().await;
-        let cut_short = flight::cut_short(stop);
+        let cut_short = told_for(stop, LAST_WAIT);
         tokio::pin!(cut_short);
         let landing = loop {
             tokio::select! {
@@ -314,62 +343,8 @@ where
     }
 }
 
-/// A place at the feed.
-struct Place {
-    reader: FeedReader,
-    lease: Duration,
-    renewed_at: Instant,
-    gauged_at: Option<Instant>,
-}
-
-impl Place {
-    fn new(reader: FeedReader, lease: Duration) -> Self {
-        Self {
-            reader,
-            lease,
-            renewed_at: Instant::now(),
-            gauged_at: None,
-        }
-    }
-
-    /// The next events. Half of the lease is left at least when they are returned.
-    async fn next_batch(&mut self, limit: i64) -> Result<Vec<StoredEvent>, RelayFailure> {
-        let batch = within(self.lease, self.reader.next_batch(limit)).await?;
-        if self.renewed_at.elapsed() * 2 > self.lease {
-            self.renew().await?;
-        }
-        Ok(batch.events)
-    }
-
-    async fn renew(&mut self) -> Result<(), RelayFailure> {
-        let now = Instant::now();
-        within(self.lease, self.reader.renew()).await?;
-        self.renewed_at = now;
-        Ok(())
-    }
-
-    async fn pass(&mut self, events: &[StoredEvent]) -> Result<(), RelayFailure> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let now = Instant::now();
-        within(self.lease, self.reader.pass(events)).await?;
-        self.renewed_at = now;
-        Ok(())
-    }
-
-    async fn set_gauges(&mut self) -> Result<(), RelayFailure> {
-        if self
-            .gauged_at
-            .is_some_and(|at| at.elapsed() < GAUGE_INTERVAL)
-        {
-            return Ok(());
-        }
-        let lag = within(self.lease, self.reader.lag()).await?;
-        self.gauged_at = Some(Instant::now());
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        metrics::gauge!("atlas_relay_backlog_events").set(lag.events as f64);
-        metrics::gauge!("atlas_relay_backlog_seconds").set(lag.seconds);
-        Ok(())
-    }
+/// Comes when `stop` was given so long ago.
+async fn told_for(stop: &CancellationToken, time: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(time).await;
 }

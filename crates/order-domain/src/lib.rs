@@ -15,4 +15,4 @@ mod stored;
 pub mod value;
 pub mod workshop;
 
-pub use stored::{Encoded, Undecodable};
+pub use stored::{Encoded, Undecodable, Unliftable};

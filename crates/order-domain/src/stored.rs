@@ -1,7 +1,8 @@
 //! Stored events of any age, read as events of today.
 //!
-//! A payload is lifted version by version until it has the shape of today; what this release does
-//! not know is an error, never passed over.
+//! Each kind of stream has its [`Schemas`]: a payload is lifted version by version until it has the
+//! shape of today. A step that cannot tell what an old event meant fails, and what this release
+//! does not know is an error: nothing is guessed or passed over.
 
 use std::borrow::Cow;
 
@@ -37,6 +38,18 @@ pub enum Undecodable {
         /// The stored version.
         event_version: String,
     },
+    /// What the event meant in its version cannot be said in the next one.
+    #[error("the payload of {event_type} cannot be lifted from version {from} to {to}")]
+    Unliftable {
+        /// The stored name.
+        event_type: &'static str,
+        /// The version that it has.
+        from: &'static str,
+        /// The version that it should have.
+        to: &'static str,
+        /// Why not.
+        source: Unliftable,
+    },
     /// The payload speaks of another event than the columns beside it.
     #[error("the payload of {event_type} is that of another event")]
     Mismatch {
@@ -71,24 +84,37 @@ impl Schema {
     }
 }
 
+/// Why a payload cannot be lifted to the next version, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unliftable(pub(crate) &'static str);
+
 /// One step from a version to the next.
 pub(crate) struct Upcaster {
     pub(crate) event_type: &'static str,
     pub(crate) from: &'static str,
     pub(crate) to: &'static str,
-    pub(crate) lift: fn(&mut Map<String, Value>),
+    pub(crate) lift: fn(&mut Map<String, Value>) -> Result<(), Unliftable>,
 }
 
 impl Upcaster {
-    /// Lifts a payload; one that is no object is left for the decoder to refuse.
-    pub(crate) fn apply(&self, payload: &mut Value) {
-        if let Some(fields) = payload.as_object_mut() {
-            (self.lift)(fields);
-        }
+    /// Lifts a payload.
+    pub(crate) fn apply(&self, payload: &mut Value) -> Result<(), Undecodable> {
+        payload
+            .as_object_mut()
+            .ok_or(Unliftable("it is no object"))
+            .and_then(self.lift)
+            .map_err(|source| Undecodable::Unliftable {
+                event_type: self.event_type,
+                from: self.from,
+                to: self.to,
+                source,
+            })
     }
 }
 
-/// All that is known of the events of one kind of stream.
+/// All that is known of the events of one kind of stream: each at its version of today, and the
+/// steps that lead there from every version ever stored.
 pub(crate) struct Schemas {
     pub(crate) current: &'static [Schema],
     pub(crate) upcasters: &'static [Upcaster],
@@ -161,9 +187,99 @@ impl Schemas {
                 event_version: event_version.to_owned(),
             };
             let step = self.step(schema.event_type, version).ok_or_else(unknown)?;
-            step.apply(payload.to_mut());
+            step.apply(payload.to_mut())?;
             version = step.to;
         }
         Ok(payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    /// An event that has had four shapes: `days` came at 1.1, `hours` took its place at 2.0, and a
+    /// `unit` joined it at 2.1.
+    const SCHEMAS: Schemas = Schemas {
+        current: &[Schema::new("Waited", "2.1"), Schema::new("Rested", "1.0")],
+        upcasters: &[
+            Upcaster {
+                event_type: "Waited",
+                from: "2.0",
+                to: "2.1",
+                lift: |fields| {
+                    fields.insert("unit".to_owned(), json!("hour"));
+                    Ok(())
+                },
+            },
+            Upcaster {
+                event_type: "Waited",
+                from: "1.1",
+                to: "2.0",
+                lift: |fields| {
+                    let days = fields.remove("days").and_then(|days| days.as_i64());
+                    let days = days.ok_or(Unliftable("nobody knows how long"))?;
+                    fields.insert("hours".to_owned(), json!(days * 24));
+                    Ok(())
+                },
+            },
+            Upcaster {
+                event_type: "Waited",
+                from: "1.0",
+                to: "1.1",
+                lift: |fields| {
+                    fields.insert("days".to_owned(), json!(1));
+                    Ok(())
+                },
+            },
+        ],
+    };
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Waited {
+        hours: i64,
+        unit: String,
+    }
+
+    fn read(version: &str, mut payload: Value) -> Result<Waited, Undecodable> {
+        payload["event"] = json!("Waited");
+        SCHEMAS.decode("Waited", version, &payload)
+    }
+
+    #[test]
+    fn a_payload_is_lifted_over_every_version_between_its_own_and_todays() {
+        for (version, payload, hours) in [
+            ("1.0", json!({}), 24),
+            ("1.1", json!({"days": 3}), 72),
+            ("2.0", json!({"hours": 5}), 5),
+            ("2.1", json!({"hours": 7, "unit": "hour"}), 7),
+        ] {
+            let unit = "hour".to_owned();
+            assert_eq!(read(version, payload).unwrap(), Waited { hours, unit });
+        }
+    }
+
+    #[test]
+    fn a_step_that_cannot_tell_what_was_meant_names_itself_and_why() {
+        for payload in [json!({}), json!({"days": "some"})] {
+            let error = read("1.1", payload).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the payload of Waited cannot be lifted from version 1.1 to 2.0"
+            );
+            let source = std::error::Error::source(&error).unwrap();
+            assert_eq!(source.to_string(), "nobody knows how long");
+        }
+    }
+
+    #[test]
+    fn steps_belong_to_one_event() {
+        assert!(SCHEMAS.step("Waited", "1.0").is_some());
+        assert!(SCHEMAS.step("Waited", "2.1").is_none());
+        assert!(SCHEMAS.step("Rested", "1.0").is_none());
+        assert!(SCHEMAS.step("Rested", "1.1").is_none());
     }
 }

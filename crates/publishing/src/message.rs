@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use bonus_domain::stored as account_stored;
+use chrono::{DateTime, Utc};
 use contracts::{CloudEvent, Domain, Outbound, Traceparent, topics};
 use kernel::{EventId, MalformedMetadata, Metadata};
 use order_domain::order::stored as order_stored;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{account, order};
 
@@ -73,41 +75,71 @@ pub fn message(stored: &StoredFact<'_>) -> Result<Option<Outbound>, Unpublishabl
 fn order_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
     let event = order_stored::decode(stored.event_type, stored.event_version, stored.payload)?;
     let payload = order::publish(&event);
-    let metadata = Metadata::from_map(stored.metadata)?;
-    let envelope = CloudEvent {
-        id: stored.event_id.as_uuid(),
+    let envelope = Envelope {
         domain: Domain::Order,
         event: payload.fact.name(),
         schema_version: payload.fact.schema_version(),
         subject: payload.order_id,
         time: payload.occurred_at,
-        aggregate_version: stored.version,
-        position: stored.position,
-        correlation_id: metadata.correlation_id,
-        causation_id: metadata.causation_id,
-        traceparent: trace(stored.event_id, &metadata),
     };
-    Ok(outbound(topics::ORDER_EVENTS, &envelope, &payload))
+    envelope.around(&payload, topics::ORDER_EVENTS, stored)
 }
 
 fn account_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
     let event = account_stored::decode(stored.event_type, stored.event_version, stored.payload)?;
     let payload = account::publish(&event);
-    let metadata = Metadata::from_map(stored.metadata)?;
-    let envelope = CloudEvent {
-        id: stored.event_id.as_uuid(),
+    let envelope = Envelope {
         domain: Domain::Bonus,
         event: payload.fact.name(),
         schema_version: payload.fact.schema_version(),
         subject: payload.beneficiary_id,
         time: payload.occurred_at,
-        aggregate_version: stored.version,
-        position: stored.position,
-        correlation_id: metadata.correlation_id,
-        causation_id: metadata.causation_id,
-        traceparent: trace(stored.event_id, &metadata),
     };
-    Ok(outbound(topics::BONUS_EVENTS, &envelope, &payload))
+    envelope.around(&payload, topics::BONUS_EVENTS, stored)
+}
+
+/// What the envelope takes from the public payload.
+struct Envelope {
+    domain: Domain,
+    event: &'static str,
+    schema_version: &'static str,
+    subject: Uuid,
+    time: DateTime<Utc>,
+}
+
+impl Envelope {
+    fn around(
+        self,
+        payload: &impl Serialize,
+        topic: &'static str,
+        stored: &StoredFact<'_>,
+    ) -> Result<Outbound, Unpublishable> {
+        let metadata = Metadata::from_map(stored.metadata)?;
+        let envelope = CloudEvent {
+            id: stored.event_id.as_uuid(),
+            domain: self.domain,
+            event: self.event,
+            schema_version: self.schema_version,
+            subject: self.subject,
+            time: self.time,
+            aggregate_version: stored.version,
+            position: stored.position,
+            correlation_id: metadata.correlation_id,
+            causation_id: metadata.causation_id,
+            traceparent: trace(stored.event_id, &metadata),
+        };
+        #[expect(
+            clippy::expect_used,
+            reason = "payloads hold texts, numbers and lists alone, which always have a JSON form"
+        )]
+        let payload = serde_json::to_vec(payload).expect("a payload has a JSON form");
+        Ok(Outbound {
+            topic,
+            key: envelope.key(),
+            headers: envelope.headers(),
+            payload,
+        })
+    }
 }
 
 /// The trace in which the event was appended; where there was none, the event starts one.
@@ -117,20 +149,6 @@ fn trace(event_id: EventId, metadata: &Metadata) -> Traceparent {
         .as_deref()
         .and_then(Traceparent::parse)
         .unwrap_or_else(|| Traceparent::started_by(event_id.as_uuid()))
-}
-
-fn outbound(topic: &'static str, envelope: &CloudEvent, payload: &impl Serialize) -> Outbound {
-    #[expect(
-        clippy::expect_used,
-        reason = "payloads are structs of texts, numbers and lists, which always have a JSON form"
-    )]
-    let payload = serde_json::to_vec(payload).expect("a payload has a JSON form");
-    Outbound {
-        topic,
-        key: envelope.key(),
-        headers: envelope.headers(),
-        payload,
-    }
 }
 
 #[cfg(test)]

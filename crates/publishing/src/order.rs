@@ -1,12 +1,16 @@
 //! The public payload of an order's fact.
 
 use contracts::{
-    AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, InvitationDeclined, Money,
-    Offer, OfferConfirmed, OfferSubmitted, OrderCancelled, OrderCompleted, OrderFact as Public,
-    OrderFinished, OrderPayload, OrderPlaced, Request, Stage, StageApproved, StageMarkedComplete,
+    AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, DisputeResolved,
+    InvitationDeclined, Money, Offer, OfferConfirmed, OfferRevised, OfferSubmitted, OfferWithdrawn,
+    OrderCancelled, OrderCompleted, OrderFact as Public, OrderFinished, OrderPayload, OrderPlaced,
+    Request, RequestEdited, Stage, StageApproved, StageChangesRequested, StageMarkedComplete,
+    WorkshopsInvited,
 };
 use kernel::WorkshopId;
-use order_domain::order::{CancelledFrom, DisputedFrom, MarkedStatus, OrderEvent, OrderFact};
+use order_domain::order::{
+    CancelledFrom, DisputedFrom, MarkedStatus, OrderEvent, OrderFact, ResolvedState,
+};
 use order_domain::value;
 use uuid::Uuid;
 
@@ -27,12 +31,30 @@ fn fact(stored: &OrderFact) -> Public {
             request: self::request(request),
             workshops: ids(workshops),
         }),
+        OrderFact::RequestEdited { request, changed } => Public::RequestEdited(RequestEdited {
+            request: self::request(request),
+            changed: changed.iter().map(|f| f.as_str().to_owned()).collect(),
+        }),
+        OrderFact::WorkshopsInvited { workshops } => Public::WorkshopsInvited(WorkshopsInvited {
+            workshops: ids(workshops),
+        }),
         OrderFact::OfferSubmitted { workshop_id, offer } => {
             Public::OfferSubmitted(OfferSubmitted {
                 workshop_id: workshop_id.as_uuid(),
                 offer: self::offer(offer),
             })
         }
+        OrderFact::OfferRevised { workshop_id, offer } => Public::OfferRevised(OfferRevised {
+            workshop_id: workshop_id.as_uuid(),
+            offer: self::offer(offer),
+        }),
+        OrderFact::OfferWithdrawn {
+            workshop_id,
+            reason,
+        } => Public::OfferWithdrawn(OfferWithdrawn {
+            workshop_id: workshop_id.as_uuid(),
+            reason: reason.as_ref().map(ToString::to_string),
+        }),
         OrderFact::InvitationDeclined {
             workshop_id,
             reason,
@@ -75,6 +97,17 @@ fn fact(stored: &OrderFact) -> Public {
             stage: stage.get(),
             name: name.to_string(),
         }),
+        OrderFact::StageChangesRequested {
+            workshop_id,
+            stage,
+            name,
+            note,
+        } => Public::StageChangesRequested(StageChangesRequested {
+            workshop_id: workshop_id.as_uuid(),
+            stage: stage.get(),
+            name: name.to_string(),
+            note: note.to_string(),
+        }),
         OrderFact::OrderFinished { workshop_id } => Public::OrderFinished(OrderFinished {
             workshop_id: workshop_id.as_uuid(),
         }),
@@ -102,6 +135,17 @@ fn fact(stored: &OrderFact) -> Public {
             workshop_id: workshop_id.as_uuid(),
             reason: reason.to_string(),
             from: disputed_from(*from).to_owned(),
+        }),
+        OrderFact::DisputeResolved {
+            workshop_id,
+            resolution,
+            note,
+            state,
+        } => Public::DisputeResolved(DisputeResolved {
+            workshop_id: workshop_id.as_uuid(),
+            resolution: resolution.as_str().to_owned(),
+            note: note.to_string(),
+            state: resolved_state(*state).to_owned(),
         }),
     }
 }
@@ -169,6 +213,15 @@ const fn disputed_from(from: DisputedFrom) -> &'static str {
     }
 }
 
+const fn resolved_state(state: ResolvedState) -> &'static str {
+    match state {
+        ResolvedState::InProgress => "inProgress",
+        ResolvedState::Finished => "finished",
+        ResolvedState::Cancelled => "cancelled",
+        ResolvedState::Completed => "completed",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use order_domain::order::stored;
@@ -212,6 +265,14 @@ mod tests {
     /// fields of its public payload.
     fn facts() -> Vec<(&'static str, &'static str, Value, Value)> {
         let same = |name, fields: Value| (name, "1.0", fields.clone(), fields);
+        let resolved = |resolution, state| {
+            let note = "Both sides were heard.";
+            same(
+                "DisputeResolved",
+                json!({"workshopId": WORKSHOP, "resolution": resolution, "note": note,
+                       "state": state}),
+            )
+        };
         let opened_by = json!({"role": "commissioner", "id": COMMISSIONER});
         let disputed = json!({"workshopId": WORKSHOP, "reason": "Too late.", "from": "inProgress"});
         let mut stored_disputed = disputed.clone();
@@ -231,8 +292,25 @@ mod tests {
                 json!({"request": request(), "workshops": [WORKSHOP, RIVAL]}),
             ),
             same(
+                "RequestEdited",
+                json!({"request": request(), "changed": ["title", "brief", "budget", "deadline"]}),
+            ),
+            same("WorkshopsInvited", json!({"workshops": [RIVAL]})),
+            same(
                 "OfferSubmitted",
                 json!({"workshopId": WORKSHOP, "offer": offer()}),
+            ),
+            same(
+                "OfferRevised",
+                json!({"workshopId": WORKSHOP, "offer": offer()}),
+            ),
+            same(
+                "OfferWithdrawn",
+                json!({"workshopId": RIVAL, "reason": null}),
+            ),
+            same(
+                "OfferWithdrawn",
+                json!({"workshopId": RIVAL, "reason": "No time."}),
             ),
             same(
                 "InvitationDeclined",
@@ -262,11 +340,20 @@ mod tests {
                 "StageApproved",
                 json!({"workshopId": WORKSHOP, "stage": 1, "name": "Drawing"}),
             ),
+            same(
+                "StageChangesRequested",
+                json!({"workshopId": WORKSHOP, "stage": 1, "name": "Drawing",
+                       "note": "Rounder."}),
+            ),
             same("OrderFinished", json!({"workshopId": WORKSHOP})),
             same("OrderCompleted", json!({"workshopId": WORKSHOP})),
             ("OrderCancelled", "1.0", cancelled_of_old, cancelled.clone()),
             ("OrderCancelled", "1.1", cancelled.clone(), cancelled),
             ("CancellationDisputed", "1.0", stored_disputed, disputed),
+            resolved("resume", "inProgress"),
+            resolved("resume", "finished"),
+            resolved("cancel", "cancelled"),
+            resolved("complete", "completed"),
         ]
     }
 

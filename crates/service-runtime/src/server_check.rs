@@ -37,6 +37,9 @@ pub enum Refusal {
     /// What was published could be lost by a crash.
     #[error("synchronous_commit is off: set it to on for this database and role")]
     AsynchronousCommit,
+    /// A position drawn long before it is used would be passed by every reader.
+    #[error("sequence store.position caches {0} numbers: ALTER SEQUENCE store.position CACHE 1")]
+    CachedPositions(i64),
     /// Whoever may take advisory locks can hold back every reader of the feed.
     #[error(
         "{user} may execute {functions} functions pg_*advisory*: connect as a role that is \
@@ -95,6 +98,11 @@ pub async fn check_server(connection: &mut PgConnection) -> Result<(), ServerChe
             current_setting('fsync') AS "fsync!",
             current_setting('synchronous_commit') AS "synchronous_commit!",
             current_user::text AS "user!",
+            (SELECT s.seqcache
+             FROM pg_catalog.pg_sequence s
+             JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = 'store' AND c.relname = 'position') AS "cached_positions?",
             (SELECT count(*)
              FROM pg_catalog.pg_proc
              WHERE pronamespace = 'pg_catalog'::regnamespace
@@ -131,6 +139,9 @@ pub async fn check_server(connection: &mut PgConnection) -> Result<(), ServerChe
     }
     if found.synchronous_commit == "off" {
         refusals.push(Refusal::AsynchronousCommit);
+    }
+    if let Some(cached @ 2..) = found.cached_positions {
+        refusals.push(Refusal::CachedPositions(cached));
     }
     if found.advisory_functions > 0 {
         refusals.push(Refusal::AdvisoryLocks {

@@ -93,8 +93,14 @@ const LAYERS: &[Layer] = &[
         ],
     ),
     Layer {
-        // Scenarios drive the built programs from outside.
-        tests_use: &["dev-servers"],
+        // Scenarios drive the built programs from outside, and compare with what the domain says.
+        tests_use: &[
+            "dev-servers",
+            "kernel",
+            "order-domain",
+            "event-store",
+            "projections",
+        ],
         ..layer("scenarios", &[])
     },
     layer("xtask", &["dev-servers"]),

@@ -9,8 +9,17 @@ use dev_servers::{free_port, is_port_free};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// It runs until Ctrl-C: a test that fails must not leave it behind.
+struct Xtask(Child);
+
+impl Drop for Xtask {
+    fn drop(&mut self) {
+        drop(self.0.kill().and_then(|()| self.0.wait()));
+    }
+}
+
 /// Starts it on a free port, and returns it with the line that it prints when it is ready.
-fn start() -> (Child, u16, String) {
+fn start() -> (Xtask, u16, String) {
     let port = free_port().unwrap();
     let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .arg("db")
@@ -22,10 +31,10 @@ fn start() -> (Child, u16, String) {
     let mut line = String::new();
     let mut output = BufReader::new(xtask.stdout.take().unwrap());
     output.read_line(&mut line).unwrap();
-    (xtask, port, line.trim_end().to_owned())
+    (Xtask(xtask), port, line.trim_end().to_owned())
 }
 
-fn wait_until_nobody_listens(port: u16) {
+pub(crate) fn wait_until_nobody_listens(port: u16) {
     let deadline = Instant::now() + PATIENCE;
     while !is_port_free(port) {
         assert!(Instant::now() < deadline, "port {port} is still in use");
@@ -40,10 +49,10 @@ fn a_signal_ends_it_in_order() {
         line,
         format!("export DATABASE_URL=postgres://atlas_owner@127.0.0.1:{port}/atlas")
     );
-    let id = xtask.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    let kill = format!("kill -INT {}", xtask.0.id());
+    let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
     assert!(sent.success());
-    assert!(xtask.wait().unwrap().success());
+    assert!(xtask.0.wait().unwrap().success());
     assert!(is_port_free(port));
 }
 
@@ -51,21 +60,19 @@ fn a_signal_ends_it_in_order() {
 fn a_crash_takes_the_server_with_it() {
     let (mut xtask, port, _) = start();
     assert!(!is_port_free(port));
-    xtask.kill().unwrap();
-    xtask.wait().unwrap();
+    xtask.0.kill().unwrap();
+    xtask.0.wait().unwrap();
     wait_until_nobody_listens(port);
 }
 
 #[test]
 fn a_busy_port_is_named() {
-    let (mut xtask, port, _) = start();
+    let (_first, port, _) = start();
     let second = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .arg("db")
         .env("ATLAS_PG_PORT", port.to_string())
         .output()
         .unwrap();
-    xtask.kill().unwrap();
-    xtask.wait().unwrap();
     let words = String::from_utf8(second.stderr).unwrap();
     assert!(!second.status.success());
     assert!(

@@ -6,4 +6,5 @@
 )]
 
 mod db;
+mod demo;
 mod token;

@@ -1,4 +1,5 @@
-//! `PUT /v1/orders/{id}/offers/{W}`: an invited workshop answers with terms.
+//! `PUT /v1/orders/{id}/offers/{W}`: an invited workshop answers with terms, or revises those that
+//! stand. Which of both it is, only the order knows.
 
 use axum::extract::State;
 use http_edge::{Principal, Problem, problems};
@@ -17,7 +18,7 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How an offer is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::InvitationNotOpen, Code::OfferOutdated];
+        &[Code::InvitationNotOpen, Code::OfferOutdated, Code::NothingToChange];
 }
 
 /// A workshop's terms.
@@ -85,10 +86,10 @@ impl From<StageBody> for StageInput {
     }
 }
 
-/// Submit an offer.
+/// Submit or revise an offer.
 ///
-/// An invited workshop answers with its terms. Where an offer of it stands already this is
-/// refused with INVITATION_NOT_OPEN.
+/// An invited workshop answers with its terms. Where an offer of it stands already these terms take
+/// its place, at the next revision; the same terms once more bring an outdated offer up to date.
 #[utoipa::path(
     put,
     path = "/v1/orders/{id}/offers/{workshopId}",

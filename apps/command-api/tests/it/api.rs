@@ -88,6 +88,10 @@ impl Api {
         self.call("PUT", path)
     }
 
+    pub(crate) fn patch(&self, path: impl Into<String>) -> Call {
+        self.call("PATCH", path)
+    }
+
     pub(crate) fn call(&self, method: &'static str, path: impl Into<String>) -> Call {
         Call {
             api: self.clone(),

@@ -28,7 +28,7 @@ async fn every_route_knows_its_principals() {
     let id = &order.id;
     let oak = OAK.id;
     let never_invited = ASH.id;
-    let routes: [(&str, &str, String, Value); 12] = [
+    let routes: [(&str, &str, String, Value); 17] = [
         (
             "place",
             "POST",
@@ -70,6 +70,36 @@ async fn every_route_knows_its_principals() {
             "POST",
             format!("/v1/orders/{id}/accept"),
             json!({}),
+        ),
+        (
+            "edit request",
+            "PATCH",
+            format!("/v1/orders/{id}/request"),
+            json!({"title": "Elm table"}),
+        ),
+        (
+            "invite",
+            "POST",
+            format!("/v1/orders/{id}/invitations"),
+            json!({"workshops": [never_invited]}),
+        ),
+        (
+            "withdraw offer",
+            "POST",
+            format!("/v1/orders/{id}/offers/{oak}/withdraw"),
+            json!({}),
+        ),
+        (
+            "request stage changes",
+            "POST",
+            format!("/v1/orders/{id}/stages/1/request-changes"),
+            json!({"note": "Rounder."}),
+        ),
+        (
+            "resolve dispute",
+            "POST",
+            format!("/v1/orders/{id}/dispute/resolve"),
+            json!({"resolution": "resume", "note": "As agreed."}),
         ),
         (
             "confirm the uninvited",
@@ -168,6 +198,21 @@ async fn strangers_cannot_tell_orders_apart() {
     let there = ask(&order.id).await;
     let nowhere = ask("00000000-0000-0000-0000-000000000009").await;
     assert_eq!(there, nowhere);
+}
+
+/// What a rival is told does not depend on whether an offer stands.
+#[tokio::test]
+async fn rivals_cannot_tell_who_has_offered() {
+    let scene = Scene::set().await;
+    let order = scene.placed().await;
+    let path = format!("/v1/orders/{}/offers/{}", order.id, OAK.id);
+    let ask = async || {
+        let call = scene.api.put(path.as_str()).by(ELM).json(&offer());
+        call.send().await.problem()
+    };
+    let before = ask().await;
+    order.put("offers", OAK).json(&offer()).expect_done().await;
+    assert_eq!(ask().await, before);
 }
 
 /// One id may play two roles, each a principal of its own.

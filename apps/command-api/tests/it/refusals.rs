@@ -41,7 +41,11 @@ async fn answers_to_an_invitation() {
     let mut refusals = Refusals::default();
     let order = scene.offered().await;
     let again = order.put("offers", OAK).json(&offer()).send().await;
-    refusals.note("submitting where an offer stands", &again);
+    refusals.note("putting the offer that stands", &again);
+    refusals.note(
+        "withdrawing what was never offered",
+        &order.withdraw(ELM).send().await,
+    );
     refusals.note(
         "declining where an offer stands",
         &order.decline(OAK).send().await,
@@ -65,6 +69,44 @@ async fn answers_to_an_invitation() {
         &order.decline(ELM).send().await,
     );
     insta::assert_json_snapshot!("refusals_of_answers", refusals.0);
+}
+
+#[tokio::test]
+async fn changes_to_what_is_asked_for() {
+    let scene = Scene::set().await;
+    let mut refusals = Refusals::default();
+    let order = scene.offered().await;
+    let unchanged = order.edit(&json!({"title": "Oak dining table"}));
+    refusals.note("editing nothing", &unchanged.send().await);
+    let faulty =
+        json!({"title": "", "budget": {"amount": "1"}, "deadline": "2026-11-25T12:00:00Z"});
+    refusals.note("editing with faults", &order.edit(&faulty).send().await);
+    let late = order.edit(&json!({"deadline": "2026-11-25T12:00:00Z"}));
+    refusals.note("a deadline that has passed", &late.send().await);
+    refusals.note(
+        "inviting one that offered and one that is pending",
+        &order.invite(&[OAK, ELM]).send().await,
+    );
+    refusals.note(
+        "inviting an unknown one",
+        &order.invite(&[workshop(9)]).send().await,
+    );
+    let namesake = kernel::Actor::new(OAK.role, COMMISSIONER.id);
+    refusals.note("inviting oneself", &order.invite(&[namesake]).send().await);
+    let many: Vec<_> = (1..=20).map(workshop).collect();
+    refusals.note("inviting too many", &order.invite(&many).send().await);
+    order.confirm(OAK).expect_done().await;
+    for (what, call) in [
+        (
+            "editing what is agreed",
+            order.edit(&json!({"title": "Elm table"})),
+        ),
+        ("inviting to what is agreed", order.invite(&[ELM])),
+        ("withdrawing what is agreed", order.withdraw(OAK)),
+    ] {
+        refusals.note(what, &call.send().await);
+    }
+    insta::assert_json_snapshot!("refusals_of_changes", refusals.0);
 }
 
 #[tokio::test]
@@ -107,6 +149,12 @@ async fn stages() {
     refusals.note("completing one beyond the last", &complete(3).send().await);
     refusals.note("approving what was not marked", &approve(1).send().await);
     refusals.note(
+        "sending back what was not marked",
+        &order.request_changes(1).send().await,
+    );
+    let without = order.post("stages/1/request-changes").by(COMMISSIONER);
+    refusals.note("sending back without a note", &without.send().await);
+    refusals.note(
         "accepting unfinished work",
         &order.post("accept").by(COMMISSIONER).send().await,
     );
@@ -138,6 +186,11 @@ async fn ends() {
     refusals.note(
         "cancelling twice",
         &order.cancel().by(COMMISSIONER).send().await,
+    );
+    let order = scene.in_progress().await;
+    refusals.note(
+        "resolving where nothing is disputed",
+        &order.resolve("resume").send().await,
     );
     let order = scene.placed().await;
     refusals.note(

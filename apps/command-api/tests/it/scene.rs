@@ -141,6 +141,13 @@ impl Scene {
         order
     }
 
+    /// An order that [`OAK`] works on and its commissioner wants to cancel.
+    pub(crate) async fn disputed(&self) -> PlacedOrder<'_> {
+        let order = self.in_progress().await;
+        order.cancel().by(COMMISSIONER).expect_done().await;
+        order
+    }
+
     /// An order that was cancelled while it was negotiated.
     pub(crate) async fn cancelled(&self) -> PlacedOrder<'_> {
         let order = self.placed().await;
@@ -167,6 +174,37 @@ impl PlacedOrder<'_> {
     pub(crate) fn confirm(&self, workshop: Actor) -> Call {
         let rest = format!("offers/{}/confirm", workshop.id);
         self.post(&rest).by(COMMISSIONER)
+    }
+
+    /// The commissioner changes what is asked for.
+    pub(crate) fn edit(&self, body: &Value) -> Call {
+        let path = format!("/v1/orders/{}/request", self.id);
+        self.scene.api.patch(path).by(COMMISSIONER).json(body)
+    }
+
+    /// The commissioner invites workshops.
+    pub(crate) fn invite(&self, workshops: &[Actor]) -> Call {
+        let ids: Vec<_> = workshops.iter().map(|workshop| workshop.id).collect();
+        let call = self.post("invitations").by(COMMISSIONER);
+        call.json(&json!({ "workshops": ids }))
+    }
+
+    /// A workshop takes its offer back.
+    pub(crate) fn withdraw(&self, workshop: Actor) -> Call {
+        let rest = format!("offers/{}/withdraw", workshop.id);
+        self.post(&rest).by(workshop)
+    }
+
+    /// The commissioner sends a stage back.
+    pub(crate) fn request_changes(&self, stage: u32) -> Call {
+        let call = self.post(&format!("stages/{stage}/request-changes"));
+        call.by(COMMISSIONER).json(&json!({"note": "Rounder."}))
+    }
+
+    /// An operator resolves a dispute.
+    pub(crate) fn resolve(&self, resolution: &str) -> Call {
+        let call = self.post("dispute/resolve").by(OPERATOR);
+        call.json(&json!({"resolution": resolution, "note": "As agreed."}))
     }
 
     /// A workshop declines.

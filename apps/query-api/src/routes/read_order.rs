@@ -18,6 +18,9 @@ problems! {
     Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
 }
 
+/// Why an order is not found.
+pub(super) const NO_ORDER: &str = "there is no such order, or you are no party to it";
+
 /// The header of a read that may find nothing new.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
@@ -52,7 +55,7 @@ struct Found(OrderDetail);
     description = "the order is at the version that If-None-Match names; never while the \
                    deadline of an offer that stands has passed"
 )]
-struct NotModified;
+pub(super) struct NotModified;
 
 /// Read an order.
 ///
@@ -81,7 +84,7 @@ pub(crate) async fn read_order(
             })
         })
         .await?
-        .found("there is no such order, or you are no party to it")?;
+        .found(NO_ORDER)?;
     Ok(found.map(|(order, now)| answer(order, &seen, now)))
 }
 

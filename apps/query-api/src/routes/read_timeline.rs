@@ -10,6 +10,7 @@ use projections::orders::{Orders, TimelineEntry};
 use projections::redaction::Viewer;
 use utoipa::IntoResponses;
 
+use super::read_order::NO_ORDER;
 use crate::AppState;
 use crate::reading::ReadHeaders;
 
@@ -62,7 +63,7 @@ pub(crate) async fn read_timeline(
             })
         })
         .await?
-        .found("there is no such order, or you are no party to it")?;
+        .found(NO_ORDER)?;
     Ok(slice.map(|slice| {
         Json(List {
             items: slice.items,

@@ -9,10 +9,12 @@
 
 mod access;
 mod api;
+mod as_of;
 mod bonus;
 mod conditional;
 mod env_example;
 mod fuzz;
+mod invitations;
 mod lists;
 mod openapi;
 mod orders;
@@ -22,3 +24,4 @@ mod process;
 mod refusals;
 mod scene;
 mod story;
+mod unreadable;

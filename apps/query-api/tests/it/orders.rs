@@ -192,17 +192,3 @@ async fn the_timeline_tells_each_viewer_their_part() {
         })
     );
 }
-
-/// As an old release may find it beside a new projector.
-#[tokio::test]
-async fn an_event_that_this_release_does_not_know_is_said_to_be_one() {
-    let (scene, order_id) = Scene::with_work_in_progress().await;
-    sqlx::query("UPDATE read.timeline SET event_type = 'OrderTeleported' WHERE version = 3")
-        .execute(&scene.pool)
-        .await
-        .unwrap();
-    let path = format!("/v1/orders/{order_id}/timeline");
-    let reply = scene.api.get(path).by(OPERATOR).send().await;
-    assert_eq!(reply.outcome(), "503 UNREADABLE_EVENT");
-    assert_eq!(reply.body["retryable"], true);
-}

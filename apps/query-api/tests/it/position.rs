@@ -65,6 +65,7 @@ async fn what_has_not_come_so_far_in_time_says_so() {
         "/v1/workshops".to_owned(),
         format!("/v1/orders/{}", story.order_id),
         format!("/v1/orders/{}/timeline", story.order_id),
+        format!("/v1/orders/{}/as-of?version=1", story.order_id),
         format!("/v1/bonus/accounts/{}", COMMISSIONER.id),
         format!("/v1/bonus/accounts/{}/ledger", COMMISSIONER.id),
     ] {

@@ -9,6 +9,7 @@ use projections::bonus::Bonus;
 use projections::orders::Orders;
 use projections::workshops::Workshops;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use test_support::TestDatabase;
 
 use crate::api::{Api, HandClock};
@@ -62,6 +63,13 @@ impl Scene {
             let follower = Follower::new(model, options, "test".to_owned(), lease);
             follower.catch_up().await.unwrap();
         }
+    }
+
+    /// One more instance of the application, with a single connection.
+    pub(crate) async fn instance_with_one_connection(&self) -> Api {
+        let one = PgPoolOptions::new().max_connections(1);
+        let pool = self.database.pool_app_with(one).await;
+        Api::start(pool, self.clock.clone(), Duration::ZERO)
     }
 
     /// Connections as the owner of the tables.

@@ -57,6 +57,29 @@ impl Story {
         self.tell(pool, OAK, "StageMarkedComplete", fields).await;
     }
 
+    /// The commissioner gives up, as it was told when the fact was new.
+    pub(crate) async fn cancelled_long_ago(&mut self, pool: &PgPool) {
+        let fields = json!({"workshopId": null, "reason": "Enough",
+                            "cancelledFrom": "negotiating"});
+        self.tell(pool, COMMISSIONER, "OrderCancelled", fields)
+            .await;
+    }
+
+    /// Something of another release.
+    pub(crate) async fn gilded(&mut self, pool: &PgPool) {
+        self.tell(pool, COMMISSIONER, "OrderGilded", json!({}))
+            .await;
+    }
+
+    /// The second workshop takes its offer back, and is invited again.
+    pub(crate) async fn invited_again(&mut self, pool: &PgPool) {
+        let fields = json!({"workshopId": ELM.id, "reason": null});
+        self.tell(pool, ELM, "OfferWithdrawn", fields).await;
+        let fields = json!({"workshops": [ELM.id]});
+        self.tell(pool, COMMISSIONER, "WorkshopsInvited", fields)
+            .await;
+    }
+
     async fn tell(&mut self, pool: &PgPool, actor: Actor, name: &'static str, fields: Value) {
         let mut payload = fields;
         payload["event"] = json!(name);

@@ -161,7 +161,7 @@ async fn a_key_that_arrives_twice_at_once_has_one_effect() {
     let answer = stored(append(&mut first, &request).await.unwrap());
     let twin = tokio::spawn({
         let (pool, request) = (pool.clone(), request.clone());
-        async move { append(&mut *pool.acquire().await.unwrap(), &request).await }
+        async move { append(&mut pool.acquire().await.unwrap(), &request).await }
     });
     until_blocked(&database).await;
     first.commit().await.unwrap();

@@ -6,6 +6,7 @@ use event_store::{
     Accepted, Conditions, Decision, DecisionError, ExecuteError, Executor, Loaded, Outcome,
     StreamId, Version, append,
 };
+use sqlx::postgres::PgPoolOptions;
 use test_support::TestDatabase;
 use tokio_util::task::TaskTracker;
 
@@ -259,4 +260,34 @@ async fn a_deadline_before_the_append_leaves_nothing_and_one_after_it_says_unkno
     // What was sent is not taken back: it lost its race, and nobody waits for a fresh decision.
     let next = executor.execute(add_one("a"), patient()).await.unwrap();
     assert_eq!(next.version.get(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_gives_up_on_a_lock_has_changed_nothing_and_may_be_asked_again() {
+    let database = TestDatabase::create().await;
+    let impatient = PgPoolOptions::new().after_connect(|connection, _| {
+        Box::pin(async move {
+            sqlx::query("SET lock_timeout = '200ms'")
+                .execute(connection)
+                .await
+                .map(drop)
+        })
+    });
+    let executor = Executor::new(database.pool_app_with(impatient).await, TaskTracker::new());
+    let mut open = database.pool_app().await.begin().await.unwrap();
+    stored(append(&mut open, &counted("a", 0, 1)).await.unwrap());
+    let refused = executor.execute(add_one("a"), patient()).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            ExecuteError::Unavailable {
+                outcome: Outcome::None,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    open.rollback().await.unwrap();
+    let answer = executor.execute(add_one("a"), patient()).await.unwrap();
+    assert_eq!(answer.version.get(), 1);
 }

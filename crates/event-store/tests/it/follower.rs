@@ -31,11 +31,7 @@ impl ReadModel for Counter {
     ) -> Result<(), ApplyError> {
         for event in events {
             if event.payload["number"].as_i64() == self.fails_on {
-                return Err(ApplyError::Unreadable {
-                    event_id: event.event_id,
-                    event: event.event_type.clone(),
-                    source: "told to".into(),
-                });
+                return Err(sqlx::Error::Protocol("told to".to_owned()).into());
             }
             sqlx::query("INSERT INTO public.counted VALUES ($1)")
                 .bind(event.position.get())
@@ -83,7 +79,7 @@ async fn rows_and_checkpoint_move_together_or_not_at_all() {
 
     let failed = follower(&database, Some(5)).catch_up().await.unwrap_err();
     assert!(
-        matches!(failed, FollowError::Apply(ApplyError::Unreadable { .. })),
+        matches!(failed, FollowError::Apply(ApplyError::Database(_))),
         "{failed:?}"
     );
     assert_eq!(counted_rows(&database).await, 0);
@@ -199,4 +195,13 @@ async fn a_checkpoint_of_another_history_stops_its_reader_and_names_the_cure() {
         "checkpoint counter of generation 1 does not hold in generation 2: \
          run `projector store adopt`"
     );
+}
+
+#[tokio::test]
+async fn an_owner_whose_connection_broke_has_its_own_lease_again_at_once() {
+    let database = database().await;
+    drop(reader(
+        open(&database, "same", Duration::from_secs(30)).await,
+    ));
+    reader(open(&database, "same", Duration::from_secs(30)).await);
 }

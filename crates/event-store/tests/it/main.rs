@@ -1,9 +1,17 @@
 //! The store on a real Postgres: what it promises, and what happens when it is pulled at.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in what it calls too"
+)]
+
 mod append;
 mod executor;
 mod fixtures;
 mod follower;
+mod held_back;
 mod loss;
 
 mod stock_repository;

@@ -148,7 +148,7 @@ impl Partition {
             }
         }
         self.backoff.reset();
-        let last = self.messages.drain(..count).last();
+        let last = self.messages.drain(..count).next_back();
         match (unhandled, self.messages.first()) {
             (Some((code, detail)), Some(message)) => {
                 self.pause = Some(Pause::Stuck {

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use contracts::Outbound;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use rdkafka::error::KafkaError;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
+use super::Composed;
 use super::sender::{Sender, size};
 use super::state::is_refusal;
 
-/// How long a batch may still take once the relay was told to stop.
-const LAST_WAIT: Duration = Duration::from_millis(300);
 /// How long it may take to hear what became of each message after the queue was purged.
 const PURGE_WAIT: Duration = Duration::from_secs(1);
 
@@ -68,7 +65,7 @@ pub(super) struct Flight {
 
 impl Flight {
     /// Sends the messages of `events` events in order, up to the first that is not even taken.
-    pub(super) fn start(sender: &Sender, events: usize, messages: Vec<(usize, Outbound)>) -> Self {
+    pub(super) fn start(sender: &Sender, events: usize, messages: Vec<Composed>) -> Self {
         let mut flight = Self {
             open: vec![0; events],
             deliveries: FuturesUnordered::new(),
@@ -168,10 +165,4 @@ impl Undelivered {
             (true, true) | (false, false) => self.event < other.event,
         }
     }
-}
-
-/// Comes when a batch is not to be waited for any longer.
-pub(super) async fn cut_short(stop: &CancellationToken) {
-    stop.cancelled().await;
-    tokio::time::sleep(LAST_WAIT).await;
 }

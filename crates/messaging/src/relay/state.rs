@@ -1,6 +1,6 @@
 //! What a relay is at, and what can go wrong.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use event_store::{Position, ReaderError, StoredEvent};
 use kernel::{Clock, EventId, SystemClock};
@@ -61,9 +61,6 @@ pub(super) enum RelayFailure {
     /// The feed or the lease failed.
     #[error("the feed failed")]
     Reader(#[from] ReaderError),
-    /// The database did not answer for as long as a lease lasts.
-    #[error("the store does not answer")]
-    StoreSilent,
     /// There is no producer.
     #[error("the producer was not made")]
     Producer(#[source] KafkaError),
@@ -107,20 +104,6 @@ pub(super) fn is_refusal(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::InvalidRecord
         )
     )
-}
-
-/// Bounds a call to the database by the lease: what takes longer has lost it anyway.
-pub(super) async fn within<T, E>(
-    lease: Duration,
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<T, RelayFailure>
-where
-    RelayFailure: From<E>,
-{
-    match tokio::time::timeout(lease, call).await {
-        Ok(outcome) => Ok(outcome?),
-        Err(_) => Err(RelayFailure::StoreSilent),
-    }
 }
 
 /// Notes how long events that were sent at `started` took, from there and from their commit.

@@ -7,7 +7,6 @@
 )]
 
 use std::ffi::{CStr, CString, c_char};
-use std::ptr::{null, null_mut};
 use std::slice;
 use std::time::Duration;
 
@@ -142,7 +141,7 @@ unsafe fn described(
     // SAFETY: as promised by the caller; an id and its text live as long as the description.
     unsafe {
         let error = c::rd_kafka_TopicDescription_error(topic);
-        if error != null() {
+        if !error.is_null() {
             checked(c::rd_kafka_error_code(error))?;
         }
         let id = c::rd_kafka_TopicDescription_topic_id(topic);
@@ -161,7 +160,7 @@ unsafe fn described(
 /// # Safety
 /// A text that ends in a zero, or null.
 unsafe fn text(pointer: *const c_char) -> String {
-    if pointer == null_mut::<c_char>().cast_const() {
+    if pointer.is_null() {
         return String::new();
     }
     // SAFETY: as promised by the caller.

@@ -5,7 +5,7 @@ use contracts::topics::all;
 use messaging::{RelayState, topics};
 use test_support::TestDatabase;
 
-use crate::broker::{Endpoint, first_occurrences};
+use crate::broker::{Endpoint, first_occurrences, fresh_topic_name};
 use crate::store::Store;
 use crate::{consumer, relay};
 
@@ -120,4 +120,13 @@ async fn a_consumer_shares_with_members_that_come_and_go() {
     let Some(kafka) = kafka() else { return };
     let topic = kafka.make_topic(&[]).await;
     consumer::shares_with_members_that_come_and_go(&kafka, topic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_finds_a_topic_that_is_made_after_its_start() {
+    let Some(kafka) = kafka() else { return };
+    let topic = kafka.make_topic(&[]).await;
+    let later = fresh_topic_name();
+    let comes = kafka.make_topic_named(later, &[]);
+    consumer::finds_what_comes_later(&kafka, topic, later, comes).await;
 }

@@ -115,8 +115,12 @@ impl Endpoint {
 
     /// Makes a topic that nobody else uses.
     pub(crate) async fn make_topic(&self, settings: &[(&str, &str)]) -> &'static str {
-        let number = RandomState::new().hash_one(0);
-        let name: &'static str = Box::leak(format!("a-test-{number:016x}").into_boxed_str());
+        let name = fresh_topic_name();
+        self.make_topic_named(name, settings).await;
+        name
+    }
+
+    pub(crate) async fn make_topic_named(&self, name: &str, settings: &[(&str, &str)]) {
         let mut topic = NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1));
         for (key, value) in settings {
             topic = topic.set(key, value);
@@ -125,7 +129,6 @@ impl Endpoint {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = admin.create_topics([&topic], &options).await.unwrap();
         assert_eq!(made, [Ok(name.to_owned())]);
-        name
     }
 
     /// A topic's settings, as the broker has them in force.
@@ -214,9 +217,11 @@ impl Endpoint {
         committed
             .elements()
             .iter()
-            .filter_map(|element| match element.offset() {
-                Offset::Offset(offset) => Some((element.partition(), offset)),
-                _ => None,
+            .filter_map(|element| {
+                let Offset::Offset(offset) = element.offset() else {
+                    return None;
+                };
+                Some((element.partition(), offset))
             })
             .collect()
     }
@@ -226,6 +231,12 @@ impl Endpoint {
         config.set("bootstrap.servers", &self.address);
         config
     }
+}
+
+/// A name that no topic has; messages name their topic by a literal.
+pub(crate) fn fresh_topic_name() -> &'static str {
+    let number = RandomState::new().hash_one(0);
+    Box::leak(format!("a-test-{number:016x}").into_boxed_str())
 }
 
 /// The values in the order in which each key first has them.

@@ -73,15 +73,15 @@ struct Running {
 
 impl Running {
     fn start(broker: &Endpoint, notebook: &Notebook) -> Self {
-        Self::start_on(broker, TOPIC, notebook)
+        Self::start_on(broker, &[TOPIC], notebook)
     }
 
-    /// The group is named as the topic.
-    fn start_on(broker: &Endpoint, topic: &str, notebook: &Notebook) -> Self {
+    /// The group is named as the first topic.
+    fn start_on(broker: &Endpoint, topics: &[&str], notebook: &Notebook) -> Self {
         let options = ConsumerOptions {
             kafka: broker.kafka(),
-            group: topic.to_owned(),
-            topics: vec![topic.to_owned()],
+            group: topics[0].to_owned(),
+            topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
             session: Duration::from_secs(6),
         };
         let consumer = Consumer::new(options, notebook.clone());
@@ -128,7 +128,7 @@ pub(crate) async fn goes_on_after_what_was_handled(broker: &Endpoint, topic: &st
     broker.write(topic, "a", &["1", "2", "3"]);
     broker.write(topic, "b", &["1", "2"]);
     let notebook = Notebook::default();
-    let consumer = Running::start_on(broker, topic, &notebook);
+    let consumer = Running::start_on(broker, &[topic], &notebook);
     notebook
         .holds(&expected(&[("a", &["1", "2", "3"]), ("b", &["1", "2"])]))
         .await;
@@ -136,7 +136,7 @@ pub(crate) async fn goes_on_after_what_was_handled(broker: &Endpoint, topic: &st
     assert!(took < Duration::from_secs(1), "{took:?}");
 
     broker.write(topic, "a", &["4"]);
-    let consumer = Running::start_on(broker, topic, &notebook);
+    let consumer = Running::start_on(broker, &[topic], &notebook);
     notebook
         .holds(&expected(&[
             ("a", &["1", "2", "3", "4"]),
@@ -156,7 +156,7 @@ pub(crate) async fn holds_a_partition_behind_poison(broker: &Endpoint, topic: &s
     // Keys that lie on different partitions.
     broker.write(topic, "a", &["1", "2", "poison", "4"]);
     let notebook = Notebook::default();
-    let mut consumer = Running::start_on(broker, topic, &notebook);
+    let mut consumer = Running::start_on(broker, &[topic], &notebook);
     let state = consumer
         .becomes("stuck", |state| !state.stuck.is_empty())
         .await;
@@ -195,7 +195,7 @@ pub(crate) async fn holds_a_partition_behind_poison(broker: &Endpoint, topic: &s
     assert_eq!(broker.committed(topic)[&stuck.partition], 2);
 
     // Another member finds the message where it was.
-    let mut again = Running::start_on(broker, topic, &notebook);
+    let mut again = Running::start_on(broker, &[topic], &notebook);
     let state = again
         .becomes("stuck again", |state| !state.stuck.is_empty())
         .await;
@@ -271,12 +271,12 @@ async fn members_come_and_go_and_every_message_is_handled() {
 
 pub(crate) async fn shares_with_members_that_come_and_go(broker: &Endpoint, topic: &str) {
     let notebook = Notebook::default();
-    let first = Running::start_on(broker, topic, &notebook);
+    let first = Running::start_on(broker, &[topic], &notebook);
     let keys = ["a", "b", "c", "d", "e", "f"];
     for key in keys {
         broker.write(topic, key, &["1"]);
     }
-    let second = Running::start_on(broker, topic, &notebook);
+    let second = Running::start_on(broker, &[topic], &notebook);
     for key in keys {
         broker.write(topic, key, &["2"]);
     }
@@ -300,4 +300,21 @@ pub(crate) async fn shares_with_members_that_come_and_go(broker: &Endpoint, topi
     })
     .await;
     second.stop().await;
+}
+
+/// Lets `comes` bring the topic `later`, once it must have been seen that only `topic` is there.
+pub(crate) async fn finds_what_comes_later(
+    broker: &Endpoint,
+    topic: &str,
+    later: &str,
+    comes: impl Future<Output = ()>,
+) {
+    let notebook = Notebook::default();
+    let consumer = Running::start_on(broker, &[topic, later], &notebook);
+    broker.write(topic, "a", &["1"]);
+    notebook.holds(&expected(&[("a", &["1"])])).await;
+    comes.await;
+    broker.write(later, "a", &["2"]);
+    notebook.holds(&expected(&[("a", &["1", "2"])])).await;
+    consumer.stop().await;
 }

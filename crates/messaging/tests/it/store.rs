@@ -30,38 +30,29 @@ impl Store {
         }
     }
 
-    /// Appends `rounds` events to each of `streams` streams, in turn.
-    pub(crate) async fn append(&mut self, streams: u128, rounds: usize) {
-        for _ in 0..rounds {
+    /// Appends `count` events to each of `streams` streams, a few to each in turn.
+    pub(crate) async fn append(&mut self, streams: u128, count: usize) {
+        const A_FEW: usize = 10;
+        for done in (0..count).step_by(A_FEW) {
             for stream in 0..streams {
-                self.append_to(stream).await;
+                self.append_to(stream, A_FEW.min(count - done)).await;
             }
         }
     }
 
-    async fn append_to(&mut self, stream: u128) {
+    async fn append_to(&mut self, stream: u128, count: usize) {
         let stream = StreamId::order(OrderId::from_uuid(Uuid::from_u128(stream)));
-        let event_id = EventId::from_uuid(Uuid::from_u128(self.next << 64));
-        self.next += 1;
         let told = self.appended.entry(stream.key().to_owned()).or_default();
         let version = i64::try_from(told.len()).unwrap();
-        told.push(event_id.to_string());
-        let event = NewEvent {
-            event_id,
-            event_type: "Happened",
-            event_version: "1.0",
-            payload: json!({}),
-            metadata: Metadata {
-                actor: None,
-                on_behalf_of: None,
-                correlation_id: Uuid::from_u128(1),
-                causation_id: None,
-                traceparent: None,
-                idempotency_key: None,
-            },
-        };
+        let mut events = Vec::new();
+        for _ in 0..count {
+            let event_id = EventId::from_uuid(Uuid::from_u128(self.next << 64));
+            self.next += 1;
+            told.push(event_id.to_string());
+            events.push(happened(event_id));
+        }
         let mut connection = self.pool.acquire().await.unwrap();
-        let one = Append::to(stream, Version::new(version), vec![event]);
+        let one = Append::to(stream, Version::new(version), events);
         append(&mut connection, &one).await.unwrap();
     }
 
@@ -95,5 +86,22 @@ impl Store {
             },
         )
         .await;
+    }
+}
+
+fn happened(event_id: EventId) -> NewEvent {
+    NewEvent {
+        event_id,
+        event_type: "Happened",
+        event_version: "1.0",
+        payload: json!({}),
+        metadata: Metadata {
+            actor: None,
+            on_behalf_of: None,
+            correlation_id: Uuid::from_u128(1),
+            causation_id: None,
+            traceparent: None,
+            idempotency_key: None,
+        },
     }
 }

@@ -3,7 +3,10 @@
 
 use kernel::{Actor, CommissionerId, Role, WorkshopId};
 
-use super::{Context, Missing, Order, OrderCommand, Rejection};
+use super::{
+    Context, DeclineInvitation, Missing, Order, OrderCommand, Refusal, Rejection, ReviseOffer,
+    SubmitOffer, WithdrawOffer,
+};
 use crate::value::StageNumber;
 
 /// The party whose command it is, by the rules.
@@ -19,6 +22,8 @@ enum Party {
     Confirmed,
     /// The order's commissioner, or the workshop whose offer was confirmed.
     EitherSide,
+    /// Those who run the marketplace, in nobody's place.
+    Operators,
 }
 
 /// What the rules say of a command: whose it is, and what it names that has to be there.
@@ -34,23 +39,27 @@ struct Row {
 /// Comes before the comparison with `If-Match`; [`super::decide`] repeats it.
 ///
 /// # Errors
-/// [`Rejection::Invalid`], [`Rejection::NotFound`] or [`Rejection::Forbidden`].
+/// [`Refusal::Invalid`], [`Refusal::NotFound`] or [`Refusal::Forbidden`].
 pub fn admit(order: &Order, command: &OrderCommand, context: &Context) -> Result<(), Rejection> {
+    check(order, command, context).map_err(|why| why.of(command.name(), order))
+}
+
+pub(super) fn check(
+    order: &Order,
+    command: &OrderCommand,
+    context: &Context,
+) -> Result<(), Refusal> {
     let actor = context.actor;
     let row = Row::of(command);
-    let forbidden = Rejection::Forbidden {
-        command: command.name(),
-        role: actor.role,
-    };
+    let forbidden = Refusal::Forbidden { role: actor.role };
     if let Some(fault) = command.passed_deadline(order.instant(context.now)) {
-        return Err(Rejection::Invalid {
-            command: command.name(),
+        return Err(Refusal::Invalid {
             faults: vec![fault],
         });
     }
     if !matches!(row.by, Party::Placing(_)) {
         if !order.is_known_to(actor) {
-            return Err(Rejection::NotFound(Missing::Order));
+            return Err(Refusal::NotFound(Missing::Order));
         }
         // A workshop learns nothing of rivals: what it may not ask about is refused before
         // anybody looks whether it is there.
@@ -74,7 +83,7 @@ pub fn on_behalf_of(order: &Order, command: &OrderCommand, actor: Actor) -> Opti
         return None;
     }
     match Row::of(command).by {
-        Party::Placing(_) => None,
+        Party::Placing(_) | Party::Operators => None,
         Party::Commissioner | Party::EitherSide => order.commissioner(),
         Party::Invited(workshop_id) => Some(workshop(workshop_id)),
         Party::Confirmed => order.confirmed_workshop(),
@@ -85,17 +94,28 @@ impl Row {
     fn of(command: &OrderCommand) -> Self {
         let (by, seat, stage) = match command {
             OrderCommand::PlaceOrder(c) => (Party::Placing(c.commissioner_id), None, None),
-            OrderCommand::SubmitOffer(c) => {
-                (Party::Invited(c.workshop_id), Some(c.workshop_id), None)
+            OrderCommand::EditRequest(_) | OrderCommand::InviteWorkshops(_) => {
+                (Party::Commissioner, None, None)
             }
-            OrderCommand::DeclineInvitation(c) => {
-                (Party::Invited(c.workshop_id), Some(c.workshop_id), None)
-            }
+            OrderCommand::SubmitOffer(SubmitOffer {
+                workshop_id: id, ..
+            })
+            | OrderCommand::ReviseOffer(ReviseOffer {
+                workshop_id: id, ..
+            })
+            | OrderCommand::WithdrawOffer(WithdrawOffer {
+                workshop_id: id, ..
+            })
+            | OrderCommand::DeclineInvitation(DeclineInvitation {
+                workshop_id: id, ..
+            }) => (Party::Invited(*id), Some(*id), None),
             OrderCommand::ConfirmOffer(c) => (Party::Commissioner, Some(c.workshop_id), None),
             OrderCommand::CompleteStage(c) => (Party::Confirmed, None, Some(c.stage)),
             OrderCommand::ApproveStage(c) => (Party::Commissioner, None, Some(c.stage)),
+            OrderCommand::RequestStageChanges(c) => (Party::Commissioner, None, Some(c.stage)),
             OrderCommand::AcceptWork => (Party::Commissioner, None, None),
             OrderCommand::CancelOrder(_) => (Party::EitherSide, None, None),
+            OrderCommand::ResolveDispute(_) => (Party::Operators, None, None),
         };
         Self { by, seat, stage }
     }
@@ -110,16 +130,16 @@ impl Row {
 
     /// The seat and the stage that the command names are there. Before an offer is confirmed there
     /// is no last stage to be beyond of, and it is the state that refuses the command.
-    fn names_what_exists(&self, order: &Order) -> Result<(), Rejection> {
+    fn names_what_exists(&self, order: &Order) -> Result<(), Refusal> {
         if let Some(workshop_id) = self.seat
             && order.invitation(workshop_id).is_none()
         {
-            return Err(Rejection::NotFound(Missing::Invitation(workshop_id)));
+            return Err(Refusal::NotFound(Missing::Invitation(workshop_id)));
         }
         if let Some((stage, terms)) = self.stage.zip(order.terms())
             && terms.stages.get(stage).is_none()
         {
-            return Err(Rejection::NotFound(Missing::Stage(stage)));
+            return Err(Refusal::NotFound(Missing::Stage(stage)));
         }
         Ok(())
     }
@@ -139,6 +159,7 @@ impl Row {
             (Party::EitherSide, Role::Commissioner | Role::Workshop) => {
                 is_commissioner() || is_confirmed()
             }
+            (Party::Operators, Role::Commissioner | Role::Workshop) => false,
         }
     }
 }
@@ -176,30 +197,38 @@ const fn workshop(id: WorkshopId) -> Actor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Resolution;
     use crate::order::scenario::*;
 
-    const NOT_FOUND: Rejection = Rejection::NotFound(Missing::Order);
+    const NOT_FOUND: Refusal = Refusal::NotFound(Missing::Order);
 
-    fn admitted(given: &Given, actor: Actor, command: &OrderCommand) -> Result<(), Rejection> {
-        admit(&given.order, command, &Context::new(actor, minute(100)))
+    fn admitted(given: &Given, actor: Actor, command: &OrderCommand) -> Result<(), Refusal> {
+        admit(&given.order, command, &Context::new(actor, minute(100))).map_err(|rejection| {
+            assert_eq!(rejection.command, command.name());
+            assert_eq!(rejection.state, given.order.state());
+            rejection.why
+        })
     }
 
-    fn forbidden(command: &OrderCommand, actor: Actor) -> Result<(), Rejection> {
-        Err(Rejection::Forbidden {
-            command: command.name(),
-            role: actor.role,
-        })
+    fn forbidden(actor: Actor) -> Result<(), Refusal> {
+        Err(Refusal::Forbidden { role: actor.role })
     }
 
     fn every_command() -> Vec<OrderCommand> {
         vec![
+            retitle("Elm table"),
+            invite(&[STRANGER]),
             submit(ALDER, &["Make"]),
+            revise(ALDER, &["Make"]),
+            withdraw(ALDER),
             decline(ALDER),
             confirm(ALDER),
             complete(1),
             approve(1),
+            request_changes(1),
             OrderCommand::AcceptWork,
             cancel(),
+            resolve(Resolution::Resume),
         ]
     }
 
@@ -232,13 +261,10 @@ mod tests {
                 Party::Placing(_) | Party::Commissioner => (true, false),
                 Party::Invited(_) | Party::Confirmed => (false, true),
                 Party::EitherSide => (true, true),
+                Party::Operators => (false, false),
             };
             for (actor, may) in [(COMMISSIONER, commissioner), (by(ALDER), workshop)] {
-                let expected = if may {
-                    Ok(())
-                } else {
-                    forbidden(&command, actor)
-                };
+                let expected = if may { Ok(()) } else { forbidden(actor) };
                 assert_eq!(admitted(&order, actor, &command), expected, "{command:?}");
             }
         }
@@ -250,11 +276,14 @@ mod tests {
         for command in every_command() {
             assert_eq!(admitted(&order, OPERATOR, &command), Ok(()));
             let party = match Row::of(&command).by {
-                Party::Placing(_) => None,
+                Party::Placing(_) | Party::Operators => None,
                 Party::Commissioner | Party::EitherSide => Some(COMMISSIONER),
                 Party::Invited(_) | Party::Confirmed => Some(by(ALDER)),
             };
-            assert!(party.is_some());
+            assert_eq!(
+                party.is_none(),
+                matches!(command, OrderCommand::ResolveDispute(_))
+            );
             assert_eq!(on_behalf_of(&order.order, &command, OPERATOR), party);
             assert_eq!(on_behalf_of(&order.order, &command, COMMISSIONER), None);
         }
@@ -266,7 +295,7 @@ mod tests {
     fn an_analyst_gives_no_command() {
         let order = given(alder_works(&["Make"]));
         for command in every_command() {
-            let refused = forbidden(&command, ANALYST);
+            let refused = forbidden(ANALYST);
             assert_eq!(admitted(&order, ANALYST, &command), refused);
         }
     }
@@ -282,7 +311,7 @@ mod tests {
             for actor in [COMMISSIONER, OPERATOR] {
                 assert_eq!(
                     admitted(&order, actor, &command),
-                    Err(Rejection::NotFound(Missing::Invitation(STRANGER)))
+                    Err(Refusal::NotFound(Missing::Invitation(STRANGER)))
                 );
             }
         }
@@ -293,7 +322,7 @@ mod tests {
         let order = given(alder_offered());
         for other in [BIRCH, STRANGER] {
             for command in [submit(other, &["Make"]), decline(other), confirm(other)] {
-                let refused = forbidden(&command, by(ALDER));
+                let refused = forbidden(by(ALDER));
                 assert_eq!(admitted(&order, by(ALDER), &command), refused);
             }
         }
@@ -302,7 +331,7 @@ mod tests {
     #[test]
     fn a_stage_beyond_the_last_is_not_there() {
         let order = given(alder_works(&["Make"]));
-        let missing = Err(Rejection::NotFound(Missing::Stage(stage(2))));
+        let missing = Err(Refusal::NotFound(Missing::Stage(stage(2))));
         for command in [complete(2), approve(2)] {
             for actor in [COMMISSIONER, by(ALDER), OPERATOR] {
                 assert_eq!(admitted(&order, actor, &command), missing);
@@ -314,7 +343,7 @@ mod tests {
     fn a_workshop_that_was_not_chosen_cannot_tell_how_many_stages_there_are() {
         let order = given(alder_works(&["Make"]));
         for command in [complete(1), complete(2), approve(1), approve(2), cancel()] {
-            let refused = forbidden(&command, by(BIRCH));
+            let refused = forbidden(by(BIRCH));
             assert_eq!(admitted(&order, by(BIRCH), &command), refused);
         }
     }

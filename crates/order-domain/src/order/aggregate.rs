@@ -90,9 +90,13 @@ impl EventUpcaster for OrderUpcaster {
         SCHEMAS.step(event_type, event_version).is_some()
     }
 
+    /// An event that cannot be lifted stays as it is: its payload lacks what today's shape needs,
+    /// and the repository cannot read it.
     fn upcast(&self, mut event: SerializedEvent) -> SerializedEvent {
         while let Some(step) = SCHEMAS.step(&event.event_type, &event.event_version) {
-            step.apply(&mut event.payload);
+            if step.apply(&mut event.payload).is_err() {
+                break;
+            }
             event.event_version = step.to.to_owned();
         }
         event
@@ -101,13 +105,24 @@ impl EventUpcaster for OrderUpcaster {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context as Task, Poll, Waker};
+
     use cqrs_es::test::TestFramework;
     use serde_json::json;
 
     use super::*;
     use crate::fixtures;
-    use crate::order::CommandName;
     use crate::order::scenario::*;
+    use crate::order::{CommandName, OrderState, Refusal};
+
+    /// The result of a future that has nothing to wait for.
+    fn ready<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => panic!("the adapter waits for something"),
+        }
+    }
 
     fn history() -> Vec<OrderEvent> {
         let facts = alder_works(&["Make"]).into_iter().zip(1..);
@@ -133,11 +148,29 @@ mod tests {
             .inspect_result();
         assert_eq!(
             refused,
-            Err(OrderAggregateError::Rejected(Rejection::Forbidden {
+            Err(OrderAggregateError::Rejected(Rejection {
                 command: CommandName::CompleteStage,
-                role: kernel::Role::Workshop,
+                state: Some(OrderState::InProgress),
+                why: Refusal::Forbidden {
+                    role: kernel::Role::Workshop,
+                },
             }))
         );
+    }
+
+    #[test]
+    fn a_refused_command_emits_nothing_and_changes_nothing() {
+        let mut aggregate = OrderAggregate::default();
+        for event in history() {
+            aggregate.apply(event);
+        }
+        let before = aggregate.clone();
+        let sink = EventSink::default();
+        let told = (complete(2), Context::new(by(ALDER), minute(9)));
+        let answer = ready(aggregate.handle(told, &(), &sink));
+        assert!(matches!(answer, Err(OrderAggregateError::Rejected(_))));
+        assert_eq!(ready(sink.collect()), []);
+        assert_eq!(aggregate, before);
     }
 
     #[test]
@@ -188,5 +221,23 @@ mod tests {
         assert!(!OrderUpcaster.can_upcast("OrderCancelled", "1.1"));
         let event: OrderEvent = serde_json::from_value(lifted.payload).unwrap();
         assert_eq!(event.fact, cancelled());
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_lifted_stays_unreadable() {
+        let mut payload = fixtures::read("order", "OrderCancelled", "1.0");
+        payload["cancelledFrom"] = json!("finished");
+        let stored = SerializedEvent::new(
+            ORDER.to_string(),
+            2,
+            OrderAggregate::TYPE.to_owned(),
+            "OrderCancelled".to_owned(),
+            "1.0".to_owned(),
+            payload,
+            json!({}),
+        );
+        let left = OrderUpcaster.upcast(stored);
+        assert_eq!(left.event_version, "1.0");
+        assert!(serde_json::from_value::<OrderEvent>(left.payload).is_err());
     }
 }

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use kernel::{Actor, CommissionerId, OrderId, WorkshopId};
 use serde::{Deserialize, Serialize};
 
-use crate::value::{OfferTerms, Reason, Request, StageName, StageNumber};
+use crate::value::{
+    FaultKind, Note, OfferTerms, Reason, Request, RequestField, StageName, StageNumber,
+};
 
 /// One fact of one order's life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +38,20 @@ pub enum OrderFact {
         /// The invited workshops, in the order given.
         workshops: Vec<WorkshopId>,
     },
+    /// The commissioner changed what is asked for.
+    #[serde(rename = "RequestEdited")]
+    RequestEdited {
+        /// What is asked for from here on, at its new revision.
+        request: Request,
+        /// Which parts of it have changed.
+        changed: Vec<RequestField>,
+    },
+    /// The commissioner invited more workshops, or some again.
+    #[serde(rename = "WorkshopsInvited")]
+    WorkshopsInvited {
+        /// The invited workshops, in the order given.
+        workshops: Vec<WorkshopId>,
+    },
     /// An invited workshop answered with terms.
     #[serde(rename = "OfferSubmitted")]
     OfferSubmitted {
@@ -43,6 +59,22 @@ pub enum OrderFact {
         workshop_id: WorkshopId,
         /// Its terms, with the revisions of request and offer.
         offer: OfferTerms,
+    },
+    /// A workshop put other terms in the place of those that stood, or affirmed them.
+    #[serde(rename = "OfferRevised")]
+    OfferRevised {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Its terms, with the revisions of request and offer.
+        offer: OfferTerms,
+    },
+    /// A workshop took its offer back.
+    #[serde(rename = "OfferWithdrawn")]
+    OfferWithdrawn {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Why, if it said so.
+        reason: Option<Reason>,
     },
     /// An invited workshop will not answer with terms.
     #[serde(rename = "InvitationDeclined")]
@@ -58,7 +90,8 @@ pub enum OrderFact {
         /// The workshops whose offers stand.
         standing: Vec<WorkshopId>,
     },
-    /// The round is closed, and no offer stands.
+    /// Nobody is left to answer, and no offer stands: that closed the round, or the last standing
+    /// offer was withdrawn after it.
     #[serde(rename = "AllInvitationsClosed")]
     AllInvitationsClosed {},
     /// The commissioner took one offer; its terms are the agreed ones from here on.
@@ -92,6 +125,18 @@ pub enum OrderFact {
         stage: StageNumber,
         /// The stage's name.
         name: StageName,
+    },
+    /// The commissioner asked for changes to a marked stage, which is pending again.
+    #[serde(rename = "StageChangesRequested")]
+    StageChangesRequested {
+        /// The confirmed workshop.
+        workshop_id: WorkshopId,
+        /// The stage.
+        stage: StageNumber,
+        /// The stage's name.
+        name: StageName,
+        /// What is to be changed.
+        note: Note,
     },
     /// The last stage is completed.
     #[serde(rename = "OrderFinished")]
@@ -129,6 +174,18 @@ pub enum OrderFact {
         /// Who wants it.
         opened_by: Actor,
     },
+    /// An operator decided a dispute.
+    #[serde(rename = "DisputeResolved")]
+    DisputeResolved {
+        /// The confirmed workshop.
+        workshop_id: WorkshopId,
+        /// How.
+        resolution: Resolution,
+        /// Why so.
+        note: Note,
+        /// The state that the order comes to by it.
+        state: ResolvedState,
+    },
 }
 
 /// What marking a stage came to.
@@ -161,4 +218,62 @@ pub enum DisputedFrom {
     InProgress,
     /// After the work.
     Finished,
+}
+
+impl From<DisputedFrom> for CancelledFrom {
+    fn from(from: DisputedFrom) -> Self {
+        match from {
+            DisputedFrom::InProgress => Self::InProgress,
+            DisputedFrom::Finished => Self::Finished,
+        }
+    }
+}
+
+/// How a dispute is resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Resolution {
+    /// The order goes on exactly where it was.
+    Resume,
+    /// The order is cancelled.
+    Cancel,
+    /// The order is completed as it stands.
+    Complete,
+}
+
+impl Resolution {
+    /// Reads a client's word.
+    ///
+    /// # Errors
+    /// It names no resolution.
+    pub fn parse(word: &str) -> Result<Self, FaultKind> {
+        [Self::Resume, Self::Cancel, Self::Complete]
+            .into_iter()
+            .find(|resolution| resolution.as_str() == word)
+            .ok_or(FaultKind::UnknownResolution)
+    }
+
+    /// The name used on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
+            Self::Complete => "complete",
+        }
+    }
+}
+
+/// The states that the resolution of a dispute leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ResolvedState {
+    /// The work goes on.
+    InProgress,
+    /// The work waits to be accepted.
+    Finished,
+    /// The order ended without accepted work.
+    Cancelled,
+    /// The work counts as accepted.
+    Completed,
 }

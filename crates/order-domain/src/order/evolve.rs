@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use kernel::{OrderId, WorkshopId};
 use serde::{Deserialize, Serialize};
 
-use super::event::{CancelledFrom, DisputedFrom, MarkedStatus};
+use super::event::{CancelledFrom, DisputedFrom, MarkedStatus, Resolution};
 use super::{
-    Dispute, Invitation, Order, OrderEvent, OrderFact, OrderState, Placement, StageStatus, Work,
+    Dispute, Ending, Invitation, Order, OrderEvent, OrderFact, OrderState, Placement, StageStatus,
+    Work,
 };
 use crate::value::{OfferTerms, StageNumber};
 
@@ -72,8 +73,22 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
                 },
             })
         }
+        OrderFact::RequestEdited { request, .. } => {
+            let Order::Negotiating { mut placement } = order else {
+                return None;
+            };
+            placement.request = request.clone();
+            Some(Order::Negotiating { placement })
+        }
+        OrderFact::WorkshopsInvited { workshops } => invited(order, workshops, at),
         OrderFact::OfferSubmitted { workshop_id, offer } => {
             answered(order, *workshop_id, |seat| seat.take_offer(offer.clone()))
+        }
+        OrderFact::OfferRevised { workshop_id, offer } => {
+            reconsidered(order, *workshop_id, |seat| seat.take_offer(offer.clone()))
+        }
+        OrderFact::OfferWithdrawn { workshop_id, .. } => {
+            reconsidered(order, *workshop_id, Invitation::withdraw)
         }
         OrderFact::InvitationDeclined { workshop_id, .. } => {
             answered(order, *workshop_id, Invitation::decline)
@@ -86,14 +101,14 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
         OrderFact::StageMarkedComplete { stage, status, .. } => {
             stage_marked(order, *stage, *status, at)
         }
-        OrderFact::StageApproved { stage, .. } => stage_approved(order, *stage, at),
-        OrderFact::OrderFinished { .. } => finished(order),
-        OrderFact::OrderCompleted { .. } => {
-            let Order::Finished { placement, work } = order else {
-                return None;
-            };
-            Some(Order::Completed { placement, work })
+        OrderFact::StageApproved { stage, .. } => {
+            stage_judged(order, *stage, |work| work.complete_stage(at))
         }
+        OrderFact::StageChangesRequested { stage, .. } => {
+            stage_judged(order, *stage, Work::request_changes)
+        }
+        OrderFact::OrderFinished { .. } => finished(order),
+        OrderFact::OrderCompleted { .. } => completed(order),
         OrderFact::OrderCancelled {
             cancelled_from,
             by_dispute,
@@ -110,9 +125,11 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
                 reason: reason.clone(),
                 opened_at: at,
                 from: *from,
+                ending: None,
             };
             disputed(order, dispute)
         }
+        OrderFact::DisputeResolved { resolution, .. } => resolved(order, *resolution),
     }
 }
 
@@ -129,6 +146,38 @@ fn answered(
         .seat_mut(workshop_id)
         .filter(|seat| seat.is_pending())?;
     answer(seat);
+    Some(Order::Negotiating { placement })
+}
+
+/// Workshops get a seat, or their closed seat opens again.
+fn invited(order: Order, workshops: &[WorkshopId], at: DateTime<Utc>) -> Option<Order> {
+    let Order::Negotiating { mut placement } = order else {
+        return None;
+    };
+    for workshop_id in workshops {
+        match placement.seat_mut(*workshop_id) {
+            None => placement
+                .invitations
+                .push(Invitation::new(*workshop_id, at)),
+            Some(seat) if !seat.is_open() => seat.invite_again(at),
+            Some(_) => return None,
+        }
+    }
+    Some(Order::Negotiating { placement })
+}
+
+/// A workshop whose offer stands has second thoughts.
+fn reconsidered(
+    order: Order,
+    workshop_id: WorkshopId,
+    change: impl FnOnce(&mut Invitation),
+) -> Option<Order> {
+    let Order::Negotiating { mut placement } = order else {
+        return None;
+    };
+    let seat = placement.seat_mut(workshop_id)?;
+    seat.standing_offer()?;
+    change(seat);
     Some(Order::Negotiating { placement })
 }
 
@@ -181,7 +230,8 @@ fn stage_marked(
     Some(Order::InProgress { placement, work })
 }
 
-fn stage_approved(order: Order, stage: StageNumber, at: DateTime<Utc>) -> Option<Order> {
+/// The commissioner says what they think of a marked stage.
+fn stage_judged(order: Order, stage: StageNumber, judge: impl FnOnce(&mut Work)) -> Option<Order> {
     let Order::InProgress {
         placement,
         mut work,
@@ -193,7 +243,7 @@ fn stage_approved(order: Order, stage: StageNumber, at: DateTime<Utc>) -> Option
     if current.number != stage || current.status != StageStatus::AwaitingApproval {
         return None;
     }
-    work.complete_stage(at);
+    judge(&mut work);
     Some(Order::InProgress { placement, work })
 }
 
@@ -205,23 +255,70 @@ fn finished(order: Order) -> Option<Order> {
     done.then_some(Order::Finished { placement, work })
 }
 
-fn cancelled(order: Order, from: CancelledFrom, by_dispute: bool) -> Option<Order> {
-    let Order::Negotiating { mut placement } = order else {
-        return None;
-    };
-    if from != CancelledFrom::Negotiating || by_dispute {
-        return None;
+/// The work is accepted, or a dispute was resolved so.
+fn completed(order: Order) -> Option<Order> {
+    match order {
+        Order::Finished { placement, work } => Some(Order::Completed { placement, work }),
+        Order::Disputed {
+            placement,
+            work,
+            dispute,
+        } if dispute.ending == Some(Ending::Completed) => {
+            Some(Order::Completed { placement, work })
+        }
+        Order::NotPlaced
+        | Order::Negotiating { .. }
+        | Order::InProgress { .. }
+        | Order::Disputed { .. }
+        | Order::Completed { .. }
+        | Order::Cancelled { .. } => None,
     }
-    placement.close_seats();
-    Some(Order::Cancelled { placement })
+}
+
+fn cancelled(order: Order, from: CancelledFrom, by_dispute: bool) -> Option<Order> {
+    match order {
+        Order::Negotiating { mut placement }
+            if from == CancelledFrom::Negotiating && !by_dispute =>
+        {
+            placement.close_seats();
+            Some(Order::Cancelled {
+                placement,
+                work: None,
+            })
+        }
+        Order::Disputed {
+            placement,
+            work,
+            dispute,
+        } if dispute.ending == Some(Ending::Cancelled)
+            && from == dispute.from.into()
+            && by_dispute =>
+        {
+            Some(Order::Cancelled {
+                placement,
+                work: Some(work),
+            })
+        }
+        Order::NotPlaced
+        | Order::Negotiating { .. }
+        | Order::InProgress { .. }
+        | Order::Finished { .. }
+        | Order::Disputed { .. }
+        | Order::Completed { .. }
+        | Order::Cancelled { .. } => None,
+    }
 }
 
 fn disputed(order: Order, dispute: Dispute) -> Option<Order> {
     let (placement, work, from) = match order {
-        Order::InProgress { placement, work } => (placement, work, DisputedFrom::InProgress),
+        // Once the last stage is completed, nothing comes before the fact that says so.
+        Order::InProgress { placement, work } if work.first_open().is_some() => {
+            (placement, work, DisputedFrom::InProgress)
+        }
         Order::Finished { placement, work } => (placement, work, DisputedFrom::Finished),
         Order::NotPlaced
         | Order::Negotiating { .. }
+        | Order::InProgress { .. }
         | Order::Disputed { .. }
         | Order::Completed { .. }
         | Order::Cancelled { .. } => return None,
@@ -230,6 +327,39 @@ fn disputed(order: Order, dispute: Dispute) -> Option<Order> {
         placement,
         work,
         dispute,
+    })
+}
+
+/// The order goes on where it was, or waits for the fact that ends it.
+fn resolved(order: Order, resolution: Resolution) -> Option<Order> {
+    let Order::Disputed {
+        placement,
+        work,
+        dispute,
+    } = order
+    else {
+        return None;
+    };
+    if dispute.ending.is_some() {
+        return None;
+    }
+    let ending = match resolution {
+        Resolution::Resume => {
+            return Some(match dispute.from {
+                DisputedFrom::InProgress => Order::InProgress { placement, work },
+                DisputedFrom::Finished => Order::Finished { placement, work },
+            });
+        }
+        Resolution::Cancel => Ending::Cancelled,
+        Resolution::Complete => Ending::Completed,
+    };
+    Some(Order::Disputed {
+        placement,
+        work,
+        dispute: Dispute {
+            ending: Some(ending),
+            ..dispute
+        },
     })
 }
 
@@ -250,13 +380,20 @@ mod tests {
     use kernel::OrderId;
 
     use crate::order::scenario::*;
-    use crate::order::{DisputedFrom, OrderFact, OrderState, evolve};
+    use crate::order::{
+        CancelledFrom, DisputedFrom, OrderFact, OrderState, Resolution, ResolvedState, evolve,
+    };
 
     /// Every fact, as it would be written about the order of Alder and Birch.
     fn every_fact() -> Vec<OrderFact> {
         vec![
             placed(&[ALDER, BIRCH]),
+            retitled("Elm table", 2),
+            invited(&[BIRCH]),
+            invited(&[CEDAR]),
             submitted(BIRCH, &["Make"]),
+            revised(ALDER, &["Make"], 2),
+            withdrawn(ALDER),
             declined(BIRCH),
             OrderFact::AllResponsesReceived {
                 standing: vec![ALDER],
@@ -265,11 +402,17 @@ mod tests {
             confirmed(ALDER, &["Make"]),
             marked(1, &["Make"]),
             approved(1, &["Sketch!"]),
+            changes_requested(1, &["Sketch!"]),
             finished(),
             completed(),
             cancelled(),
+            cancelled_by_dispute(CancelledFrom::InProgress),
+            cancelled_by_dispute(CancelledFrom::Finished),
             disputed(DisputedFrom::InProgress, COMMISSIONER),
             disputed(DisputedFrom::Finished, COMMISSIONER),
+            resolved(Resolution::Resume, ResolvedState::Finished),
+            resolved(Resolution::Cancel, ResolvedState::Cancelled),
+            resolved(Resolution::Complete, ResolvedState::Completed),
         ]
     }
 
@@ -280,6 +423,10 @@ mod tests {
             history
         };
         let negotiating = || vec![placed(&[ALDER, BIRCH]), submitted(ALDER, &["Make"])];
+        let disputed_finish = || {
+            let dispute = disputed(DisputedFrom::Finished, COMMISSIONER);
+            with(alder_finished(), vec![dispute])
+        };
         let awaiting = with(alder_works(&["Sketch!"]), vec![marked(1, &["Sketch!"])]);
         let states = [
             ("(none)", vec![]),
@@ -295,11 +442,19 @@ mod tests {
                 with(alder_works(&["Make"]), vec![marked(1, &["Make"])]),
             ),
             ("finished", alder_finished()),
+            ("disputed", disputed_finish()),
             (
-                "disputed",
+                "disputed, to be cancelled",
                 with(
-                    alder_finished(),
-                    vec![disputed(DisputedFrom::Finished, COMMISSIONER)],
+                    disputed_finish(),
+                    vec![resolved(Resolution::Cancel, ResolvedState::Cancelled)],
+                ),
+            ),
+            (
+                "disputed, to be completed",
+                with(
+                    disputed_finish(),
+                    vec![resolved(Resolution::Complete, ResolvedState::Completed)],
                 ),
             ),
             ("completed", with(alder_finished(), vec![completed()])),

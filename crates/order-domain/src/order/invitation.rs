@@ -21,6 +21,7 @@ enum Answer {
     Pending,
     Offered(OfferTerms),
     Declined,
+    Withdrawn,
     Confirmed(OfferTerms),
     NotSelected(Option<OfferTerms>),
 }
@@ -34,6 +35,8 @@ pub enum InvitationStatus {
     Offered,
     /// It said no.
     Declined,
+    /// It took its offer back.
+    Withdrawn,
     /// Its offer was taken.
     Confirmed,
     /// The negotiation ended without it.
@@ -48,6 +51,7 @@ impl InvitationStatus {
             Self::Pending => "pending",
             Self::Offered => "offered",
             Self::Declined => "declined",
+            Self::Withdrawn => "withdrawn",
             Self::Confirmed => "confirmed",
             Self::NotSelected => "notSelected",
         }
@@ -89,18 +93,19 @@ impl Invitation {
             Answer::Pending => InvitationStatus::Pending,
             Answer::Offered(_) => InvitationStatus::Offered,
             Answer::Declined => InvitationStatus::Declined,
+            Answer::Withdrawn => InvitationStatus::Withdrawn,
             Answer::Confirmed(_) => InvitationStatus::Confirmed,
             Answer::NotSelected(_) => InvitationStatus::NotSelected,
         }
     }
 
-    /// The last offer, standing or not; none for a seat that made none or said no.
+    /// The last offer, standing or not; none for a seat that made none, said no or took it back.
     #[must_use]
     pub const fn offer(&self) -> Option<&OfferTerms> {
         match &self.answer {
             Answer::Offered(offer) | Answer::Confirmed(offer) => Some(offer),
             Answer::NotSelected(offer) => offer.as_ref(),
-            Answer::Pending | Answer::Declined => None,
+            Answer::Pending | Answer::Declined | Answer::Withdrawn => None,
         }
     }
 
@@ -109,9 +114,11 @@ impl Invitation {
     pub const fn standing_offer(&self) -> Option<&OfferTerms> {
         match &self.answer {
             Answer::Offered(offer) => Some(offer),
-            Answer::Pending | Answer::Declined | Answer::Confirmed(_) | Answer::NotSelected(_) => {
-                None
-            }
+            Answer::Pending
+            | Answer::Declined
+            | Answer::Withdrawn
+            | Answer::Confirmed(_)
+            | Answer::NotSelected(_) => None,
         }
     }
 
@@ -143,6 +150,15 @@ impl Invitation {
         self.answer = Answer::Offered(offer);
     }
 
+    pub(super) fn invite_again(&mut self, at: DateTime<Utc>) {
+        self.invited_at = at;
+        self.answer = Answer::Pending;
+    }
+
+    pub(super) fn withdraw(&mut self) {
+        self.answer = Answer::Withdrawn;
+    }
+
     pub(super) fn decline(&mut self) {
         self.answer = Answer::Declined;
     }
@@ -156,7 +172,10 @@ impl Invitation {
         self.answer = match std::mem::replace(&mut self.answer, Answer::Pending) {
             Answer::Pending => Answer::NotSelected(None),
             Answer::Offered(offer) => Answer::NotSelected(Some(offer)),
-            closed @ (Answer::Declined | Answer::Confirmed(_) | Answer::NotSelected(_)) => closed,
+            closed @ (Answer::Declined
+            | Answer::Withdrawn
+            | Answer::Confirmed(_)
+            | Answer::NotSelected(_)) => closed,
         };
     }
 }

@@ -9,10 +9,12 @@ mod event;
 mod evolve;
 mod invitation;
 #[cfg(test)]
-mod properties;
+mod page;
 mod rejection;
 #[cfg(test)]
 mod scenario;
+#[cfg(test)]
+mod scenes;
 mod state;
 pub mod stored;
 mod work;
@@ -21,13 +23,16 @@ pub use admit::{admit, on_behalf_of};
 pub use aggregate::{OrderAggregate, OrderAggregateError, OrderUpcaster};
 pub use command::{
     ApproveStage, CancelOrder, CommandName, CompleteStage, ConfirmOffer, DeclineInvitation,
-    OrderCommand, PlaceOrder, PlaceOrderInput, SubmitOffer,
+    EditRequest, InviteWorkshops, OrderCommand, PlaceOrder, PlaceOrderInput, RequestStageChanges,
+    ResolveDispute, ReviseOffer, SubmitOffer, WithdrawOffer,
 };
 pub use context::Context;
 pub use decide::decide;
-pub use event::{CancelledFrom, DisputedFrom, MarkedStatus, OrderEvent, OrderFact};
+pub use event::{
+    CancelledFrom, DisputedFrom, MarkedStatus, OrderEvent, OrderFact, Resolution, ResolvedState,
+};
 pub use evolve::{Corrupt, evolve, fold};
 pub use invitation::{Invitation, InvitationStatus};
-pub use rejection::{Code, Missing, Rejection};
-pub use state::{Dispute, Order, OrderState, Placement};
+pub use rejection::{Code, Missing, Refusal, Rejection};
+pub use state::{Dispute, Ending, Order, OrderState, Placement};
 pub use work::{Stage, StageStatus, Work};

@@ -2,45 +2,61 @@
 
 use kernel::{Role, WorkshopId};
 
-use super::{CommandName, InvitationStatus, OrderState};
+use super::{CommandName, InvitationStatus, Order, OrderState};
 use crate::value::{Fault, OfferRevision, Outdated, StageNumber};
+
+/// A command that was refused: which one, in which state of the order, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{command} is refused while the order is {}: {why}",
+    state.map_or("notPlaced", OrderState::as_str)
+)]
+pub struct Rejection {
+    /// The command.
+    pub command: CommandName,
+    /// The state that the order is in; none before it is placed.
+    pub state: Option<OrderState>,
+    /// Why.
+    pub why: Refusal,
+}
 
 /// Why a command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
+pub enum Refusal {
     /// There is no such thing, or nothing that the actor may know of.
     #[error("{0} does not exist")]
     NotFound(Missing),
     /// The actor may not give the command.
-    #[error("{command} may not be given by this {role}")]
+    #[error("it is not for this {role} to give")]
     Forbidden {
-        /// The command.
-        command: CommandName,
         /// The part that the actor plays.
         role: Role,
     },
     /// The command's values are refused.
-    #[error("{command} brings {} illegal values", faults.len())]
+    #[error("it brings {} illegal values", faults.len())]
     Invalid {
-        /// The command.
-        command: CommandName,
         /// What is wrong, in the order of the body.
         faults: Vec<Fault>,
     },
     /// The state does not allow the command.
-    #[error("{command} is not allowed in state {state}")]
-    IllegalTransition {
-        /// The state that the order is in.
-        state: OrderState,
-        /// The command.
-        command: CommandName,
-    },
+    #[error("this state does not allow it")]
+    IllegalTransition,
     /// Workshops are named that cannot be invited; none is.
     #[error("{} of the named workshops cannot be invited", faults.len())]
     UnknownWorkshop {
         /// One entry for each of them.
         faults: Vec<Fault>,
     },
+    /// Workshops are named that have a seat with an answer to come or an offer that stands; none is
+    /// invited.
+    #[error("{} of the named workshops are invited already", faults.len())]
+    AlreadyInvited {
+        /// One entry for each of them.
+        faults: Vec<Fault>,
+    },
+    /// The command would leave everything as it is.
+    #[error("it changes nothing")]
+    NothingToChange,
     /// The workshop has answered, or is out.
     #[error("the invitation of workshop {workshop_id} is {status}, not pending")]
     InvitationNotOpen {
@@ -49,7 +65,7 @@ pub enum Rejection {
         /// Where its seat stands.
         status: InvitationStatus,
     },
-    /// The workshop has no offer that could be taken.
+    /// The workshop has no offer that could be taken, revised or withdrawn.
     #[error("no offer of workshop {workshop_id} stands, its invitation is {status}")]
     OfferNotStanding {
         /// The workshop.
@@ -57,12 +73,13 @@ pub enum Rejection {
         /// Where its seat stands.
         status: InvitationStatus,
     },
-    /// The offer answers an older request, or its deadline has passed.
+    /// The offer answers another revision of the request than the current one, or its deadline has
+    /// passed.
     #[error("the offer of workshop {workshop_id} is outdated: {}", reason.as_str())]
     OfferOutdated {
         /// The workshop.
         workshop_id: WorkshopId,
-        /// Why.
+        /// In which way.
         reason: Outdated,
     },
     /// Another revision of the offer stands than the one named.
@@ -131,6 +148,10 @@ pub enum Code {
     IllegalTransition,
     /// Workshops are named that cannot be invited.
     UnknownWorkshop,
+    /// Workshops are named that are invited already.
+    AlreadyInvited,
+    /// The command would leave everything as it is.
+    NothingToChange,
     /// The workshop has answered, or is out.
     InvitationNotOpen,
     /// No offer stands.
@@ -157,6 +178,8 @@ impl Code {
             Self::ValidationFailed => "VALIDATION_FAILED",
             Self::IllegalTransition => "ILLEGAL_TRANSITION",
             Self::UnknownWorkshop => "UNKNOWN_WORKSHOP",
+            Self::AlreadyInvited => "ALREADY_INVITED",
+            Self::NothingToChange => "NOTHING_TO_CHANGE",
             Self::InvitationNotOpen => "INVITATION_NOT_OPEN",
             Self::OfferNotStanding => "OFFER_NOT_STANDING",
             Self::OfferOutdated => "OFFER_OUTDATED",
@@ -172,12 +195,31 @@ impl Rejection {
     /// The code that clients see.
     #[must_use]
     pub const fn code(&self) -> Code {
+        self.why.code()
+    }
+}
+
+impl Refusal {
+    /// The refusal of this command on this order.
+    pub(super) const fn of(self, command: CommandName, order: &Order) -> Rejection {
+        Rejection {
+            command,
+            state: order.state(),
+            why: self,
+        }
+    }
+
+    /// The code that clients see.
+    #[must_use]
+    pub const fn code(&self) -> Code {
         match self {
             Self::NotFound(_) => Code::NotFound,
             Self::Forbidden { .. } => Code::Forbidden,
             Self::Invalid { .. } => Code::ValidationFailed,
-            Self::IllegalTransition { .. } => Code::IllegalTransition,
+            Self::IllegalTransition => Code::IllegalTransition,
             Self::UnknownWorkshop { .. } => Code::UnknownWorkshop,
+            Self::AlreadyInvited { .. } => Code::AlreadyInvited,
+            Self::NothingToChange => Code::NothingToChange,
             Self::InvitationNotOpen { .. } => Code::InvitationNotOpen,
             Self::OfferNotStanding { .. } => Code::OfferNotStanding,
             Self::OfferOutdated { .. } => Code::OfferOutdated,

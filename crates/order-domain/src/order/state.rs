@@ -53,6 +53,8 @@ pub enum Order {
     Cancelled {
         /// What was placed.
         placement: Placement,
+        /// What was agreed, exactly as it stood, if a dispute ended the order.
+        work: Option<Work>,
     },
 }
 
@@ -124,6 +126,18 @@ pub struct Dispute {
     pub opened_at: DateTime<Utc>,
     /// The state that the order came from.
     pub from: DisputedFrom,
+    /// Between the resolution of a dispute and the fact that ends the order by it: which one that
+    /// has to be.
+    pub ending: Option<Ending>,
+}
+
+/// How the resolution of a dispute ends an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// The order will be cancelled.
+    Cancelled,
+    /// The order will be completed.
+    Completed,
 }
 
 /// The name of a placed order's state.
@@ -189,7 +203,7 @@ impl Order {
             | Self::Finished { placement, .. }
             | Self::Disputed { placement, .. }
             | Self::Completed { placement, .. }
-            | Self::Cancelled { placement } => Some(placement),
+            | Self::Cancelled { placement, .. } => Some(placement),
         }
     }
 
@@ -201,15 +215,16 @@ impl Order {
             | Self::Finished { placement, .. }
             | Self::Disputed { placement, .. }
             | Self::Completed { placement, .. }
-            | Self::Cancelled { placement } => Some(placement),
+            | Self::Cancelled { placement, .. } => Some(placement),
         }
     }
 
-    /// The agreed work; none before an offer is confirmed.
+    /// The agreed work; none while no offer was confirmed.
     #[must_use]
     pub const fn work(&self) -> Option<&Work> {
         match self {
-            Self::NotPlaced | Self::Negotiating { .. } | Self::Cancelled { .. } => None,
+            Self::NotPlaced | Self::Negotiating { .. } => None,
+            Self::Cancelled { work, .. } => work.as_ref(),
             Self::InProgress { work, .. }
             | Self::Finished { work, .. }
             | Self::Disputed { work, .. }
@@ -217,7 +232,7 @@ impl Order {
         }
     }
 
-    /// The agreed terms; none before an offer is confirmed.
+    /// The agreed terms; none while no offer was confirmed.
     #[must_use]
     pub fn terms(&self) -> Option<&OfferTerms> {
         self.work().map(Work::terms)
@@ -247,6 +262,12 @@ impl Order {
     #[must_use]
     pub fn invitation(&self, workshop_id: WorkshopId) -> Option<&Invitation> {
         self.placement()?.invitation(workshop_id)
+    }
+
+    /// A workshop's offer, while it stands.
+    #[must_use]
+    pub fn standing_offer(&self, workshop_id: WorkshopId) -> Option<&OfferTerms> {
+        self.invitation(workshop_id)?.standing_offer()
     }
 
     /// The instant of what happens at `now` by the clock: facts never run back.

@@ -1,65 +1,89 @@
 //! The stored form of an order's facts.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{OrderEvent, OrderFact};
-use crate::stored::{Encoded, Schema, Schemas, Undecodable, Upcaster};
+use crate::stored::{Encoded, Schema, Schemas, Undecodable, Unliftable, Upcaster};
 
 const ORDER_PLACED: Schema = Schema::new("OrderPlaced", "1.0");
+const REQUEST_EDITED: Schema = Schema::new("RequestEdited", "1.0");
+const WORKSHOPS_INVITED: Schema = Schema::new("WorkshopsInvited", "1.0");
 const OFFER_SUBMITTED: Schema = Schema::new("OfferSubmitted", "1.0");
+const OFFER_REVISED: Schema = Schema::new("OfferRevised", "1.0");
+const OFFER_WITHDRAWN: Schema = Schema::new("OfferWithdrawn", "1.0");
 const INVITATION_DECLINED: Schema = Schema::new("InvitationDeclined", "1.0");
 const ALL_RESPONSES_RECEIVED: Schema = Schema::new("AllResponsesReceived", "1.0");
 const ALL_INVITATIONS_CLOSED: Schema = Schema::new("AllInvitationsClosed", "1.0");
 const OFFER_CONFIRMED: Schema = Schema::new("OfferConfirmed", "1.0");
 const STAGE_MARKED_COMPLETE: Schema = Schema::new("StageMarkedComplete", "1.0");
 const STAGE_APPROVED: Schema = Schema::new("StageApproved", "1.0");
+const STAGE_CHANGES_REQUESTED: Schema = Schema::new("StageChangesRequested", "1.0");
 const ORDER_FINISHED: Schema = Schema::new("OrderFinished", "1.0");
 const ORDER_COMPLETED: Schema = Schema::new("OrderCompleted", "1.0");
 const ORDER_CANCELLED: Schema = Schema::new("OrderCancelled", "1.1");
 const CANCELLATION_DISPUTED: Schema = Schema::new("CancellationDisputed", "1.0");
+const DISPUTE_RESOLVED: Schema = Schema::new("DisputeResolved", "1.0");
 
 /// Every fact at the version of today, and the steps that lead there from older ones.
 pub(super) const SCHEMAS: Schemas = Schemas {
     current: &[
         ORDER_PLACED,
+        REQUEST_EDITED,
+        WORKSHOPS_INVITED,
         OFFER_SUBMITTED,
+        OFFER_REVISED,
+        OFFER_WITHDRAWN,
         INVITATION_DECLINED,
         ALL_RESPONSES_RECEIVED,
         ALL_INVITATIONS_CLOSED,
         OFFER_CONFIRMED,
         STAGE_MARKED_COMPLETE,
         STAGE_APPROVED,
+        STAGE_CHANGES_REQUESTED,
         ORDER_FINISHED,
         ORDER_COMPLETED,
         ORDER_CANCELLED,
         CANCELLATION_DISPUTED,
+        DISPUTE_RESOLVED,
     ],
     upcasters: &[Upcaster {
         event_type: ORDER_CANCELLED.event_type,
         from: "1.0",
         to: "1.1",
-        // At 1.0 a dispute could not end an order.
-        lift: |fields| {
-            fields.insert("byDispute".to_owned(), Value::Bool(false));
-        },
+        lift: tell_by_dispute,
     }],
 };
+
+/// When orders were cancelled at 1.0, no dispute could end one: they ended in their negotiation.
+fn tell_by_dispute(fields: &mut Map<String, Value>) -> Result<(), Unliftable> {
+    if fields.get("cancelledFrom").and_then(Value::as_str) != Some("negotiating") {
+        return Err(Unliftable("it was not cancelled in its negotiation"));
+    }
+    fields.insert("byDispute".to_owned(), Value::Bool(false));
+    Ok(())
+}
 
 impl OrderFact {
     const fn schema(&self) -> Schema {
         match self {
             Self::OrderPlaced { .. } => ORDER_PLACED,
+            Self::RequestEdited { .. } => REQUEST_EDITED,
+            Self::WorkshopsInvited { .. } => WORKSHOPS_INVITED,
             Self::OfferSubmitted { .. } => OFFER_SUBMITTED,
+            Self::OfferRevised { .. } => OFFER_REVISED,
+            Self::OfferWithdrawn { .. } => OFFER_WITHDRAWN,
             Self::InvitationDeclined { .. } => INVITATION_DECLINED,
             Self::AllResponsesReceived { .. } => ALL_RESPONSES_RECEIVED,
             Self::AllInvitationsClosed { .. } => ALL_INVITATIONS_CLOSED,
             Self::OfferConfirmed { .. } => OFFER_CONFIRMED,
             Self::StageMarkedComplete { .. } => STAGE_MARKED_COMPLETE,
             Self::StageApproved { .. } => STAGE_APPROVED,
+            Self::StageChangesRequested { .. } => STAGE_CHANGES_REQUESTED,
             Self::OrderFinished { .. } => ORDER_FINISHED,
             Self::OrderCompleted { .. } => ORDER_COMPLETED,
             Self::OrderCancelled { .. } => ORDER_CANCELLED,
             Self::CancellationDisputed { .. } => CANCELLATION_DISPUTED,
+            Self::DisputeResolved { .. } => DISPUTE_RESOLVED,
         }
     }
 
@@ -101,14 +125,31 @@ mod tests {
     use super::*;
     use crate::fixtures;
     use crate::order::scenario::*;
-    use crate::order::{DisputedFrom, MarkedStatus};
+    use crate::order::{DisputedFrom, MarkedStatus, Resolution, ResolvedState};
+    use crate::value::{Request, RequestField, RequestRevision, Title};
 
     /// One event of each fact.
     fn samples() -> Vec<OrderEvent> {
         let stages = ["Sketch!", "Make"];
         let facts = vec![
             placed(&[ALDER, BIRCH]),
+            OrderFact::RequestEdited {
+                request: Request {
+                    title: Title::parse("Elm table").unwrap(),
+                    revision: RequestRevision::parse(2).unwrap(),
+                    ..request()
+                },
+                changed: vec![
+                    RequestField::Title,
+                    RequestField::Brief,
+                    RequestField::Budget,
+                    RequestField::Deadline,
+                ],
+            },
+            invited(&[CEDAR]),
             submitted(ALDER, &stages),
+            revised(ALDER, &stages, 2),
+            withdrawn(BIRCH),
             declined(BIRCH),
             OrderFact::AllResponsesReceived {
                 standing: vec![ALDER],
@@ -121,10 +162,12 @@ mod tests {
             },
             marked(1, &stages),
             approved(1, &stages),
+            changes_requested(1, &stages),
             finished(),
             completed(),
             cancelled(),
             disputed(DisputedFrom::InProgress, COMMISSIONER),
+            resolved(Resolution::Cancel, ResolvedState::Cancelled),
         ];
         let at = minute(7) + chrono::TimeDelta::microseconds(123_456);
         facts.into_iter().map(|fact| event(fact, at)).collect()
@@ -223,6 +266,19 @@ mod tests {
         }
         for payload in [json!(null), json!([]), json!("OrderCancelled")] {
             assert!(decode("OrderCancelled", "1.0", &payload).is_err());
+            assert!(decode("OrderCancelled", "1.1", &payload).is_err());
+        }
+    }
+
+    #[test]
+    fn an_old_cancellation_that_no_rule_of_its_time_allowed_is_not_guessed_at() {
+        for from in [json!("inProgress"), json!("finished"), json!(null)] {
+            let mut payload = fixtures::read("order", "OrderCancelled", "1.0");
+            payload["cancelledFrom"] = from;
+            assert!(matches!(
+                decode("OrderCancelled", "1.0", &payload),
+                Err(Undecodable::Unliftable { from: "1.0", .. })
+            ));
         }
     }
 }

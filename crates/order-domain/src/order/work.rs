@@ -120,6 +120,10 @@ impl Work {
         self.awaiting_approval = true;
     }
 
+    pub(super) fn request_changes(&mut self) {
+        self.awaiting_approval = false;
+    }
+
     pub(super) fn complete_stage(&mut self, at: DateTime<Utc>) {
         self.completed_at.push(at);
         self.awaiting_approval = false;

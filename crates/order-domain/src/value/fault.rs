@@ -38,6 +38,9 @@ pub enum FaultKind {
     /// A required field is absent or null.
     #[error("is required")]
     Missing,
+    /// A field that may be left out is null.
+    #[error("must not be null: leave the field out to keep what stands")]
+    Null,
     /// A text is blank or too long.
     #[error("must have 1 to {max} characters after trimming, and has {actual}")]
     TextLength {
@@ -88,6 +91,14 @@ pub enum FaultKind {
         /// The number of different workshops named.
         actual: usize,
     },
+    /// An order would have too many seats.
+    #[error(
+        "must leave the order with at most {MAX_SEATS} seats over its life, and makes {actual}"
+    )]
+    TooManySeats {
+        /// The number of seats that there would be.
+        actual: usize,
+    },
     /// A workshop was named before in the same list.
     #[error("names a workshop that stands further up in the list")]
     NamedTwice,
@@ -109,6 +120,9 @@ pub enum FaultKind {
     /// A number that no revision can have.
     #[error("must be a whole number from 1")]
     RevisionOutOfRange,
+    /// A word names no resolution.
+    #[error("must be \"resume\", \"cancel\" or \"complete\"")]
+    UnknownResolution,
     /// The directory has no such workshop.
     #[error("workshop {workshop_id} is not in the directory")]
     NotInDirectory {
@@ -120,6 +134,14 @@ pub enum FaultKind {
     TakesNoCommissions {
         /// The workshop.
         workshop_id: WorkshopId,
+    },
+    /// The workshop has not answered yet, or its offer stands.
+    #[error("workshop {workshop_id} is invited already; its invitation is {status}")]
+    AlreadyInvited {
+        /// The workshop.
+        workshop_id: WorkshopId,
+        /// Where its seat stands, in the word of the wire.
+        status: &'static str,
     },
 }
 

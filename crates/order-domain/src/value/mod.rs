@@ -14,10 +14,15 @@ mod text;
 pub use deadline::{Deadline, parse_instant};
 pub(crate) use fault::Faults;
 pub use fault::{Fault, FaultKind};
+pub(crate) use invitees::is_oneself;
 pub use invitees::{Invitees, MAX_SEATS};
 pub use money::{Currency, Money, MoneyInput};
 pub use offer::{OfferDraft, OfferInput, OfferTerms, Outdated};
-pub use request::{Request, RequestDraft, RequestInput};
+pub use request::{
+    Request, RequestDraft, RequestEdit, RequestEditInput, RequestField, RequestInput,
+};
 pub use revision::{OfferRevision, RequestRevision};
 pub use stage::{DurationDays, MAX_STAGES, StageInput, StageNumber, StagePlan, StagePlans};
-pub use text::{Brief, OfferDescription, Reason, StageDescription, StageName, Title, WorkshopName};
+pub use text::{
+    Brief, Note, OfferDescription, Reason, StageDescription, StageName, Title, WorkshopName,
+};

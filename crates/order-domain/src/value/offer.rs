@@ -27,6 +27,15 @@ pub struct OfferTerms {
 }
 
 impl OfferTerms {
+    /// Whether a draft says the same, whatever it answers.
+    #[must_use]
+    pub(crate) fn are_those_of(&self, draft: &OfferDraft) -> bool {
+        self.budget == draft.budget
+            && self.deadline == draft.deadline
+            && self.description == draft.description
+            && self.stages == draft.stages
+    }
+
     /// Why the offer could not be confirmed at `at`, when the request is at `current`; none while
     /// it could.
     #[must_use]

@@ -29,6 +29,12 @@ macro_rules! revision {
                     .ok_or(FaultKind::RevisionOutOfRange)
             }
 
+            /// The one after this; the last that can be counted follows itself.
+            #[must_use]
+            pub const fn next(self) -> Self {
+                Self(self.0.saturating_add(1))
+            }
+
             /// The number.
             #[must_use]
             pub const fn get(self) -> u32 {
@@ -65,14 +71,6 @@ revision! {
 revision! {
     /// Which putting of a workshop's offer, counted over the whole life of its seat.
     OfferRevision
-}
-
-impl OfferRevision {
-    /// The one after this; the last that can be counted follows itself.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
 }
 
 #[cfg(test)]

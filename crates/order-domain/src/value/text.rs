@@ -96,8 +96,12 @@ text! {
     StageDescription, 2_000
 }
 text! {
-    /// Why somebody declines or cancels.
+    /// Why somebody declines, withdraws or cancels.
     Reason, 2_000
+}
+text! {
+    /// What one side has to know: what is to be changed, or why a dispute was resolved so.
+    Note, 2_000
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use event_store::{Position, Version};
 use kernel::WorkshopId;
-use order_domain::order::{MarkedStatus, OrderEvent, OrderFact};
+use order_domain::order::{MarkedStatus, OrderEvent, OrderFact, ResolvedState};
 use order_domain::value::StageNumber;
 
 use super::rows::{DisputeRow, InvitationRow, OfferRow, OrderRow, OrderRows, StageRow, Touched};
@@ -98,10 +98,24 @@ impl OrderRows {
     fn apply_fact(&mut self, event: &OrderEvent, position: Position) -> Result<(), Inapplicable> {
         match &event.fact {
             OrderFact::OrderPlaced { .. } => return Err(Inapplicable::AlreadyPlaced),
-            OrderFact::OfferSubmitted { workshop_id, offer } => {
+            OrderFact::RequestEdited { request, .. } => {
+                self.order.request = RequestView::from(request);
+            }
+            OrderFact::WorkshopsInvited { workshops } => {
+                for workshop_id in workshops {
+                    self.invite(*workshop_id, event.occurred_at, position);
+                }
+            }
+            OrderFact::OfferSubmitted { workshop_id, offer }
+            | OrderFact::OfferRevised { workshop_id, offer } => {
                 let seat = self.seat(*workshop_id, position)?;
                 seat.status = InvitationStatus::Offered;
                 seat.offer = Some(OfferRow::from(offer));
+            }
+            OrderFact::OfferWithdrawn { workshop_id, .. } => {
+                let seat = self.seat(*workshop_id, position)?;
+                seat.status = InvitationStatus::Withdrawn;
+                seat.offer = None;
             }
             OrderFact::InvitationDeclined { workshop_id, .. } => {
                 let seat = self.seat(*workshop_id, position)?;
@@ -143,6 +157,9 @@ impl OrderRows {
             OrderFact::StageApproved { stage, .. } => {
                 self.stage(*stage, position)?.complete(event.occurred_at);
             }
+            OrderFact::StageChangesRequested { stage, .. } => {
+                self.stage(*stage, position)?.status = StageStatus::Pending;
+            }
             OrderFact::OrderFinished { .. } => self.order.state = OrderState::Finished,
             OrderFact::OrderCompleted { .. } => {
                 self.order.state = OrderState::Completed;
@@ -167,8 +184,39 @@ impl OrderRows {
                     from: DisputedFrom::from(*from),
                 });
             }
+            OrderFact::DisputeResolved { state, .. } => match state {
+                ResolvedState::InProgress => self.resume(OrderState::InProgress),
+                ResolvedState::Finished => self.resume(OrderState::Finished),
+                // The fact that follows ends the order.
+                ResolvedState::Cancelled | ResolvedState::Completed => {}
+            },
         }
         Ok(())
+    }
+
+    /// The order goes on where the dispute stopped it.
+    fn resume(&mut self, state: OrderState) {
+        self.order.state = state;
+        self.order.dispute = None;
+    }
+
+    /// Gives a workshop a seat, or the one that it had before once more.
+    fn invite(&mut self, workshop_id: WorkshopId, at: DateTime<Utc>, position: Position) {
+        if let Ok(seat) = self.seat(workshop_id, position) {
+            seat.status = InvitationStatus::Pending;
+            seat.invited_at = at;
+            seat.offer = None;
+            return;
+        }
+        let last = self.invitations.iter().map(|row| row.seat).max();
+        self.invitations.push(InvitationRow {
+            workshop_id,
+            seat: last.unwrap_or(0) + 1,
+            status: InvitationStatus::Pending,
+            invited_at: at,
+            offer: None,
+            touched: Touched::at(position),
+        });
     }
 
     fn seat(

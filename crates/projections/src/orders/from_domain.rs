@@ -81,6 +81,7 @@ impl From<order::InvitationStatus> for InvitationStatus {
             order::InvitationStatus::Pending => Self::Pending,
             order::InvitationStatus::Offered => Self::Offered,
             order::InvitationStatus::Declined => Self::Declined,
+            order::InvitationStatus::Withdrawn => Self::Withdrawn,
             order::InvitationStatus::Confirmed => Self::Confirmed,
             order::InvitationStatus::NotSelected => Self::NotSelected,
         }

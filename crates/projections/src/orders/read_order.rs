@@ -5,6 +5,7 @@ use kernel::OrderId;
 use sqlx::PgConnection;
 
 use super::load_rows::load_rows;
+use super::unreadable::{OrderError, unless_held_back};
 use super::view::OrderDetail;
 use crate::redaction::{Viewer, redact_detail};
 
@@ -12,15 +13,16 @@ use crate::redaction::{Viewer, redact_detail};
 /// may not know of it.
 ///
 /// # Errors
-/// What the database said.
+/// See [`OrderError`].
 pub async fn read_order(
     connection: &mut PgConnection,
     viewer: Viewer,
     order_id: OrderId,
     now: DateTime<Utc>,
-) -> Result<Option<OrderDetail>, sqlx::Error> {
+) -> Result<Option<OrderDetail>, OrderError> {
     let mut rows = load_rows(connection, &[order_id]).await?;
-    Ok(rows
+    let found = rows
         .remove(&order_id)
-        .and_then(|rows| redact_detail(viewer, rows.detail(now))))
+        .and_then(|rows| redact_detail(viewer, rows.detail(now)));
+    unless_held_back(connection, viewer, order_id, found).await
 }

@@ -1,7 +1,5 @@
 //! An order's life, fact by fact.
 
-use std::error::Error;
-
 use event_store::Version;
 use kernel::{CommissionerId, EventId, OrderId, WorkshopId};
 use order_domain::order::stored;
@@ -9,42 +7,26 @@ use sqlx::PgConnection;
 
 use super::load_rows::read_actor;
 use super::read_model::RecordedEvent;
+use super::unreadable::{OrderError, unless_held_back};
 use super::view::TimelineEntry;
 use crate::page::Slice;
 use crate::redaction::{Sight, Viewer, redact_event};
-
-/// Why a timeline cannot be told.
-#[derive(Debug, thiserror::Error)]
-pub enum TimelineError {
-    /// The database failed.
-    #[error("the timeline was not read")]
-    Database(#[from] sqlx::Error),
-    /// It holds an event that this release cannot read.
-    #[error("event {event_id} of order {order_id} cannot be read")]
-    Unreadable {
-        /// The order.
-        order_id: OrderId,
-        /// The event.
-        event_id: EventId,
-        /// What is wrong with it.
-        source: Box<dyn Error + Send + Sync>,
-    },
-}
 
 /// Tells at most `limit` facts after the version `after`, oldest first, as the viewer may know
 /// them; none if there is no such order, or the viewer may not know of it. The key of the page is
 /// the last version told.
 ///
 /// # Errors
-/// See [`TimelineError`].
+/// See [`OrderError`].
 pub async fn read_timeline(
     connection: &mut PgConnection,
     viewer: Viewer,
     order_id: OrderId,
     after: Version,
     limit: i64,
-) -> Result<Option<Slice<TimelineEntry, Version>>, TimelineError> {
-    let Some(sight) = sight(connection, viewer, order_id).await? else {
+) -> Result<Option<Slice<TimelineEntry, Version>>, OrderError> {
+    let sight = sight(connection, viewer, order_id).await?;
+    let Some(sight) = unless_held_back(connection, viewer, order_id, sight).await? else {
         return Ok(None);
     };
     // A viewer who is not told everything is told as much in a page as anyone else.
@@ -103,7 +85,7 @@ async fn recorded(
     order_id: OrderId,
     after: Version,
     limit: i64,
-) -> Result<Vec<RecordedEvent>, TimelineError> {
+) -> Result<Vec<RecordedEvent>, OrderError> {
     let records = sqlx::query!(
         r#"
         SELECT version, event_id, event_type, event_version, payload, actor_role, actor_id,
@@ -124,7 +106,7 @@ async fn recorded(
         .into_iter()
         .map(|record| {
             let event = stored::decode(&record.event_type, &record.event_version, &record.payload)
-                .map_err(|source| TimelineError::Unreadable {
+                .map_err(|source| OrderError::Unreadable {
                     order_id,
                     event_id: EventId::from_uuid(record.event_id),
                     source: Box::new(source),

@@ -136,12 +136,29 @@ impl InvitationRow {
             status: self.status,
             invited_at: self.invited_at,
             offer: self.offer.as_ref().map(|offer| {
-                let stands = self.status == InvitationStatus::Offered;
-                let outdated = offer.request_revision < current_request || offer.deadline <= now;
-                offer.view(self.workshop_id, stands && outdated)
+                let outdated = is_outdated(
+                    self.status,
+                    offer.request_revision,
+                    current_request,
+                    offer.deadline,
+                    now,
+                );
+                offer.view(self.workshop_id, outdated)
             }),
         }
     }
+}
+
+/// Whether an offer stands but cannot be confirmed until it is revised: it answers a request of
+/// before `current_request`, or its own deadline has passed.
+pub(super) fn is_outdated(
+    status: InvitationStatus,
+    answers: i64,
+    current_request: i64,
+    deadline: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> bool {
+    status == InvitationStatus::Offered && (answers < current_request || deadline <= now)
 }
 
 impl OfferRow {

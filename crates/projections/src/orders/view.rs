@@ -50,6 +50,53 @@ pub struct OrderDetail {
     pub updated_at: DateTime<Utc>,
 }
 
+/// An order as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderAsOf {
+    /// What it was like; an offer is outdated or not as of the instant asked for.
+    #[serde(flatten)]
+    pub detail: OrderDetail,
+    /// When that was.
+    pub as_of: AsOfView,
+}
+
+/// The moment at which an order was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AsOfView {
+    /// The number of events that the order had by then.
+    #[schema(minimum = 1)]
+    pub version: i64,
+    /// The instant asked for; else when the last of those events occurred.
+    pub at: DateTime<Utc>,
+}
+
+/// A workshop's invitation, in its inbox.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationItem {
+    /// The order.
+    #[schema(value_type = Uuid)]
+    pub order_id: OrderId,
+    /// What the piece is called.
+    pub title: String,
+    /// Who asks for it.
+    #[schema(value_type = Uuid)]
+    pub commissioner_id: CommissionerId,
+    /// What became of the invitation.
+    pub status: InvitationStatus,
+    /// The revision that the request is at.
+    #[schema(minimum = 1)]
+    pub request_revision: i64,
+    /// The revision of the workshop's offer; null for a pending, declined or withdrawn seat.
+    #[schema(required, minimum = 1)]
+    pub offer_revision: Option<i64>,
+    /// Whether the offer stands but cannot be confirmed until it is revised.
+    pub outdated: bool,
+    /// When the workshop was invited last.
+    pub invited_at: DateTime<Utc>,
+}
+
 /// An order in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -3,12 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use kernel::{Actor, CommissionerId, OrderId, Role, WorkshopId};
 use order_domain::order::{
-    ApproveStage, CancelOrder, CompleteStage, ConfirmOffer, Context, DeclineInvitation, Order,
-    OrderCommand, OrderEvent, PlaceOrder, PlaceOrderInput, SubmitOffer, decide, evolve,
-    on_behalf_of,
+    ApproveStage, CancelOrder, CompleteStage, ConfirmOffer, Context, DeclineInvitation,
+    EditRequest, InviteWorkshops, Order, OrderCommand, OrderEvent, PlaceOrder, PlaceOrderInput,
+    RequestStageChanges, ResolveDispute, SubmitOffer, WithdrawOffer, decide, evolve, on_behalf_of,
 };
 use order_domain::value::{
-    MoneyInput, OfferInput, RequestInput, StageInput, StageNumber, WorkshopName,
+    MoneyInput, OfferInput, RequestEditInput, RequestInput, StageInput, StageNumber, WorkshopName,
 };
 use order_domain::workshop::{Directory, Workshop, WorkshopEvent, WorkshopFact};
 use uuid::Uuid;
@@ -99,6 +99,7 @@ impl History {
     /// Gives a command; returns whether it was accepted.
     pub(crate) fn give(&mut self, actor: Actor, command: OrderCommand) -> bool {
         self.now += TimeDelta::microseconds(1_000_001);
+        let command = command.revising_what_stands(&self.order);
         let context = Context::new(actor, self.now).with_directory(self.directory());
         let on_behalf_of = on_behalf_of(&self.order, &command, actor);
         let Ok(events) = decide(&self.order, command, &context) else {
@@ -113,6 +114,40 @@ impl History {
             });
         }
         true
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait_minutes(&mut self, minutes: i64) {
+        self.now += TimeDelta::minutes(minutes);
+    }
+
+    /// Changes what is asked for, so that every standing offer is outdated.
+    pub(crate) fn edit(&mut self, budget: usize) -> bool {
+        let input = RequestEditInput {
+            budget: Some(Some(money(budget))),
+            ..RequestEditInput::default()
+        };
+        let command = EditRequest::parse(input, self.now).unwrap();
+        self.give(
+            commissioner(self.commissioner_id),
+            OrderCommand::EditRequest(command),
+        )
+    }
+
+    pub(crate) fn invite(&mut self, workshop_id: WorkshopId) -> bool {
+        let seated = self.workshops.len();
+        if !self.workshops.contains(&workshop_id) {
+            self.workshops.push(workshop_id);
+        }
+        let command = InviteWorkshops::parse(Some(vec![workshop_id.to_string()])).unwrap();
+        let invited = self.give(
+            commissioner(self.commissioner_id),
+            OrderCommand::InviteWorkshops(command),
+        );
+        if !invited {
+            self.workshops.truncate(seated);
+        }
+        invited
     }
 
     pub(crate) fn offer(&mut self, by: WorkshopId, blocking: &[bool], deadline: &str) -> bool {
@@ -141,6 +176,11 @@ impl History {
         self.give(workshop(by), OrderCommand::DeclineInvitation(command))
     }
 
+    pub(crate) fn withdraw(&mut self, by: WorkshopId) -> bool {
+        let command = WithdrawOffer::parse(by, Some("No oak left")).unwrap();
+        self.give(workshop(by), OrderCommand::WithdrawOffer(command))
+    }
+
     pub(crate) fn confirm(&mut self, offer_of: WorkshopId) -> bool {
         let command = ConfirmOffer::parse(offer_of, None).unwrap();
         self.give(
@@ -160,6 +200,20 @@ impl History {
         self.give(commissioner(self.commissioner_id), command)
     }
 
+    pub(crate) fn request_changes(&mut self, number: u32) -> bool {
+        let stage = StageNumber::new(number).unwrap();
+        let command = RequestStageChanges::parse(stage, Some("Rounder corners")).unwrap();
+        self.give(
+            commissioner(self.commissioner_id),
+            OrderCommand::RequestStageChanges(command),
+        )
+    }
+
+    pub(crate) fn resolve(&mut self, resolution: &str) -> bool {
+        let command = ResolveDispute::parse(Some(resolution), Some("As agreed")).unwrap();
+        self.give(operator(), OrderCommand::ResolveDispute(command))
+    }
+
     pub(crate) fn cancel(&mut self, by: Actor) -> bool {
         let command = CancelOrder::parse(Some("Too late")).unwrap();
         self.give(by, OrderCommand::CancelOrder(command))
@@ -171,18 +225,23 @@ impl History {
         let confirmed = self.order.work().map_or(someone, |work| work.workshop_id());
         let current = self.order.current_stage().map_or(1, StageNumber::get);
         let commissioner = commissioner(self.commissioner_id);
-        match chance.below(20) {
+        match chance.below(24) {
             0..5 => {
                 let blocking: Vec<bool> = (0..chance.below(4)).map(|n| n % 2 == 1).collect();
                 let deadline = ["2027-06-01T00:00:00Z", "2028-06-01T00:00:00Z"][chance.below(2)];
                 self.offer(someone, &blocking, deadline)
             }
-            5..7 => self.decline(someone),
-            7..9 => self.confirm(someone),
-            9..14 => self.complete_stage(workshop(confirmed), current),
-            14..17 => self.approve_stage(current),
-            17 => self.complete_stage(operator(), current),
-            18 => self.give(commissioner, OrderCommand::AcceptWork),
+            5 => self.decline(someone),
+            6 => self.withdraw(someone),
+            7 => self.edit(1000 + chance.below(3)),
+            8 => self.invite(workshop_id(chance.below(8))),
+            9..11 => self.confirm(someone),
+            11..15 => self.complete_stage(workshop(confirmed), current),
+            15..17 => self.approve_stage(current),
+            17 => self.request_changes(current),
+            18 => self.complete_stage(operator(), current),
+            19 => self.give(commissioner, OrderCommand::AcceptWork),
+            20..22 => self.resolve(["resume", "cancel", "complete"][chance.below(3)]),
             _ if chance.below(4) > 0 => false,
             _ => self.cancel([commissioner, workshop(confirmed)][chance.below(2)]),
         };

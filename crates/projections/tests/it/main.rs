@@ -5,11 +5,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod as_of;
 mod histories;
+mod invitations;
 mod lists;
 mod plans;
 mod rows_equal_a_fold;
 mod safety_net;
 mod store;
 mod timeline;
+mod unreadable;
 mod workshops;

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use event_store::Version;
-use projections::orders::{OrderFilter, OrderState, list_orders, read_order, read_timeline};
+use projections::orders::{
+    InvitationStatus, OrderFilter, OrderState, list_invitations, list_orders, read_order,
+    read_timeline,
+};
 use projections::redaction::Viewer;
 use projections::workshops::list_workshops;
 use sqlx::{PgConnection, Row};
@@ -38,7 +41,9 @@ const FILL: &str = "
     FROM generate_series(1, 5000) AS n;
 ";
 
-const INDEXES: [&str; 9] = [
+const INDEXES: [&str; 11] = [
+    "invitations_inbox",
+    "invitations_inbox_by_status",
     "invitations_pkey",
     "invitations_workshop_newest",
     "orders_commissioner_newest",
@@ -124,6 +129,11 @@ async fn every_read_has_its_index() {
     read_timeline(&mut connection, seated, order_id, Version::NONE, 50)
         .await
         .unwrap();
+    for status in [None, Some(InvitationStatus::Offered)] {
+        list_invitations(&mut connection, workshop_id(1), status, now, None, 50)
+            .await
+            .unwrap();
+    }
     list_workshops(&mut connection, None, 50).await.unwrap();
 
     let plans = plans(&mut connection).await;

@@ -11,11 +11,12 @@ use order_domain::Encoded;
 use order_domain::workshop::{self, WorkshopEvent, WorkshopFact};
 use projections::orders::Orders;
 use projections::workshops::Workshops;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use test_support::TestDatabase;
 use uuid::Uuid;
 
-use crate::histories::Happened;
+use crate::histories::{Happened, History, commissioner};
 
 /// A database, and how the applications reach it.
 pub(crate) struct Store {
@@ -50,6 +51,32 @@ impl Store {
             new_event(event_id, encoded, happened.actor, happened.on_behalf_of)
         });
         self.append(StreamId::order(order_id), expected, events.collect())
+            .await;
+    }
+
+    /// Appends one event of an order under any name and version, by its commissioner.
+    pub(crate) async fn append_raw(
+        &self,
+        order: &History,
+        expected: i64,
+        event_type: &'static str,
+        event_version: &'static str,
+        fields: Value,
+    ) {
+        let mut payload = fields;
+        payload["event"] = json!(event_type);
+        payload["orderId"] = json!(order.order_id);
+        payload["commissionerId"] = json!(order.commissioner_id);
+        payload["occurredAt"] = json!("2027-12-31T00:00:00Z");
+        let encoded = Encoded {
+            event_type,
+            event_version,
+            payload,
+        };
+        let event_id = derived(order.order_id.as_uuid(), expected + 1);
+        let actor = commissioner(order.commissioner_id);
+        let event = new_event(event_id, encoded, actor, None);
+        self.append(StreamId::order(order.order_id), expected, vec![event])
             .await;
     }
 

@@ -2,7 +2,7 @@
 
 use event_store::Version;
 use kernel::{Actor, OrderId};
-use projections::orders::{TimelineEntry, TimelineError, read_timeline};
+use projections::orders::{OrderError, TimelineEntry, read_timeline};
 use projections::redaction::Viewer;
 use uuid::Uuid;
 
@@ -90,6 +90,48 @@ async fn tells_every_event_with_who_did_it() {
 }
 
 #[tokio::test]
+async fn every_turn_of_an_order_is_a_sentence() {
+    let store = Store::create().await;
+    let [maker, rival] = [1, 2].map(workshop_id);
+    let late = "2029-01-01T00:00:00Z";
+    let mut order = History::place(1, commissioner_id(1), vec![maker, rival]);
+    assert!(order.offer(maker, &[], late));
+    assert!(order.offer(rival, &[], late));
+    assert!(order.edit(2000));
+    assert!(order.withdraw(rival));
+    assert!(order.invite(rival));
+    assert!(order.offer(maker, &[true], late));
+    assert!(order.confirm(maker));
+    assert!(order.complete_stage(workshop(maker), 1));
+    assert!(order.request_changes(1));
+    assert!(order.cancel(workshop(maker)));
+    assert!(order.resolve("resume"));
+    assert!(order.cancel(workshop(maker)));
+    assert!(order.resolve("cancel"));
+    store.append_order(order.order_id, 0, &order.happened).await;
+    store.catch_up().await;
+    let entries = told(&store, operator(), order.order_id, 100).await;
+    let sentences: Vec<_> = entries.iter().map(|entry| entry.summary.as_str()).collect();
+    assert_eq!(
+        sentences[4..],
+        [
+            "The request was changed: the budget to 2000.00 EUR; it is at revision 2 now.",
+            "An offer was withdrawn: No oak left.",
+            "One workshop was invited.",
+            "An offer was revised: 900.00 EUR by 2029-01-01, in one stage.",
+            "An offer was confirmed: 900.00 EUR by 2029-01-01, in one stage.",
+            "Stage 1, “Stage 0”, was marked as done and waits for approval.",
+            "Changes to stage 1, “Stage 0”, were requested: Rounder corners.",
+            "It was asked to cancel agreed work, and an operator has to decide: Too late.",
+            "A dispute was resolved, and the commission goes on where it was: As agreed.",
+            "It was asked to cancel agreed work, and an operator has to decide: Too late.",
+            "A dispute was resolved, and the commission is cancelled: As agreed.",
+            "The commission was cancelled: Too late.",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn pages_are_full_for_every_viewer() {
     let (store, order) = one_order().await;
     let viewers = [
@@ -145,7 +187,7 @@ async fn an_event_that_this_release_does_not_know_stops_the_telling() {
     )
     .await;
     assert!(
-        matches!(&read, Err(TimelineError::Unreadable { order_id, .. })
+        matches!(&read, Err(OrderError::Unreadable { order_id, .. })
             if *order_id == order.order_id),
         "{read:?}"
     );

@@ -31,9 +31,18 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The body of an answer that must be a success.
+    #[track_caller]
     pub(crate) fn ok(self) -> Value {
         assert!(self.status.is_success(), "{self:?}");
         self.body
+    }
+
+    /// The code of an answer that must be a refusal.
+    #[track_caller]
+    pub(crate) fn code(&self) -> &str {
+        self.body["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{self:?}"))
     }
 }
 
@@ -93,6 +102,12 @@ impl Party {
 
     pub(crate) async fn put(&self, app: &App, path: &str, body: &Value) -> Answer {
         self.send(app, Method::PUT, path, &[], body).await.unwrap()
+    }
+
+    pub(crate) async fn patch(&self, app: &App, path: &str, body: &Value) -> Answer {
+        self.send(app, Method::PATCH, path, &[], body)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn get(&self, app: &App, path: &str, headers: &[(&str, &str)]) -> Answer {

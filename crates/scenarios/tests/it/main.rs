@@ -1,5 +1,33 @@
-//! Scenarios over several processes: contention, crashes, outages.
+//! Scenarios over several processes: contention, races, what rivals see, crashes, outages.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in what it calls too"
+)]
+
+mod audit;
 mod commission;
 mod contention;
+mod crash;
+mod kafka;
+mod known_elsewhere;
+mod load;
+mod outage;
+mod people;
+mod races;
+mod state_machine;
 mod system;
+mod visibility;
+
+/// The model of the rules and its dice, from the domain's own random runs: they share no code with
+/// the domain.
+#[path = "../../../order-domain/tests/it"]
+#[expect(dead_code, reason = "time stands still in these lives")]
+mod rules {
+    pub(crate) mod model;
+    pub(crate) mod toss;
+}
+
+use rules::{model, toss};

@@ -33,7 +33,7 @@ impl App {
         let address = format!("127.0.0.1:{port}");
         let mut variables = variables.clone();
         variables.insert(address_variable.to_owned(), address.clone());
-        let folder = target_folder().join("../atlas/scenarios");
+        let folder = state_folder().join("scenarios");
         std::fs::create_dir_all(&folder).unwrap();
         Self {
             binary,
@@ -41,6 +41,18 @@ impl App {
             variables,
             address,
             log: folder.join(format!("{binary}-{port}.log")),
+            process: None,
+        }
+    }
+
+    /// The same application as seen by a client: an address, and nothing to control.
+    pub(crate) fn at_same_address(&self) -> Self {
+        Self {
+            binary: self.binary,
+            arguments: self.arguments,
+            variables: BTreeMap::new(),
+            address: self.address.clone(),
+            log: self.log.clone(),
             process: None,
         }
     }
@@ -64,11 +76,16 @@ impl App {
         format!("http://{}{path}", self.address)
     }
 
-    pub(crate) async fn until_ready(&self) {
-        let what = format!("{} to be ready, see {}", self.binary, self.log.display());
+    /// Waits until it says of itself that it is ready, or that it is not.
+    async fn until(&self, ready: bool) {
+        let what = format!(
+            "{} to be ready: {ready}, see {}",
+            self.binary,
+            self.log.display()
+        );
         eventually(&what, READY_BOUND, || async {
             match reqwest::get(self.url("/health/ready")).await {
-                Ok(answer) if answer.status().is_success() => Ok(()),
+                Ok(answer) if answer.status().is_success() == ready => Ok(()),
                 Ok(answer) => Err(answer.text().await.unwrap_or_default()),
                 Err(error) => Err(error.to_string()),
             }
@@ -79,7 +96,7 @@ impl App {
 
 /// Two command APIs, a query API and a projector over one database.
 pub(crate) struct System {
-    pub(crate) server: TestServer,
+    server: TestServer,
     pub(crate) database: TestDatabase,
     pub(crate) commands: [App; 2],
     pub(crate) query: App,
@@ -97,6 +114,9 @@ impl System {
                 ("ATLAS_KAFKA_BROKERS", brokers),
                 ("ATLAS_JWT_SECRET", SECRET),
                 ("ATLAS_LEASE_MS", "2000"),
+                // Few parties do what many would.
+                ("ATLAS_RATE_PLACE_PER_MINUTE", "0"),
+                ("ATLAS_RATE_ALL_PER_MINUTE", "0"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
@@ -112,19 +132,32 @@ impl System {
         for app in [first, second, &mut system.query, &mut system.projector] {
             app.start();
         }
-        system.until_ready().await;
+        system.until(true).await;
         system
     }
 
-    pub(crate) async fn until_ready(&self) {
+    async fn until(&self, ready: bool) {
         for app in self.commands.iter().chain([&self.query, &self.projector]) {
-            app.until_ready().await;
+            app.until(ready).await;
         }
+    }
+
+    /// Stops Postgres hard and starts it again; every process notices both.
+    pub(crate) async fn crash_postgres(&self) {
+        self.server.stop_immediate().await;
+        self.until(false).await;
+        self.server.restart().await;
+        self.until(true).await;
     }
 }
 
+/// Where logs, and programs that are fetched once, lie.
+pub(crate) fn state_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/atlas")
+}
+
 /// Where the binaries of this build lie: beside the folder of the test itself.
-fn target_folder() -> PathBuf {
+pub(crate) fn target_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().to_owned()
 }

@@ -1,11 +1,10 @@
 //! The commissioner accepts the finished work.
 
-use super::illegal;
-use crate::order::{CommandName, Order, OrderFact, Rejection};
+use crate::order::{Order, OrderFact, Refusal};
 
-pub(super) fn decide(order: &Order) -> Result<Vec<OrderFact>, Rejection> {
+pub(super) fn decide(order: &Order) -> Result<Vec<OrderFact>, Refusal> {
     let Order::Finished { work, .. } = order else {
-        return Err(illegal(order, CommandName::AcceptWork));
+        return Err(Refusal::IllegalTransition);
     };
     Ok(vec![OrderFact::OrderCompleted {
         workshop_id: work.workshop_id(),
@@ -15,7 +14,7 @@ pub(super) fn decide(order: &Order) -> Result<Vec<OrderFact>, Rejection> {
 #[cfg(test)]
 mod tests {
     use crate::order::scenario::*;
-    use crate::order::{CommandName, OrderCommand, OrderState, Rejection};
+    use crate::order::{OrderCommand, OrderState, Refusal};
 
     #[test]
     fn accepted_work_completes_the_order() {
@@ -30,13 +29,7 @@ mod tests {
     fn unfinished_work_cannot_be_accepted() {
         given(alder_works(&["Make"]))
             .when(COMMISSIONER, OrderCommand::AcceptWork)
-            .refused(
-                "ILLEGAL_TRANSITION",
-                Rejection::IllegalTransition {
-                    state: OrderState::InProgress,
-                    command: CommandName::AcceptWork,
-                },
-            );
+            .refused("ILLEGAL_TRANSITION", Refusal::IllegalTransition);
     }
 
     #[test]
@@ -45,12 +38,6 @@ mod tests {
         history.push(completed());
         given(history)
             .when(COMMISSIONER, OrderCommand::AcceptWork)
-            .refused(
-                "ILLEGAL_TRANSITION",
-                Rejection::IllegalTransition {
-                    state: OrderState::Completed,
-                    command: CommandName::AcceptWork,
-                },
-            );
+            .refused("ILLEGAL_TRANSITION", Refusal::IllegalTransition);
     }
 }

@@ -1,15 +1,10 @@
 //! The commissioner lets the work pass a blocking stage.
 
-use super::{current_stage, order_finished};
-use crate::order::{ApproveStage, CommandName, Order, OrderFact, Rejection, StageStatus};
+use super::{awaiting_stage, order_finished};
+use crate::order::{ApproveStage, Order, OrderFact, Refusal};
 
-pub(super) fn decide(order: &Order, command: &ApproveStage) -> Result<Vec<OrderFact>, Rejection> {
-    let (work, current) = current_stage(order, CommandName::ApproveStage, command.stage)?;
-    if current.status != StageStatus::AwaitingApproval {
-        return Err(Rejection::StageNotAwaitingApproval {
-            current: current.number,
-        });
-    }
+pub(super) fn decide(order: &Order, command: &ApproveStage) -> Result<Vec<OrderFact>, Refusal> {
+    let (work, current) = awaiting_stage(order, command.stage)?;
     let approved = OrderFact::StageApproved {
         workshop_id: work.workshop_id(),
         stage: current.number,
@@ -21,7 +16,7 @@ pub(super) fn decide(order: &Order, command: &ApproveStage) -> Result<Vec<OrderF
 #[cfg(test)]
 mod tests {
     use crate::order::scenario::*;
-    use crate::order::{CommandName, OrderState, Rejection, StageStatus};
+    use crate::order::{OrderState, Refusal, StageStatus};
 
     #[test]
     fn an_approved_stage_is_completed_then_and_lets_the_work_go_on() {
@@ -55,7 +50,7 @@ mod tests {
                 .when(COMMISSIONER, approve(1))
                 .refused(
                     "STAGE_NOT_AWAITING_APPROVAL",
-                    Rejection::StageNotAwaitingApproval { current: stage(1) },
+                    Refusal::StageNotAwaitingApproval { current: stage(1) },
                 );
         }
     }
@@ -67,7 +62,7 @@ mod tests {
         history.push(marked(1, &stages));
         given(history).when(COMMISSIONER, approve(2)).refused(
             "NOT_CURRENT_STAGE",
-            Rejection::NotCurrentStage {
+            Refusal::NotCurrentStage {
                 stage: stage(2),
                 current: stage(1),
             },
@@ -78,12 +73,6 @@ mod tests {
     fn nothing_awaits_approval_once_the_order_is_finished() {
         given(alder_finished())
             .when(COMMISSIONER, approve(1))
-            .refused(
-                "ILLEGAL_TRANSITION",
-                Rejection::IllegalTransition {
-                    state: OrderState::Finished,
-                    command: CommandName::ApproveStage,
-                },
-            );
+            .refused("ILLEGAL_TRANSITION", Refusal::IllegalTransition);
     }
 }

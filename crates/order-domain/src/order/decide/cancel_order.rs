@@ -2,16 +2,13 @@
 
 use kernel::Actor;
 
-use super::illegal;
-use crate::order::{
-    CancelOrder, CancelledFrom, CommandName, DisputedFrom, Order, OrderFact, Rejection,
-};
+use crate::order::{CancelOrder, CancelledFrom, DisputedFrom, Order, OrderFact, Refusal};
 
 pub(super) fn decide(
     order: &Order,
     command: CancelOrder,
     actor: Actor,
-) -> Result<Vec<OrderFact>, Rejection> {
+) -> Result<Vec<OrderFact>, Refusal> {
     let (work, from) = match order {
         Order::Negotiating { .. } => {
             return Ok(vec![OrderFact::OrderCancelled {
@@ -26,7 +23,7 @@ pub(super) fn decide(
         Order::NotPlaced
         | Order::Disputed { .. }
         | Order::Completed { .. }
-        | Order::Cancelled { .. } => return Err(illegal(order, CommandName::CancelOrder)),
+        | Order::Cancelled { .. } => return Err(Refusal::IllegalTransition),
     };
     Ok(vec![OrderFact::CancellationDisputed {
         workshop_id: work.workshop_id(),
@@ -39,9 +36,7 @@ pub(super) fn decide(
 #[cfg(test)]
 mod tests {
     use crate::order::scenario::*;
-    use crate::order::{
-        CancelOrder, CommandName, DisputedFrom, InvitationStatus, OrderState, Rejection,
-    };
+    use crate::order::{CancelOrder, DisputedFrom, InvitationStatus, OrderState, Refusal};
     use crate::value::{Fault, FaultKind};
 
     #[test]
@@ -101,8 +96,7 @@ mod tests {
     fn an_invited_workshop_cannot_end_the_negotiation() {
         given(alder_offered()).when(by(ALDER), cancel()).refused(
             "FORBIDDEN",
-            Rejection::Forbidden {
-                command: CommandName::CancelOrder,
+            Refusal::Forbidden {
                 role: kernel::Role::Workshop,
             },
         );
@@ -115,21 +109,14 @@ mod tests {
             given(history)
         };
         let in_progress = disputed(DisputedFrom::InProgress, COMMISSIONER);
-        for (order, state) in [
-            (with(alder_offered(), cancelled()), OrderState::Cancelled),
-            (with(alder_finished(), completed()), OrderState::Completed),
-            (
-                with(alder_works(&["Make"]), in_progress),
-                OrderState::Disputed,
-            ),
+        for order in [
+            with(alder_offered(), cancelled()),
+            with(alder_finished(), completed()),
+            with(alder_works(&["Make"]), in_progress),
         ] {
-            order.when(COMMISSIONER, cancel()).refused(
-                "ILLEGAL_TRANSITION",
-                Rejection::IllegalTransition {
-                    state,
-                    command: CommandName::CancelOrder,
-                },
-            );
+            order
+                .when(COMMISSIONER, cancel())
+                .refused("ILLEGAL_TRANSITION", Refusal::IllegalTransition);
         }
     }
 

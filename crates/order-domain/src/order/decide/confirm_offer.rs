@@ -2,30 +2,26 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{negotiating, seat};
-use crate::order::{CommandName, ConfirmOffer, Invitation, Order, OrderFact, Rejection};
+use super::{negotiating, standing_offer};
+use crate::order::{ConfirmOffer, Invitation, Order, OrderFact, Refusal};
 
 pub(super) fn decide(
     order: &Order,
     command: &ConfirmOffer,
     at: DateTime<Utc>,
-) -> Result<Vec<OrderFact>, Rejection> {
+) -> Result<Vec<OrderFact>, Refusal> {
     let workshop_id = command.workshop_id;
-    let placement = negotiating(order, CommandName::ConfirmOffer)?;
-    let seat = seat(placement, workshop_id)?;
-    let terms = seat.standing_offer().ok_or(Rejection::OfferNotStanding {
-        workshop_id,
-        status: seat.status(),
-    })?;
+    let placement = negotiating(order)?;
+    let (_, terms) = standing_offer(placement, workshop_id)?;
     let current = terms.offer_revision;
     if command.offer_revision.is_some_and(|named| named != current) {
-        return Err(Rejection::OfferChanged {
+        return Err(Refusal::OfferChanged {
             workshop_id,
             current,
         });
     }
     if let Some(reason) = terms.outdated(placement.request().revision, at) {
-        return Err(Rejection::OfferOutdated {
+        return Err(Refusal::OfferOutdated {
             workshop_id,
             reason,
         });
@@ -47,8 +43,7 @@ pub(super) fn decide(
 mod tests {
     use crate::order::scenario::*;
     use crate::order::{
-        CommandName, ConfirmOffer, InvitationStatus, OrderCommand, OrderFact, OrderState,
-        Rejection, StageStatus,
+        ConfirmOffer, InvitationStatus, OrderCommand, OrderFact, OrderState, Refusal, StageStatus,
     };
     use crate::value::{Fault, FaultKind, OfferRevision, Outdated};
 
@@ -105,7 +100,7 @@ mod tests {
                 .when(COMMISSIONER, confirm(workshop_id))
                 .refused(
                     "OFFER_NOT_STANDING",
-                    Rejection::OfferNotStanding {
+                    Refusal::OfferNotStanding {
                         workshop_id,
                         status,
                     },
@@ -127,7 +122,7 @@ mod tests {
         let late = given(alder_offered()).at(minute(5_000));
         late.when(COMMISSIONER, confirm(ALDER)).refused(
             "OFFER_OUTDATED",
-            Rejection::OfferOutdated {
+            Refusal::OfferOutdated {
                 workshop_id: ALDER,
                 reason: Outdated::DeadlinePassed,
             },
@@ -163,7 +158,7 @@ mod tests {
         }]);
         naming(2).refused(
             "OFFER_CHANGED",
-            Rejection::OfferChanged {
+            Refusal::OfferChanged {
                 workshop_id: ALDER,
                 current: OfferRevision::FIRST,
             },
@@ -185,12 +180,8 @@ mod tests {
             submitted(BIRCH, &["Make"]),
             confirmed(ALDER, &["Make"]),
         ];
-        given(history).when(COMMISSIONER, confirm(BIRCH)).refused(
-            "ILLEGAL_TRANSITION",
-            Rejection::IllegalTransition {
-                state: OrderState::InProgress,
-                command: CommandName::ConfirmOffer,
-            },
-        );
+        given(history)
+            .when(COMMISSIONER, confirm(BIRCH))
+            .refused("ILLEGAL_TRANSITION", Refusal::IllegalTransition);
     }
 }

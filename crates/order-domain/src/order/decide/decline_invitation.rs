@@ -1,17 +1,14 @@
 //! An invited workshop answers with no.
 
 use super::{negotiating, pending_seat, round_closed};
-use crate::order::{CommandName, DeclineInvitation, Order, OrderFact, Rejection};
+use crate::order::{DeclineInvitation, Order, OrderFact, Refusal};
 
-pub(super) fn decide(
-    order: &Order,
-    command: DeclineInvitation,
-) -> Result<Vec<OrderFact>, Rejection> {
+pub(super) fn decide(order: &Order, command: DeclineInvitation) -> Result<Vec<OrderFact>, Refusal> {
     let DeclineInvitation {
         workshop_id,
         reason,
     } = command;
-    let placement = negotiating(order, CommandName::DeclineInvitation)?;
+    let placement = negotiating(order)?;
     pending_seat(placement, workshop_id)?;
     let declined = OrderFact::InvitationDeclined {
         workshop_id,
@@ -24,10 +21,7 @@ pub(super) fn decide(
 #[cfg(test)]
 mod tests {
     use crate::order::scenario::*;
-    use crate::order::{
-        CommandName, DeclineInvitation, InvitationStatus, OrderCommand, OrderFact, OrderState,
-        Rejection,
-    };
+    use crate::order::{DeclineInvitation, InvitationStatus, OrderCommand, OrderFact, Refusal};
     use crate::value::{Fault, FaultKind};
 
     #[test]
@@ -92,7 +86,7 @@ mod tests {
                 .when(by(workshop_id), decline(workshop_id))
                 .refused(
                     "INVITATION_NOT_OPEN",
-                    Rejection::InvitationNotOpen {
+                    Refusal::InvitationNotOpen {
                         workshop_id,
                         status,
                     },
@@ -104,12 +98,6 @@ mod tests {
     fn nothing_can_be_declined_after_the_negotiation() {
         given(alder_works(&["Make"]))
             .when(by(BIRCH), decline(BIRCH))
-            .refused(
-                "ILLEGAL_TRANSITION",
-                Rejection::IllegalTransition {
-                    state: OrderState::InProgress,
-                    command: CommandName::DeclineInvitation,
-                },
-            );
+            .refused("ILLEGAL_TRANSITION", Refusal::IllegalTransition);
     }
 }

@@ -1,31 +1,20 @@
 //! A commissioner asks for a piece, and invites workshops to make offers.
 
-use super::illegal;
-use crate::order::{CommandName, Context, Order, OrderFact, PlaceOrder, Rejection};
-use crate::value::{Fault, RequestRevision};
+use super::check_directory;
+use crate::order::{Context, Order, OrderFact, PlaceOrder, Refusal};
+use crate::value::RequestRevision;
 
 pub(super) fn decide(
     order: &Order,
     command: PlaceOrder,
     context: &Context,
-) -> Result<Vec<OrderFact>, Rejection> {
+) -> Result<Vec<OrderFact>, Refusal> {
     let Order::NotPlaced = order else {
-        return Err(illegal(order, CommandName::PlaceOrder));
+        return Err(Refusal::IllegalTransition);
     };
-    let workshops = command.workshops.as_slice();
-    let faults: Vec<_> = workshops
-        .iter()
-        .enumerate()
-        .filter_map(|(index, workshop_id)| {
-            let kind = context.directory.objection(*workshop_id)?;
-            Some(Fault::new(format!("/workshops/{index}"), kind))
-        })
-        .collect();
-    if !faults.is_empty() {
-        return Err(Rejection::UnknownWorkshop { faults });
-    }
+    check_directory(&command.workshops, context)?;
     Ok(vec![OrderFact::OrderPlaced {
-        workshops: workshops.to_vec(),
+        workshops: command.workshops.as_slice().to_vec(),
         request: command.request.at_revision(RequestRevision::FIRST),
     }])
 }
@@ -36,9 +25,7 @@ mod tests {
     use uuid::Uuid;
 
     use crate::order::scenario::*;
-    use crate::order::{
-        CommandName, OrderCommand, OrderState, PlaceOrder, PlaceOrderInput, Rejection,
-    };
+    use crate::order::{OrderCommand, OrderState, PlaceOrder, PlaceOrderInput, Refusal};
     use crate::value::{Fault, FaultKind, MAX_SEATS, RequestInput};
 
     #[test]
@@ -65,7 +52,7 @@ mod tests {
             .when(COMMISSIONER, place(&[BIRCH, ALDER, CEDAR]))
             .refused(
                 "UNKNOWN_WORKSHOP",
-                Rejection::UnknownWorkshop {
+                Refusal::UnknownWorkshop {
                     faults: vec![
                         Fault::new(
                             "/workshops/0",
@@ -83,13 +70,9 @@ mod tests {
     #[test]
     fn only_a_commissioner_places_and_only_for_themselves() {
         for actor in [OPERATOR, ANALYST, by(ALDER), OTHER_COMMISSIONER] {
-            given([]).when(actor, place(&[ALDER])).refused(
-                "FORBIDDEN",
-                Rejection::Forbidden {
-                    command: CommandName::PlaceOrder,
-                    role: actor.role,
-                },
-            );
+            given([])
+                .when(actor, place(&[ALDER]))
+                .refused("FORBIDDEN", Refusal::Forbidden { role: actor.role });
         }
     }
 
@@ -97,13 +80,7 @@ mod tests {
     fn an_order_is_placed_once() {
         given(alder_offered())
             .when(COMMISSIONER, place(&[ALDER]))
-            .refused(
-                "ILLEGAL_TRANSITION",
-                Rejection::IllegalTransition {
-                    state: OrderState::Negotiating,
-                    command: CommandName::PlaceOrder,
-                },
-            );
+            .refused("ILLEGAL_TRANSITION", Refusal::IllegalTransition);
     }
 
     #[test]
@@ -111,8 +88,7 @@ mod tests {
         let late = given([]).at(minute(10_000));
         late.when(COMMISSIONER, place(&[ALDER])).refused(
             "VALIDATION_FAILED",
-            Rejection::Invalid {
-                command: CommandName::PlaceOrder,
+            Refusal::Invalid {
                 faults: vec![Fault::new("/request/deadline", FaultKind::DeadlinePassed)],
             },
         );

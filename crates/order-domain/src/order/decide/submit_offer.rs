@@ -1,28 +1,14 @@
 //! An invited workshop answers with terms.
 
-use super::{negotiating, pending_seat, round_closed};
-use crate::order::{CommandName, Order, OrderFact, Rejection, SubmitOffer};
-use crate::value::{Fault, FaultKind, Outdated};
+use super::{check_answer, negotiating, pending_seat, round_closed};
+use crate::order::{Order, OrderFact, Refusal, SubmitOffer};
 
-pub(super) fn decide(order: &Order, command: SubmitOffer) -> Result<Vec<OrderFact>, Rejection> {
+pub(super) fn decide(order: &Order, command: SubmitOffer) -> Result<Vec<OrderFact>, Refusal> {
     let SubmitOffer { workshop_id, offer } = command;
-    let placement = negotiating(order, CommandName::SubmitOffer)?;
+    let placement = negotiating(order)?;
     let seat = pending_seat(placement, workshop_id)?;
     let request = placement.request();
-    if offer.answers.is_some_and(|named| named != request.revision) {
-        return Err(Rejection::OfferOutdated {
-            workshop_id,
-            reason: Outdated::RequestRevised,
-        });
-    }
-    let expected = request.budget.currency();
-    if offer.budget.currency() != expected {
-        let kind = FaultKind::OfferCurrency { expected };
-        return Err(Rejection::Invalid {
-            command: CommandName::SubmitOffer,
-            faults: vec![Fault::new("/budget/currency", kind)],
-        });
-    }
+    check_answer(request, workshop_id, &offer)?;
     let submitted = OrderFact::OfferSubmitted {
         workshop_id,
         offer: offer.at_revisions(request.revision, seat.next_revision()),
@@ -34,7 +20,7 @@ pub(super) fn decide(order: &Order, command: SubmitOffer) -> Result<Vec<OrderFac
 #[cfg(test)]
 mod tests {
     use crate::order::scenario::*;
-    use crate::order::{CommandName, InvitationStatus, OrderFact, OrderState, Rejection};
+    use crate::order::{InvitationStatus, OrderFact, Refusal};
     use crate::value::{
         Currency, Fault, FaultKind, MoneyInput, OfferInput, OfferRevision, Outdated, StageInput,
     };
@@ -89,7 +75,7 @@ mod tests {
                 .when(by(workshop_id), submit(workshop_id, &["Make"]))
                 .refused(
                     "INVITATION_NOT_OPEN",
-                    Rejection::InvitationNotOpen {
+                    Refusal::InvitationNotOpen {
                         workshop_id,
                         status,
                     },
@@ -109,7 +95,7 @@ mod tests {
         answering(1).then([submitted(ALDER, &["Make"])]);
         answering(2).refused(
             "OFFER_OUTDATED",
-            Rejection::OfferOutdated {
+            Refusal::OfferOutdated {
                 workshop_id: ALDER,
                 reason: Outdated::RequestRevised,
             },
@@ -129,8 +115,7 @@ mod tests {
             .when(by(ALDER), submit_input(ALDER, input))
             .refused(
                 "VALIDATION_FAILED",
-                Rejection::Invalid {
-                    command: CommandName::SubmitOffer,
+                Refusal::Invalid {
                     faults: vec![Fault::new("/budget/currency", kind)],
                 },
             );
@@ -164,8 +149,7 @@ mod tests {
             .when(by(STRANGER), submit(STRANGER, &["Make"]))
             .refused(
                 "VALIDATION_FAILED",
-                Rejection::Invalid {
-                    command: CommandName::SubmitOffer,
+                Refusal::Invalid {
                     faults: vec![Fault::new("/deadline", FaultKind::DeadlinePassed)],
                 },
             );
@@ -175,13 +159,7 @@ mod tests {
     fn no_offer_comes_in_after_the_negotiation() {
         given(alder_works(&["Make"]))
             .when(by(BIRCH), submit(BIRCH, &["Make"]))
-            .refused(
-                "ILLEGAL_TRANSITION",
-                Rejection::IllegalTransition {
-                    state: OrderState::InProgress,
-                    command: CommandName::SubmitOffer,
-                },
-            );
+            .refused("ILLEGAL_TRANSITION", Refusal::IllegalTransition);
     }
 
     fn faults(input: OfferInput) -> Vec<Fault> {

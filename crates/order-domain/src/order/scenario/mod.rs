@@ -1,17 +1,22 @@
 //! Given, when, then: the words that the tests of the rules are written in.
 
+mod commands;
+mod facts;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use kernel::{Actor, CommissionerId, OrderId, Role, WorkshopId};
 use uuid::Uuid;
 
+pub(crate) use commands::*;
+pub(crate) use facts::*;
+
 use super::{
-    CancelOrder, CancelledFrom, Context, DisputedFrom, MarkedStatus, Order, OrderCommand,
-    OrderEvent, OrderFact, PlaceOrder, PlaceOrderInput, Rejection, SubmitOffer, decide, evolve,
-    fold,
+    CommandName, Context, Order, OrderCommand, OrderEvent, OrderFact, Refusal, Rejection, decide,
+    evolve, fold,
 };
 use crate::value::{
-    MoneyInput, OfferInput, OfferTerms, Reason, Request, RequestInput, RequestRevision, StageInput,
-    StageNumber,
+    MoneyInput, Note, OfferInput, OfferRevision, OfferTerms, Reason, Request, RequestInput,
+    RequestRevision, StageInput, StageNumber, WorkshopName,
 };
 use crate::workshop::{Directory, Entry, Workshop};
 
@@ -47,6 +52,10 @@ pub(crate) fn stage(number: u32) -> StageNumber {
 
 pub(crate) fn reason() -> Reason {
     Reason::parse("Plans have changed.").unwrap()
+}
+
+pub(crate) fn note() -> Note {
+    Note::parse("The edge is too sharp.").unwrap()
 }
 
 pub(crate) fn money(amount: &str, currency: &str) -> MoneyInput {
@@ -91,53 +100,7 @@ pub(crate) fn request() -> Request {
 /// The terms of [`offer_input`].
 pub(crate) fn terms(stages: &[&str]) -> OfferTerms {
     let draft = offer_input(stages).parse("", minute(0)).unwrap();
-    draft.at_revisions(RequestRevision::FIRST, crate::value::OfferRevision::FIRST)
-}
-
-pub(crate) fn place(workshops: &[WorkshopId]) -> OrderCommand {
-    let input = PlaceOrderInput {
-        request: Some(request_input()),
-        workshops: Some(workshops.iter().map(WorkshopId::to_string).collect()),
-    };
-    OrderCommand::PlaceOrder(PlaceOrder::parse(ORDER, CLIENT, input, minute(0)).unwrap())
-}
-
-pub(crate) fn submit(workshop_id: WorkshopId, stages: &[&str]) -> OrderCommand {
-    submit_input(workshop_id, offer_input(stages))
-}
-
-pub(crate) fn submit_input(workshop_id: WorkshopId, input: OfferInput) -> OrderCommand {
-    OrderCommand::SubmitOffer(SubmitOffer::parse(workshop_id, input, minute(0)).unwrap())
-}
-
-pub(crate) fn decline(workshop_id: WorkshopId) -> OrderCommand {
-    OrderCommand::DeclineInvitation(super::DeclineInvitation {
-        workshop_id,
-        reason: Some(reason()),
-    })
-}
-
-pub(crate) fn confirm(workshop_id: WorkshopId) -> OrderCommand {
-    OrderCommand::ConfirmOffer(super::ConfirmOffer {
-        workshop_id,
-        offer_revision: None,
-    })
-}
-
-pub(crate) fn complete(number: u32) -> OrderCommand {
-    OrderCommand::CompleteStage(super::CompleteStage {
-        stage: stage(number),
-    })
-}
-
-pub(crate) fn approve(number: u32) -> OrderCommand {
-    OrderCommand::ApproveStage(super::ApproveStage {
-        stage: stage(number),
-    })
-}
-
-pub(crate) fn cancel() -> OrderCommand {
-    OrderCommand::CancelOrder(CancelOrder { reason: reason() })
+    draft.at_revisions(RequestRevision::FIRST, OfferRevision::FIRST)
 }
 
 /// The directory in which these workshops take commissions.
@@ -145,7 +108,7 @@ pub(crate) fn directory(workshops: &[(WorkshopId, bool)]) -> Directory {
     let entry = |(workshop_id, accepts_commissions): &(WorkshopId, bool)| {
         Workshop::Registered(Entry {
             workshop_id: *workshop_id,
-            name: crate::value::WorkshopName::parse("A workshop").unwrap(),
+            name: WorkshopName::parse("A workshop").unwrap(),
             accepts_commissions: *accepts_commissions,
             updated_at: minute(-1),
         })
@@ -153,105 +116,13 @@ pub(crate) fn directory(workshops: &[(WorkshopId, bool)]) -> Directory {
     workshops.iter().map(entry).collect()
 }
 
-pub(crate) fn placed(workshops: &[WorkshopId]) -> OrderFact {
-    OrderFact::OrderPlaced {
-        request: request(),
-        workshops: workshops.to_vec(),
+/// The terms of [`offer_input`] for these revisions of request and offer.
+pub(crate) fn terms_at(stages: &[&str], request: i64, offer: i64) -> OfferTerms {
+    OfferTerms {
+        request_revision: RequestRevision::parse(request).unwrap(),
+        offer_revision: OfferRevision::parse(offer).unwrap(),
+        ..terms(stages)
     }
-}
-
-pub(crate) fn submitted(workshop_id: WorkshopId, stages: &[&str]) -> OrderFact {
-    OrderFact::OfferSubmitted {
-        workshop_id,
-        offer: terms(stages),
-    }
-}
-
-pub(crate) fn declined(workshop_id: WorkshopId) -> OrderFact {
-    OrderFact::InvitationDeclined {
-        workshop_id,
-        reason: Some(reason()),
-    }
-}
-
-pub(crate) fn confirmed(workshop_id: WorkshopId, stages: &[&str]) -> OrderFact {
-    OrderFact::OfferConfirmed {
-        workshop_id,
-        terms: terms(stages),
-        not_selected: vec![],
-    }
-}
-
-/// Alder marked a stage of [`terms`].
-pub(crate) fn marked(number: u32, stages: &[&str]) -> OrderFact {
-    let plan = terms(stages);
-    let plan = plan.stages.get(stage(number)).unwrap();
-    OrderFact::StageMarkedComplete {
-        workshop_id: ALDER,
-        stage: stage(number),
-        name: plan.name.clone(),
-        status: if plan.requires_approval {
-            MarkedStatus::AwaitingApproval
-        } else {
-            MarkedStatus::Completed
-        },
-    }
-}
-
-pub(crate) fn approved(number: u32, stages: &[&str]) -> OrderFact {
-    let plan = terms(stages);
-    OrderFact::StageApproved {
-        workshop_id: ALDER,
-        stage: stage(number),
-        name: plan.stages.get(stage(number)).unwrap().name.clone(),
-    }
-}
-
-pub(crate) fn finished() -> OrderFact {
-    OrderFact::OrderFinished { workshop_id: ALDER }
-}
-
-pub(crate) fn completed() -> OrderFact {
-    OrderFact::OrderCompleted { workshop_id: ALDER }
-}
-
-pub(crate) fn cancelled() -> OrderFact {
-    OrderFact::OrderCancelled {
-        workshop_id: None,
-        reason: reason(),
-        cancelled_from: CancelledFrom::Negotiating,
-        by_dispute: false,
-    }
-}
-
-pub(crate) fn disputed(from: DisputedFrom, opened_by: Actor) -> OrderFact {
-    OrderFact::CancellationDisputed {
-        workshop_id: ALDER,
-        reason: reason(),
-        from,
-        opened_by,
-    }
-}
-
-/// Alder, Birch and Cedar are asked; Alder has offered.
-pub(crate) fn alder_offered() -> Vec<OrderFact> {
-    vec![placed(&[ALDER, BIRCH, CEDAR]), submitted(ALDER, &["Make"])]
-}
-
-/// Alder, asked with Birch, works on these stages.
-pub(crate) fn alder_works(stages: &[&str]) -> Vec<OrderFact> {
-    vec![
-        placed(&[ALDER, BIRCH]),
-        submitted(ALDER, stages),
-        confirmed(ALDER, stages),
-    ]
-}
-
-/// Alder has done all there was to do.
-pub(crate) fn alder_finished() -> Vec<OrderFact> {
-    let mut facts = alder_works(&["Make"]);
-    facts.extend([marked(1, &["Make"]), finished()]);
-    facts
 }
 
 /// An event of the order of all scenarios.
@@ -303,6 +174,7 @@ impl Given {
         let context = Context::new(actor, self.now).with_directory(self.directory.clone());
         Then {
             before: self.order.clone(),
+            told: command.name(),
             outcome: decide(&self.order, command, &context),
         }
     }
@@ -311,6 +183,7 @@ impl Given {
 /// What came of a command.
 pub(crate) struct Then {
     before: Order,
+    told: CommandName,
     pub(crate) outcome: Result<Vec<OrderEvent>, Rejection>,
 }
 
@@ -336,11 +209,13 @@ impl Then {
         self.outcome.unwrap()[0].occurred_at
     }
 
-    /// The command was refused so, under this code.
+    /// The command was refused so, under this code; the rejection names it and the state.
     #[track_caller]
-    pub(crate) fn refused(self, code: &str, rejection: Rejection) {
-        let refused = self.outcome.unwrap_err();
-        assert_eq!(refused, rejection);
-        assert_eq!(refused.code().as_str(), code);
+    pub(crate) fn refused(self, code: &str, why: Refusal) {
+        let rejection = self.outcome.unwrap_err();
+        assert_eq!(rejection.why, why);
+        assert_eq!(rejection.code().as_str(), code);
+        assert_eq!(rejection.command, self.told);
+        assert_eq!(rejection.state, self.before.state());
     }
 }

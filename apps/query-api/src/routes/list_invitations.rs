@@ -1,0 +1,88 @@
+//! `GET /v1/invitations`: a workshop's inbox.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http_edge::{
+    List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
+};
+use kernel::WorkshopId;
+use projections::orders::{InvitationItem, InvitationStatus, Orders};
+use serde::Deserialize;
+use utoipa::IntoResponses;
+
+use crate::AppState;
+use crate::reading::ReadHeaders;
+
+problems! {
+    /// How listing invitations is refused.
+    Problems: Code::ANY, Code::READ;
+}
+
+/// Which invitations to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Only those in this status.
+    status: Option<InvitationStatus>,
+}
+
+/// A page of invitations.
+#[derive(IntoResponses)]
+#[response(
+    status = 200,
+    description = "a page",
+    headers(
+        ("Atlas-Position" = String, description = "how far the read model has come"),
+        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
+    ),
+)]
+#[expect(dead_code, reason = "carries the description of an answer")]
+struct Listed(List<InvitationItem>);
+
+/// List invitations.
+///
+/// A workshop's inbox: every order that it was ever invited to, the last invitation first.
+#[utoipa::path(
+    get,
+    path = "/v1/invitations",
+    tag = "orders",
+    params(Filter, PageParams, ReadHeaders),
+    responses(Listed, Problems)
+)]
+pub(crate) async fn list_invitations(
+    State(app): State<AppState>,
+    principal: Principal,
+    Query(filter): Query<Filter>,
+    page: Page,
+    least: MinPosition,
+) -> Result<impl IntoResponse, Problem> {
+    let actor = principal.actor();
+    let status = filter.status;
+    let list = Listing::of(&("invitations", actor, status));
+    let after = page.after(&list)?;
+    let workshop_id = WorkshopId::from_uuid(actor.id);
+    let limit = page.limit().into();
+    let slice = app
+        .read(Orders::NAME, least, |connection| {
+            let now = app.clock.now();
+            Box::pin(async move {
+                let read = projections::orders::list_invitations(
+                    connection,
+                    workshop_id,
+                    status,
+                    now,
+                    after,
+                    limit,
+                );
+                Ok(read.await?)
+            })
+        })
+        .await?;
+    Ok(slice.map(|slice| {
+        Json(List {
+            items: slice.items,
+            next_cursor: slice.next.map(|key| list.next(&key)),
+        })
+    }))
+}

@@ -1,0 +1,110 @@
+//! `GET /v1/orders/{id}/as-of`: one order as it was.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use event_store::Version;
+use http_edge::{ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, Query, problems};
+use kernel::OrderId;
+use order_domain::value::parse_instant;
+use projections::orders::{AsOf, OrderAsOf, Orders};
+use projections::redaction::Viewer;
+use serde::Deserialize;
+use utoipa::IntoResponses;
+
+use super::read_order::{ConditionalHeaders, NO_ORDER, NotModified};
+use crate::AppState;
+use crate::reading::{Fresh, ReadHeaders};
+
+problems! {
+    /// How reading an order of the past is refused.
+    Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
+}
+
+/// Which moment of the past: exactly one of the two.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Moment {
+    /// After so many of the order's events.
+    #[param(value_type = Option<i64>, minimum = 1)]
+    version: Option<String>,
+    /// After every event that had occurred by then.
+    #[param(value_type = Option<String>, format = DateTime, example = "2027-02-01T12:00:00Z")]
+    at: Option<String>,
+}
+
+impl Moment {
+    fn read(&self) -> Result<AsOf, Problem> {
+        match (&self.version, &self.at) {
+            (Some(version), None) => version
+                .parse()
+                .map(|version| AsOf::Version(Version::new(version)))
+                .map_err(|_| Problem::malformed("version must be a whole number")),
+            (None, Some(at)) => parse_instant(at).map(AsOf::At).map_err(|fault| {
+                Problem::malformed(format!("at {fault}; write a plus sign in it as %2B"))
+            }),
+            (Some(_), Some(_)) | (None, None) => Err(Problem::malformed(
+                "say which moment is meant by exactly one of version and at",
+            )),
+        }
+    }
+}
+
+/// The order as it was.
+#[derive(IntoResponses)]
+#[response(
+    status = 200,
+    description = "the order as it was",
+    headers(
+        ("ETag" = String, description = "the version that the order was at"),
+        ("Atlas-Position" = String, description = "how far the read model has come"),
+        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
+    ),
+)]
+#[expect(dead_code, reason = "carries the description of an answer")]
+struct Found(OrderAsOf);
+
+/// Read an order as it was.
+///
+/// The order after one of its events, or at an instant, folded from its events. Who may see the
+/// order today sees as much of its past: a workshop as if it were the only one invited.
+#[utoipa::path(
+    get,
+    path = "/v1/orders/{id}/as-of",
+    tag = "orders",
+    params(
+        ("id" = uuid::Uuid, Path, description = "the order"),
+        Moment, ConditionalHeaders, ReadHeaders,
+    ),
+    responses(Found, NotModified, Problems),
+)]
+pub(crate) async fn read_as_of(
+    State(app): State<AppState>,
+    principal: Principal,
+    Path(order_id): Path<OrderId>,
+    Query(moment): Query<Moment>,
+    seen: IfNoneMatch,
+    least: MinPosition,
+) -> Result<Fresh<Response>, Problem> {
+    let viewer = Viewer::from(principal.actor());
+    let as_of = moment.read()?;
+    let found = app
+        .read(Orders::NAME, least, |connection| {
+            Box::pin(async move {
+                let read = projections::orders::read_as_of(connection, viewer, order_id, as_of);
+                Ok(read.await?)
+            })
+        })
+        .await?
+        .found(NO_ORDER)?;
+    Ok(found.map(|order| answer(order, &seen)))
+}
+
+/// At a moment of the past nothing is overtaken by time.
+fn answer(order: OrderAsOf, seen: &IfNoneMatch) -> Response {
+    let tag = ETag(order.as_of.version);
+    if seen.matches(order.as_of.version) {
+        return tag.not_modified();
+    }
+    (tag, Json(order)).into_response()
+}
