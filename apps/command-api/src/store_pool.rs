@@ -17,7 +17,7 @@ const GENERIC_PLANS: (&str, &str) = ("plan_cache_mode", "force_generic_plan");
 /// generation that the server is in before it gives position tokens.
 #[must_use]
 pub fn store_pool(database: &DatabaseConfig) -> PgPool {
-    pool_options(MAX_CONNECTIONS)
+    pool_options(database, MAX_CONNECTIONS)
         .after_connect(|connection, _| {
             Box::pin(async move { generation::enter(connection).await.map(drop) })
         })

@@ -65,7 +65,7 @@ async fn start(
 }
 
 fn pool(config: &ProjectorConfig) -> PgPool {
-    pool_options(CONNECTIONS)
+    pool_options(&config.database, CONNECTIONS)
         .after_connect(|connection, _| {
             Box::pin(async move { generation::enter(connection).await.map(drop) })
         })

@@ -2,7 +2,8 @@
 //! it is needed.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -38,7 +39,12 @@ const TRIED_AFTER: Duration = Duration::from_secs(1);
 pub struct DatabaseConfig {
     url: SecretString,
     options: PgConnectOptions,
+    returned: Returned,
 }
+
+/// When the server was last found to answer again. What was connected before may be broken.
+#[derive(Clone, Default)]
+struct Returned(Arc<Mutex<Option<Instant>>>);
 
 impl DatabaseConfig {
     /// `ATLAS_DATABASE_URL`.
@@ -58,6 +64,12 @@ impl DatabaseConfig {
             .options(KEEPALIVE)
     }
 
+    /// Says that the server answers again, or for the first time: connections that are older are
+    /// not given out any more.
+    pub(crate) fn server_returned(&self) {
+        *self.returned.lock() = Some(Instant::now());
+    }
+
     /// The URL as it was given, password included, for a client that is not sqlx.
     #[must_use]
     pub const fn url(&self) -> &SecretString {
@@ -67,7 +79,11 @@ impl DatabaseConfig {
 
 impl fmt::Debug for DatabaseConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url: _, options } = self;
+        let Self {
+            url: _,
+            options,
+            returned: _,
+        } = self;
         f.debug_struct("DatabaseConfig")
             .field("host", &options.get_host())
             .field("port", &options.get_port())
@@ -85,25 +101,41 @@ impl Section for DatabaseConfig {
                 .map(|options| Self {
                     url: text.into(),
                     options,
+                    returned: Returned::default(),
                 })
         })
     }
 }
 
+impl Returned {
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a connection of this age was made before the server returned.
+    fn is_after(&self, age: Duration) -> bool {
+        self.lock().is_some_and(|returned| age > returned.elapsed())
+    }
+}
+
 /// How a pool of at most `max_connections` is kept: every wait bounded, no round trip spent on a
 /// connection that is in use all the time. For connections of
-/// [`connect_options`](DatabaseConfig::connect_options).
+/// [`connect_options`](DatabaseConfig::connect_options), and best beside
+/// [`watch_postgres`](crate::watch_postgres) of the same configuration: what is left of a server
+/// that was restarted is not given out then.
 #[must_use]
-pub fn options(max_connections: u32) -> PgPoolOptions {
+pub fn options(config: &DatabaseConfig, max_connections: u32) -> PgPoolOptions {
+    let returned = config.returned.clone();
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
         .test_before_acquire(false)
-        .before_acquire(|connection, met| {
-            Box::pin(
-                async move { Ok(met.idle_for < TRIED_AFTER || connection.ping().await.is_ok()) },
-            )
+        .before_acquire(move |connection, met| {
+            let outlived = returned.is_after(met.age);
+            Box::pin(async move {
+                Ok(!outlived && (met.idle_for < TRIED_AFTER || connection.ping().await.is_ok()))
+            })
         })
 }
 
@@ -111,5 +143,5 @@ pub fn options(max_connections: u32) -> PgPoolOptions {
 /// of the process, as the server shows it.
 #[must_use]
 pub fn lazy(config: &DatabaseConfig, application_name: &str, max_connections: u32) -> PgPool {
-    options(max_connections).connect_lazy_with(config.connect_options(application_name))
+    options(config, max_connections).connect_lazy_with(config.connect_options(application_name))
 }

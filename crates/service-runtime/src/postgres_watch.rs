@@ -63,6 +63,7 @@ async fn watch_once(
     dependency: &Dependency,
 ) -> Result<Infallible, Down> {
     let mut connection = connect(config, application_name).await?;
+    config.server_returned();
     loop {
         dependency.up();
         record_pool_use(pool);
