@@ -9,7 +9,7 @@ use serde_json::json;
 use test_support::{Cut, Proxy, eventually};
 
 use crate::api::{Api, Call, Reply};
-use crate::people::{COMMISSIONER, ELM, OAK};
+use crate::people::{COMMISSIONER, ELM, OAK, OPERATOR};
 use crate::scene::{PlacedOrder, Scene, offer};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,6 +104,27 @@ async fn pairs(scene: &Scene) -> Vec<(PlacedOrder<'_>, Pair)> {
         ["StageApproved", "OrderFinished"],
     );
 
+    let withdrawal = Pair::new(
+        format!("offers/{}/withdraw", OAK.id),
+        OAK,
+        ["OfferWithdrawn", "AllInvitationsClosed"],
+    );
+    let resolution = |resolution: &str, fact| Pair {
+        body: json!({"resolution": resolution, "note": "As agreed."}),
+        ..Pair::new("dispute/resolve", OPERATOR, ["DisputeResolved", fact])
+    };
+    let disputed = async || {
+        let order = scene.in_progress().await;
+        order.cancel().by(COMMISSIONER).expect_done().await;
+        order
+    };
+    let one_offer = scene.placed_for(&[OAK]).await;
+    one_offer
+        .put("offers", OAK)
+        .json(&offer())
+        .expect_done()
+        .await;
+
     let work = scene.in_progress().await;
     work.post("stages/1/complete").by(OAK).expect_done().await;
     work.post("stages/1/approve")
@@ -132,6 +153,9 @@ async fn pairs(scene: &Scene) -> Vec<(PlacedOrder<'_>, Pair)> {
         (scene.placed_for(&[OAK]).await, no_answer),
         (work, last_stage),
         (one_stage, approval),
+        (one_offer, withdrawal),
+        (disputed().await, resolution("cancel", "OrderCancelled")),
+        (disputed().await, resolution("complete", "OrderCompleted")),
     ]
 }
 
