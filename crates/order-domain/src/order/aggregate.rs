@@ -141,6 +141,13 @@ mod tests {
     }
 
     #[test]
+    fn an_event_has_its_stored_name_and_version_under_cqrs_es() {
+        let event = event(cancelled(), minute(9));
+        assert_eq!(event.event_type(), "OrderCancelled");
+        assert_eq!(event.event_version(), "1.1");
+    }
+
+    #[test]
     fn a_refusal_is_the_rules_own() {
         let refused = TestFramework::<OrderAggregate>::with(())
             .given(history())

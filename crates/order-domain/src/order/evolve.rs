@@ -503,6 +503,33 @@ mod tests {
     }
 
     #[test]
+    fn only_a_dispute_ends_agreed_work_and_it_tells_where_that_was() {
+        let with = |from, by_dispute| OrderFact::OrderCancelled {
+            workshop_id: None,
+            reason: reason(),
+            cancelled_from: from,
+            by_dispute,
+        };
+        let mut to_cancel = alder_finished();
+        to_cancel.extend([
+            disputed(DisputedFrom::Finished, COMMISSIONER),
+            resolved(Resolution::Cancel, ResolvedState::Cancelled),
+        ]);
+        for (history, from, by_dispute, follows) in [
+            (alder_offered(), CancelledFrom::Negotiating, false, true),
+            (alder_offered(), CancelledFrom::Negotiating, true, false),
+            (alder_offered(), CancelledFrom::InProgress, false, false),
+            (to_cancel.clone(), CancelledFrom::Finished, true, true),
+            (to_cancel.clone(), CancelledFrom::Finished, false, false),
+            (to_cancel, CancelledFrom::InProgress, true, false),
+        ] {
+            let fact = event(with(from, by_dispute), minute(200));
+            let after = evolve(given(history).order, &fact);
+            assert_eq!(after.is_ok(), follows, "{from:?} {by_dispute}");
+        }
+    }
+
+    #[test]
     fn only_the_current_stage_moves() {
         let stages = ["One", "Two"];
         let order = given(alder_works(&stages)).order;

@@ -230,3 +230,33 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::scenario::*;
+
+    #[test]
+    fn a_rejection_says_in_one_line_what_was_refused_where_and_why() {
+        let rejection = given(alder_offered()).when(COMMISSIONER, confirm(BIRCH));
+        assert_eq!(
+            rejection.outcome.unwrap_err().to_string(),
+            format!(
+                "ConfirmOffer is refused while the order is negotiating: no offer of workshop \
+                 {BIRCH} stands, its invitation is pending"
+            )
+        );
+        let rejection = given([]).when(COMMISSIONER, confirm(BIRCH));
+        assert_eq!(
+            rejection.outcome.unwrap_err().to_string(),
+            "ConfirmOffer is refused while the order is notPlaced: the order does not exist"
+        );
+        let missing = Refusal::NotFound(Missing::Invitation(ALDER));
+        assert_eq!(
+            missing.to_string(),
+            format!("an invitation of workshop {ALDER} does not exist")
+        );
+        let missing = Refusal::NotFound(Missing::Stage(stage(3)));
+        assert_eq!(missing.to_string(), "stage 3 does not exist");
+    }
+}

@@ -216,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn a_fact_knows_its_stored_name_and_version() {
+        for (sample, schema) in samples().iter().zip(SCHEMAS.current) {
+            assert_eq!(sample.fact.event_type(), schema.event_type);
+            assert_eq!(sample.fact.event_version(), schema.version);
+        }
+    }
+
+    #[test]
     fn unknown_fields_are_passed_over() {
         let event = event(finished(), minute(1));
         let mut payload = encode(&event).payload;

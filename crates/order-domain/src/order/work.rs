@@ -129,3 +129,20 @@ impl Work {
         self.awaiting_approval = false;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::scenario::minute;
+
+    #[test]
+    fn a_stage_has_one_of_three_statuses() {
+        for (status, name) in [
+            (StageStatus::Pending, "pending"),
+            (StageStatus::AwaitingApproval, "awaitingApproval"),
+            (StageStatus::Completed { at: minute(0) }, "completed"),
+        ] {
+            assert_eq!(status.as_str(), name);
+        }
+    }
+}

@@ -195,3 +195,14 @@ impl Faults {
         value.ok_or(self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_what_the_value_must_be() {
+        let fault = Fault::new("/workshops", FaultKind::SeatCount { actual: 21 });
+        assert_eq!(fault.detail(), "must name 1 to 20 workshops, and names 21");
+    }
+}

@@ -270,6 +270,12 @@ mod tests {
     }
 
     #[test]
+    fn a_currency_shows_its_code_to_whoever_debugs() {
+        let euro = Currency::parse("EUR").unwrap();
+        assert_eq!(format!("{euro:?}"), "Currency(EUR)");
+    }
+
+    #[test]
     fn a_stored_currency_outlives_its_place_on_the_list() {
         let stored = r#"{"amount":"12.00","currency":"HRK"}"#;
         let money: Money = serde_json::from_str(stored).unwrap();

@@ -110,6 +110,8 @@ mod tests {
             name: name.clone(),
             accepts_commissions: true,
         });
+        assert_eq!(registered.event_type(), "WorkshopRegistered");
+        assert_eq!(registered.event_version(), "1.0");
         let framework = TestFramework::<WorkshopAggregate>::with(());
         framework
             .given(vec![registered.clone()])

@@ -197,6 +197,17 @@ mod tests {
                 FaultKind::SeatCount { actual: 21 }
             )])
         );
+        let malformed = (1..MAX_SEATS)
+            .map(nth)
+            .chain(["Alder".to_owned(), "Birch".to_owned()]);
+        assert_eq!(
+            parse(workshops(malformed)),
+            Err(vec![
+                Fault::new("/workshops/19", FaultKind::MalformedId),
+                Fault::new("/workshops/20", FaultKind::MalformedId),
+                Fault::new("/workshops", FaultKind::SeatCount { actual: 21 }),
+            ])
+        );
         let repeated = (0..MAX_SEATS).map(nth).chain([nth(0)]);
         assert_eq!(
             parse(workshops(repeated)),
