@@ -4,10 +4,11 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use event_store::generation;
 use http_edge::Edge;
 use kernel::{RandomIds, SystemClock};
 use query_api::{AppState, Config, NAME, app, gate};
-use service_runtime::{Health, Process, continue_trace, lazy_pool, run, watch_postgres};
+use service_runtime::{Health, Process, continue_trace, pool_options, run, watch_postgres};
 
 /// How many connections the process holds at most.
 const MAX_CONNECTIONS: u32 = 16;
@@ -28,7 +29,11 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         min_position_wait,
     } = config;
     let clock = Arc::new(SystemClock);
-    let pool = lazy_pool(&database, NAME, MAX_CONNECTIONS);
+    let pool = pool_options(&database, MAX_CONNECTIONS)
+        .after_connect(|connection, _| {
+            Box::pin(async move { generation::enter(connection).await.map(drop) })
+        })
+        .connect_lazy_with(database.connect_options(NAME));
     let mut health = Health::default();
     process.tasks.spawn(
         "postgres",

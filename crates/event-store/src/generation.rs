@@ -12,3 +12,13 @@ pub async fn enter(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
         .fetch_one(connection)
         .await
 }
+
+/// The generation that was entered last, for a reader that writes nothing.
+///
+/// # Errors
+/// What the database said.
+pub async fn latest(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("SELECT number FROM store.generation ORDER BY number DESC LIMIT 1")
+        .fetch_one(connection)
+        .await
+}

@@ -26,7 +26,8 @@ pub struct HeldBack {
 
 impl HeldBack {
     /// The stream of `event`, from that event on.
-    pub(crate) fn at(event: &StoredEvent) -> Self {
+    #[must_use]
+    pub fn at(event: &StoredEvent) -> Self {
         Self {
             stream: event.stream.clone(),
             version: event.version,

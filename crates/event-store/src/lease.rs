@@ -123,6 +123,11 @@ impl Lease {
         })
     }
 
+    /// The checkpoint's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How long it is good for after each renewal.
     #[must_use]
     pub(crate) const fn length(&self) -> Duration {

@@ -3,13 +3,16 @@
 //! Whoever reads the feed, into rows or onto Kafka, opens one, and drops it at the first error: a
 //! new one begins at the checkpoint.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::feed::{Batch, Feed};
+use crate::held_back::{self, HeldBack};
 use crate::lease::{Asked, Lease, LeaseError};
-use crate::{Checkpoint, Position, StoredEvent, checkpoint};
+use crate::{Checkpoint, Position, StoredEvent, StreamId, checkpoint};
 
 /// How a reader presents itself.
 #[derive(Debug, Clone)]
@@ -170,6 +173,94 @@ impl FeedReader {
         let move_on = self.lease.advance(self.feed.connection(), to);
         within(self.lease.length(), move_on).await?;
         self.moved(to, now);
+        Ok(())
+    }
+
+    /// Moves the checkpoint over `events`, which have had their effect elsewhere but for those that
+    /// `held` says wait: their streams are held back with the same commit.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn pass_holding(
+        &mut self,
+        events: &[StoredEvent],
+        held: &[HeldBack],
+    ) -> Result<(), ReaderError> {
+        let to = self.checkpoint.after(events);
+        self.move_with(to, async |connection, name| {
+            held_back::hold(connection, name, held).await
+        })
+        .await
+    }
+
+    /// Those of the streams of `events` that it holds back.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn held_among(
+        &mut self,
+        events: &[StoredEvent],
+    ) -> Result<BTreeSet<StreamId>, ReaderError> {
+        let length = self.lease.length();
+        let look = held_back::among(self.feed.connection(), self.lease.name(), events);
+        within(length, look).await
+    }
+
+    /// A page of the streams that it holds back, those after `after`, in their order.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn held_back(
+        &mut self,
+        after: Option<&StreamId>,
+        limit: i64,
+    ) -> Result<Vec<HeldBack>, ReaderError> {
+        let length = self.lease.length();
+        let look = held_back::page(self.feed.connection(), self.lease.name(), after, limit);
+        within(length, look).await
+    }
+
+    /// What a stream that is held back waits with: its events from that one on, as far as the
+    /// checkpoint; the feed delivers what comes later.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn waiting(&mut self, held: &HeldBack) -> Result<Vec<StoredEvent>, ReaderError> {
+        let (length, position) = (self.lease.length(), self.checkpoint.position);
+        let read = held_back::delivered(self.feed.connection(), &held.stream, position);
+        let mut events = within(length, read).await?;
+        events.retain(|event| event.version >= held.version);
+        Ok(events)
+    }
+
+    /// Lets a stream flow again, all that waited having had its effect.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; the reader is not to be used again then.
+    pub async fn release(&mut self, stream: &StreamId) -> Result<(), ReaderError> {
+        self.move_with(self.checkpoint, async |connection, name| {
+            held_back::release(connection, name, stream).await
+        })
+        .await
+    }
+
+    /// Moves the checkpoint in one transaction with what `also` does, under the lease.
+    async fn move_with(
+        &mut self,
+        to: Checkpoint,
+        also: impl AsyncFnOnce(&mut PgConnection, &str) -> Result<(), sqlx::Error>,
+    ) -> Result<(), ReaderError> {
+        let started = Instant::now();
+        let lease = self.lease.clone();
+        let transaction = async {
+            let mut transaction = self.feed.connection().begin().await?;
+            also(&mut transaction, lease.name()).await?;
+            lease.advance(&mut transaction, to).await?;
+            transaction.commit().await?;
+            Ok::<(), ReaderError>(())
+        };
+        within(lease.length(), transaction).await?;
+        self.moved(to, started);
         Ok(())
     }
 

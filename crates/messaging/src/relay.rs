@@ -5,21 +5,25 @@
 //! producer is purged and let go, and a new one begins at the checkpoint: what the old one may
 //! still send is a run of repeats without holes, because it is idempotent, leaves no gaps and
 //! never lets a message expire.
+//!
+//! A stream whose next event this release cannot publish is held back: it waits, everything else
+//! flows. Such streams are looked at again at every start, and once a minute.
 
 mod flight;
 mod place;
 mod sender;
 mod state;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
 use contracts::Outbound;
-use event_store::{FeedReader, Opened, ReaderOptions, StoredEvent};
+use event_store::{FeedReader, HeldBack, Opened, ReaderOptions, StoredEvent, StreamId};
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::Kafka;
 use crate::backoff::Backoff;
@@ -42,8 +46,10 @@ const SHORTEST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// How often a lease is asked for that another owner holds: a released one is taken within this.
 const STANDBY_PAUSE: Duration = Duration::from_millis(250);
-/// How often it is looked again whether an event that could not be sent can be now.
+/// How often a message that Kafka refused is offered again.
 const HALT_PAUSE: Duration = Duration::from_secs(60);
+/// How often the streams that are held back are looked at again.
+const LOOK_AGAIN_INTERVAL: Duration = Duration::from_secs(60);
 /// After how long without an acknowledgement Kafka counts as silent.
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 /// How long a batch may still take once the relay was told to stop, and everything altogether.
@@ -68,6 +74,7 @@ pub struct Relay<M> {
     options: RelayOptions,
     messages_of: M,
     state: watch::Sender<RelayState>,
+    look_again_every: Duration,
 }
 
 /// A message, and the index of its event in the batch.
@@ -75,11 +82,16 @@ type Composed = (usize, Outbound);
 
 /// What a batch becomes.
 struct Composition {
-    /// How many of its events, from the first on, the messages tell.
-    events: usize,
     messages: Vec<Composed>,
-    /// The next event, if it cannot be published.
-    unpublishable: Option<Halt>,
+    /// The first event of each stream that waits from it on.
+    waiting: Vec<HeldBack>,
+}
+
+/// Whether the checkpoint moves over what was sent: not where it has passed already.
+#[derive(Clone, Copy)]
+enum Passing {
+    Checkpoint,
+    Nothing,
 }
 
 /// How a run at the feed ended without a failure.
@@ -101,6 +113,16 @@ where
             options,
             messages_of,
             state: watch::Sender::new(RelayState::Starting),
+            look_again_every: LOOK_AGAIN_INTERVAL,
+        }
+    }
+
+    /// The same, looking again at what is held back after so long, where a minute is too long.
+    #[must_use]
+    pub fn looking_again_every(self, look_again_every: Duration) -> Self {
+        Self {
+            look_again_every,
+            ..self
         }
     }
 
@@ -142,7 +164,7 @@ where
     fn failed(&self, failure: RelayFailure, limit: &mut i64, backoff: &mut Backoff) -> Duration {
         metrics::counter!("atlas_relay_failures_total").increment(1);
         match failure {
-            RelayFailure::Refused(halt) | RelayFailure::Unpublishable(halt) => {
+            RelayFailure::Refused(halt) => {
                 error!(
                     event.id = %halt.event_id,
                     event.type = halt.event,
@@ -221,7 +243,13 @@ where
             self.enter(RelayState::Relaying);
         }
         let mut pause = SHORTEST_PAUSE;
+        self.look_again(place, &sender, stop).await?;
+        let mut looked_again = Instant::now();
         while !stop.is_cancelled() {
+            if place.holds_back() && looked_again.elapsed() >= self.look_again_every {
+                self.look_again(place, &sender, stop).await?;
+                looked_again = Instant::now();
+            }
             if self.step(place, &sender, stop, limit).await? {
                 pause = SHORTEST_PAUSE;
                 backoff.reset();
@@ -249,25 +277,20 @@ where
         if events.is_empty() {
             return Ok(false);
         }
-        let composition = self.compose(&events);
-
-        let started = Instant::now();
-        let flight = Flight::start(sender, composition.events, composition.messages);
-        let landing = self.land(place, sender, flight, stop).await?;
-        let acknowledged = events.get(..landing.acknowledged()).unwrap_or_default();
-        place.pass(acknowledged).await?;
-        state::measure(acknowledged, started);
-
-        match landing {
-            Landing::Whole { .. } => {}
-            Landing::CutShort { .. } => return Ok(true),
-            Landing::Broken { failure, .. } => {
-                let event = events.get(failure.event);
-                return Err(RelayFailure::of_delivery(failure, event, events.len() == 1));
-            }
-        }
-        if let Some(halt) = composition.unpublishable {
-            return Err(RelayFailure::Unpublishable(halt));
+        let held = place.held_among(&events).await?;
+        let composition = self.compose(&events, held);
+        if !self
+            .send(
+                place,
+                sender,
+                stop,
+                &events,
+                composition,
+                Passing::Checkpoint,
+            )
+            .await?
+        {
+            return Ok(true);
         }
         self.enter(RelayState::Relaying);
         metrics::gauge!("atlas_relay_stopped").set(0.0);
@@ -275,27 +298,121 @@ where
         Ok(true)
     }
 
-    /// What the events become, up to the first that this release cannot publish.
-    fn compose(&self, events: &[StoredEvent]) -> Composition {
-        let mut messages = Vec::with_capacity(events.len());
-        for (index, event) in events.iter().enumerate() {
-            match (self.messages_of)(event) {
-                Ok(of_event) => messages.extend(of_event.into_iter().map(|m| (index, m))),
-                Err(error) => {
-                    let halt = Halt::of(event, None, chain(&error));
-                    return Composition {
-                        events: index,
-                        messages,
-                        unpublishable: Some(halt),
-                    };
+    /// Sends what events became, and passes over what was acknowledged; returns whether that was
+    /// all of it, and not cut short.
+    async fn send(
+        &self,
+        place: &mut Place,
+        sender: &Sender,
+        stop: &CancellationToken,
+        events: &[StoredEvent],
+        composition: Composition,
+        passing: Passing,
+    ) -> Result<bool, RelayFailure> {
+        let started = Instant::now();
+        let flight = Flight::start(sender, events.len(), composition.messages);
+        let landing = self.land(place, sender, flight, stop).await?;
+        let acknowledged = events.get(..landing.acknowledged()).unwrap_or_default();
+        let waiting: Vec<HeldBack> = composition
+            .waiting
+            .into_iter()
+            .filter(|held| acknowledged.iter().any(|e| e.event_id == held.event_id))
+            .collect();
+        for held in &waiting {
+            warn!(
+                stream = %held.stream,
+                event.id = %held.event_id,
+                event.type = held.event,
+                "relay.held_back: this release cannot publish the event"
+            );
+        }
+        let passed = match passing {
+            Passing::Checkpoint => acknowledged,
+            Passing::Nothing => &[],
+        };
+        place.pass(passed, &waiting).await?;
+        state::measure(acknowledged, started);
+        match landing {
+            Landing::Whole { .. } => Ok(true),
+            Landing::CutShort { .. } => Ok(false),
+            Landing::Broken { failure, .. } => {
+                let event = events.get(failure.event);
+                Err(RelayFailure::of_delivery(failure, event, events.len() == 1))
+            }
+        }
+    }
+
+    /// Tries every stream that is held back once more, as far as the feed has delivered it.
+    async fn look_again(
+        &self,
+        place: &mut Place,
+        sender: &Sender,
+        stop: &CancellationToken,
+    ) -> Result<(), RelayFailure> {
+        let mut waiting = 0_u32;
+        let mut last: Option<StreamId> = None;
+        loop {
+            let page = place.held_back(last.as_ref()).await?;
+            let Some(end) = page.last() else {
+                break;
+            };
+            last = Some(end.stream.clone());
+            for held in &page {
+                waiting += u32::from(!self.try_again(place, sender, stop, held).await?);
+                if stop.is_cancelled() {
+                    return Ok(());
                 }
             }
         }
-        Composition {
-            events: events.len(),
-            messages,
-            unpublishable: None,
+        metrics::gauge!("atlas_feed_held_back", "reader" => NAME).set(waiting);
+        Ok(())
+    }
+
+    /// Sends what a stream waits with, as far as it can be published now; returns whether it flows
+    /// again.
+    async fn try_again(
+        &self,
+        place: &mut Place,
+        sender: &Sender,
+        stop: &CancellationToken,
+        held: &HeldBack,
+    ) -> Result<bool, RelayFailure> {
+        let events = place.waiting(held).await?;
+        let composition = self.compose(&events, BTreeSet::new());
+        let waits = composition.waiting.first();
+        if waits.is_some_and(|waits| waits.event_id == held.event_id) {
+            return Ok(false);
         }
+        let whole = waits.is_none();
+        let sent = self
+            .send(place, sender, stop, &events, composition, Passing::Nothing)
+            .await?;
+        if whole && sent {
+            place.release(&held.stream).await?;
+            info!(stream = %held.stream, "relay.released");
+        }
+        Ok(whole && sent)
+    }
+
+    /// What the events become. A stream waits from the first event on that this release cannot
+    /// publish, and so do those that are `held` back already.
+    fn compose(&self, events: &[StoredEvent], mut held: BTreeSet<StreamId>) -> Composition {
+        let mut messages = Vec::with_capacity(events.len());
+        let mut waiting = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            if held.contains(&event.stream) {
+                continue;
+            }
+            match (self.messages_of)(event) {
+                Ok(of_event) => messages.extend(of_event.into_iter().map(|m| (index, m))),
+                Err(error) => {
+                    debug!(event.id = %event.event_id, error = chain(&error), "relay.unpublishable");
+                    held.insert(event.stream.clone());
+                    waiting.push(HeldBack::at(event));
+                }
+            }
+        }
+        Composition { messages, waiting }
     }
 
     /// Waits for a batch's acknowledgements, renewing the lease beside the wait.

@@ -51,7 +51,7 @@ async fn never_ran(connection: &mut PgConnection) -> Result<Freshness, sqlx::Err
     let position = Position::START;
     Ok(Freshness {
         token: PositionToken {
-            generation: generation::enter(connection).await?,
+            generation: generation::latest(connection).await?,
             position,
         },
         lag_seconds: checkpoint::lag(connection, position).await?.seconds,

@@ -1,13 +1,17 @@
 //! A place at the feed, whose lease is renewed in time.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use event_store::{FeedReader, StoredEvent};
+use event_store::{FeedReader, HeldBack, StoredEvent, StreamId};
 
 use super::state::RelayFailure;
 
 /// How often the gauges are set.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many streams that are held back are listed at once.
+const HELD_BACK_PAGE: i64 = 100;
 
 /// A place at the feed.
 pub(super) struct Place {
@@ -15,6 +19,8 @@ pub(super) struct Place {
     lease: Duration,
     renewed_at: Instant,
     gauged_at: Option<Instant>,
+    /// Whether any stream is held back, as far as is known.
+    holds_back: bool,
 }
 
 impl Place {
@@ -25,6 +31,8 @@ impl Place {
             lease,
             renewed_at: asked_at,
             gauged_at: None,
+            // It is not known yet, so that it has to be looked at.
+            holds_back: true,
         }
     }
 
@@ -53,13 +61,61 @@ impl Place {
         Ok(())
     }
 
-    /// Moves the checkpoint over events that are acknowledged.
-    pub(super) async fn pass(&mut self, events: &[StoredEvent]) -> Result<(), RelayFailure> {
-        if events.is_empty() {
+    /// Moves the checkpoint over events that are acknowledged, or wait: then their streams are held
+    /// back.
+    pub(super) async fn pass(
+        &mut self,
+        events: &[StoredEvent],
+        waiting: &[HeldBack],
+    ) -> Result<(), RelayFailure> {
+        if events.is_empty() && waiting.is_empty() {
             return Ok(());
         }
         let now = Instant::now();
-        self.reader.pass(events).await?;
+        self.reader.pass_holding(events, waiting).await?;
+        self.holds_back |= !waiting.is_empty();
+        self.renewed_at = now;
+        Ok(())
+    }
+
+    /// Those of the streams of `events` that are held back.
+    pub(super) async fn held_among(
+        &mut self,
+        events: &[StoredEvent],
+    ) -> Result<BTreeSet<StreamId>, RelayFailure> {
+        if !self.holds_back {
+            return Ok(BTreeSet::new());
+        }
+        Ok(self.reader.held_among(events).await?)
+    }
+
+    /// Whether any stream may be held back.
+    pub(super) const fn holds_back(&self) -> bool {
+        self.holds_back
+    }
+
+    /// A page of the streams that are held back; an empty first one says that none is.
+    pub(super) async fn held_back(
+        &mut self,
+        after: Option<&StreamId>,
+    ) -> Result<Vec<HeldBack>, RelayFailure> {
+        let page = self.reader.held_back(after, HELD_BACK_PAGE).await?;
+        self.holds_back = after.is_some() || !page.is_empty();
+        Ok(page)
+    }
+
+    /// What a stream that is held back waits with.
+    pub(super) async fn waiting(
+        &mut self,
+        held: &HeldBack,
+    ) -> Result<Vec<StoredEvent>, RelayFailure> {
+        Ok(self.reader.waiting(held).await?)
+    }
+
+    /// Lets a stream flow again.
+    pub(super) async fn release(&mut self, stream: &StreamId) -> Result<(), RelayFailure> {
+        let now = Instant::now();
+        self.reader.release(stream).await?;
         self.renewed_at = now;
         Ok(())
     }

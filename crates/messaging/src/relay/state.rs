@@ -24,11 +24,12 @@ pub enum RelayState {
     Waiting,
     /// Something failed; it begins again at the checkpoint.
     Failing,
-    /// An event cannot be sent, and nothing later goes before it. It looks again every minute.
+    /// Kafka refuses an event's message for good, and nothing later goes before it. It is offered
+    /// again every minute.
     Stopped(Halt),
 }
 
-/// An event that cannot be sent.
+/// An event whose message Kafka refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Halt {
     /// Its id.
@@ -37,14 +38,14 @@ pub struct Halt {
     pub position: Position,
     /// Its stored name and version.
     pub event: String,
-    /// The size in bytes of the message that Kafka refused; none where there is no message.
-    pub size: Option<usize>,
+    /// The size in bytes of the message that Kafka refused.
+    pub size: usize,
     /// Why not.
     pub reason: String,
 }
 
 impl Halt {
-    pub(super) fn of(event: &StoredEvent, size: Option<usize>, reason: String) -> Self {
+    pub(super) fn of(event: &StoredEvent, size: usize, reason: String) -> Self {
         Self {
             event_id: event.event_id,
             position: event.position,
@@ -73,9 +74,6 @@ pub(super) enum RelayFailure {
     /// Kafka refuses this event's message for good.
     #[error("kafka refuses event {} for good", .0.event_id)]
     Refused(Halt),
-    /// This release does not know what to send for an event.
-    #[error("event {} cannot be published", .0.event_id)]
-    Unpublishable(Halt),
 }
 
 impl RelayFailure {
@@ -88,7 +86,7 @@ impl RelayFailure {
         let Undelivered { error, size, .. } = undelivered;
         match event {
             _ if !is_refusal(&error) => Self::Delivery(error),
-            Some(event) if alone => Self::Refused(Halt::of(event, Some(size), error.to_string())),
+            Some(event) if alone => Self::Refused(Halt::of(event, size, error.to_string())),
             Some(_) | None => Self::TooMuchAtOnce(error),
         }
     }

@@ -65,6 +65,16 @@ impl Store {
         Position::new(last.unwrap_or_default())
     }
 
+    /// The streams that the relay holds back, and from which version on.
+    pub(crate) async fn held_back(&self) -> Vec<(String, i64)> {
+        sqlx::query_as(
+            "SELECT aggregate_id, sequence FROM store.held_back WHERE reader = 'relay' ORDER BY 1",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap()
+    }
+
     /// Where the relay's checkpoint is.
     pub(crate) async fn checkpoint(&self) -> Position {
         let position: Option<i64> =
