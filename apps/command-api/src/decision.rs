@@ -261,7 +261,7 @@ fn workshop_of(stream: &LoadedStream) -> Result<Workshop, Failed> {
 
 fn decoded<E>(
     stream: &LoadedStream,
-    decode: fn(&str, &str, &serde_json::Value) -> Result<E, Undecodable>,
+    decode: fn(&str, &str, &serde_json::Value) -> Result<Vec<E>, Undecodable>,
 ) -> Result<Vec<E>, Failed> {
     let read = |event: &StoredEvent| {
         decode(&event.event_type, &event.event_version, &event.payload).map_err(|source| {
@@ -272,7 +272,8 @@ fn decoded<E>(
             })
         })
     };
-    stream.events.iter().map(read).collect()
+    let told: Vec<Vec<E>> = stream.events.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(told.into_iter().flatten().collect())
 }
 
 fn refused(rejection: order::Rejection) -> Failed {

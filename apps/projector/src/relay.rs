@@ -6,7 +6,7 @@ use publishing::{StoredFact, Unpublishable};
 
 /// The messages that tell a stored event; none where it is not for the public.
 pub(crate) fn messages_of(event: &StoredEvent) -> Result<Vec<Outbound>, Unpublishable> {
-    let message = publishing::message(&StoredFact {
+    publishing::messages(&StoredFact {
         position: event.position.get(),
         event_id: event.event_id,
         stream_kind: event.stream.kind(),
@@ -15,6 +15,5 @@ pub(crate) fn messages_of(event: &StoredEvent) -> Result<Vec<Outbound>, Unpublis
         event_version: &event.event_version,
         payload: &event.payload,
         metadata: &event.raw_metadata,
-    })?;
-    Ok(message.into_iter().collect())
+    })
 }

@@ -2,11 +2,11 @@
 //! one exhaustive match a domain.
 //!
 //! Deliberately absent: the store and Kafka. Whoever has a stored event hands its parts to
-//! [`message()`], and sends what comes back. [`order::publish`] gives the payload alone, for those
+//! [`messages`], and sends what comes back. [`order::publish`] gives the payload alone, for those
 //! who show it.
 
 pub mod account;
 pub mod message;
 pub mod order;
 
-pub use message::{StoredFact, Unpublishable, message};
+pub use message::{StoredFact, Unpublishable, messages};

@@ -6,7 +6,7 @@ use bonus_domain::stored as account_stored;
 use chrono::{DateTime, Utc};
 use contracts::{CloudEvent, Domain, Outbound, Traceparent, topics};
 use kernel::{EventId, MalformedMetadata, Metadata};
-use order_domain::order::stored as order_stored;
+use order_domain::order::{OrderEvent, stored as order_stored};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -55,27 +55,39 @@ pub enum Unpublishable {
     Metadata(#[from] MalformedMetadata),
 }
 
-/// The message that tells a stored event; none where it is not for the public.
+/// The messages that tell a stored event: one, or those of the several facts as which it is told
+/// since, in their order; none where it is not for the public.
 ///
-/// The same event always gives the same message.
+/// The same event always gives the same messages.
 ///
 /// # Errors
 /// See [`Unpublishable`]. Nothing later of its stream may be sent before it.
-pub fn message(stored: &StoredFact<'_>) -> Result<Option<Outbound>, Unpublishable> {
+pub fn messages(stored: &StoredFact<'_>) -> Result<Vec<Outbound>, Unpublishable> {
     match stored.stream_kind {
-        "order" => order_message(stored).map(Some),
-        "account" => account_message(stored).map(Some),
-        "workshop" => Ok(None),
+        "order" => order_messages(stored),
+        "account" => account_message(stored).map(|message| vec![message]),
+        "workshop" => Ok(Vec::new()),
         other => Err(Unpublishable::UnknownStream {
             kind: other.to_owned(),
         }),
     }
 }
 
-fn order_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
-    let event = order_stored::decode(stored.event_type, stored.event_version, stored.payload)?;
-    let payload = order::publish(&event);
+fn order_messages(stored: &StoredFact<'_>) -> Result<Vec<Outbound>, Unpublishable> {
+    let facts = order_stored::decode(stored.event_type, stored.event_version, stored.payload)?;
+    let told = (0..).zip(&facts);
+    told.map(|(part, fact)| order_message(stored, part, fact))
+        .collect()
+}
+
+fn order_message(
+    stored: &StoredFact<'_>,
+    part: u32,
+    fact: &OrderEvent,
+) -> Result<Outbound, Unpublishable> {
+    let payload = order::publish(fact);
     let envelope = Envelope {
+        id: part_id(stored.event_id, part),
         domain: Domain::Order,
         event: payload.fact.name(),
         schema_version: payload.fact.schema_version(),
@@ -89,6 +101,7 @@ fn account_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
     let event = account_stored::decode(stored.event_type, stored.event_version, stored.payload)?;
     let payload = account::publish(&event);
     let envelope = Envelope {
+        id: stored.event_id.as_uuid(),
         domain: Domain::Bonus,
         event: payload.fact.name(),
         schema_version: payload.fact.schema_version(),
@@ -100,6 +113,7 @@ fn account_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
 
 /// What the envelope takes from the public payload.
 struct Envelope {
+    id: Uuid,
     domain: Domain,
     event: &'static str,
     schema_version: &'static str,
@@ -116,7 +130,7 @@ impl Envelope {
     ) -> Result<Outbound, Unpublishable> {
         let metadata = Metadata::from_map(stored.metadata)?;
         let envelope = CloudEvent {
-            id: stored.event_id.as_uuid(),
+            id: self.id,
             domain: self.domain,
             event: self.event,
             schema_version: self.schema_version,
@@ -139,6 +153,15 @@ impl Envelope {
             headers: envelope.headers(),
             payload,
         })
+    }
+}
+
+/// The id of the fact that an event tells as its first, second…: consumers know a repeat by it. The
+/// first is the event's own.
+fn part_id(event_id: EventId, part: u32) -> Uuid {
+    match part {
+        0 => event_id.as_uuid(),
+        later => Uuid::new_v5(&event_id.as_uuid(), &later.to_be_bytes()),
     }
 }
 
@@ -193,10 +216,30 @@ mod tests {
         }
     }
 
+    fn only(stored: &StoredFact<'_>) -> Outbound {
+        let messages = messages(stored).unwrap();
+        <[Outbound; 1]>::try_from(messages)
+            .unwrap()
+            .into_iter()
+            .next()
+            .unwrap()
+    }
+
+    #[test]
+    fn the_parts_of_an_event_are_told_apart_and_the_first_is_the_event() {
+        let event: EventId = EVENT.parse().unwrap();
+        let other: EventId = ORDER.parse().unwrap();
+        assert_eq!(part_id(event, 0), event.as_uuid());
+        assert_eq!(part_id(event, 1), part_id(event, 1));
+        let ids = [(event, 0), (event, 1), (event, 2), (other, 1)].map(|(id, n)| part_id(id, n));
+        let different: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(different.len(), ids.len());
+    }
+
     #[test]
     fn an_order_event_is_told_under_the_order_id() {
         let (payload, metadata) = (closed(), metadata(Some(TRACE)));
-        let message = message(&stored(&payload, &metadata)).unwrap().unwrap();
+        let message = only(&stored(&payload, &metadata));
 
         assert_eq!(message.topic, "atlas.order-events.v1");
         assert_eq!(message.key, ORDER);
@@ -245,7 +288,7 @@ mod tests {
             event_type: "GradeChanged",
             ..stored(&payload, &metadata)
         };
-        let message = message(&stored).unwrap().unwrap();
+        let message = only(&stored);
         assert_eq!(message.topic, "atlas.bonus-events.v1");
         assert_eq!(message.key, COMMISSIONER);
         for (name, value) in [
@@ -266,8 +309,8 @@ mod tests {
         let payload = closed();
         for odd in [None, Some("00-nonsense")] {
             let metadata = metadata(odd);
-            let first = message(&stored(&payload, &metadata)).unwrap().unwrap();
-            let again = message(&stored(&payload, &metadata)).unwrap().unwrap();
+            let first = only(&stored(&payload, &metadata));
+            let again = only(&stored(&payload, &metadata));
             assert_eq!(first, again);
             let (_, trace) = first
                 .headers
@@ -285,7 +328,7 @@ mod tests {
             stream_kind: "workshop",
             ..stored(&payload, &metadata)
         };
-        assert!(message(&stored).unwrap().is_none());
+        assert_eq!(messages(&stored).unwrap(), []);
     }
 
     #[test]
@@ -297,7 +340,7 @@ mod tests {
             ..known
         };
         assert!(matches!(
-            message(&unknown_event),
+            messages(&unknown_event),
             Err(Unpublishable::Order(_))
         ));
         let unknown_stream = StoredFact {
@@ -305,7 +348,7 @@ mod tests {
             ..known
         };
         assert!(matches!(
-            message(&unknown_stream),
+            messages(&unknown_stream),
             Err(Unpublishable::UnknownStream { kind }) if kind == "review"
         ));
         let bare = BTreeMap::new();
@@ -314,7 +357,7 @@ mod tests {
             ..known
         };
         assert!(matches!(
-            message(&without_metadata),
+            messages(&without_metadata),
             Err(Unpublishable::Metadata(_))
         ));
     }

@@ -370,10 +370,11 @@ mod tests {
         for (name, version, fields, expected) in facts() {
             let mut stored_payload = under_head(&fields);
             stored_payload["event"] = json!(name);
-            let event = stored::decode(name, version, &stored_payload)
+            let events = stored::decode(name, version, &stored_payload)
                 .unwrap_or_else(|error| panic!("{name} {version}: {error:?}"));
+            assert_eq!(events.len(), 1);
 
-            let payload = publish(&event);
+            let payload = publish(&events[0]);
 
             assert_eq!(payload.fact.name(), name);
             assert_eq!(payload.fact.schema_version(), "1.0");

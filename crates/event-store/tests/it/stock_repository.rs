@@ -173,7 +173,7 @@ async fn a_stock_repository_folds_the_same_order() {
     let ours: Vec<OrderEvent> = loaded[0]
         .events
         .iter()
-        .map(|e| stored::decode(&e.event_type, &e.event_version, &e.payload).unwrap())
+        .flat_map(|e| stored::decode(&e.event_type, &e.event_version, &e.payload).unwrap())
         .collect();
     assert_eq!(ours, events);
     assert_eq!(stock, fold(&ours).unwrap());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stored::SCHEMAS;
 use super::{Context, Corrupt, Order, OrderCommand, OrderEvent, Rejection, decide, evolve};
+use crate::stored::Encoded;
 
 /// An order under cqrs-es, whose `apply` cannot fail: a corrupt stream is remembered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,17 +91,23 @@ impl EventUpcaster for OrderUpcaster {
         SCHEMAS.step(event_type, event_version).is_some()
     }
 
-    /// An event that cannot be lifted stays as it is: its payload lacks what today's shape needs,
-    /// and the repository cannot read it.
+    /// An event that cannot be lifted, or is told as several since, which cqrs-es cannot say, stays
+    /// as it is: its payload lacks what today's shape needs, and the repository cannot read it.
     fn upcast(&self, mut event: SerializedEvent) -> SerializedEvent {
         while let Some(step) = SCHEMAS.step(&event.event_type, &event.event_version) {
-            if step.apply(&mut event.payload).is_err() {
+            let Some(lifted) = step.apply(&event.payload).ok().and_then(only) else {
                 break;
-            }
-            event.event_version = step.to.to_owned();
+            };
+            event.event_type = lifted.event_type.to_owned();
+            event.event_version = lifted.event_version.to_owned();
+            event.payload = lifted.payload;
         }
         event
     }
+}
+
+fn only(parts: Vec<Encoded>) -> Option<Encoded> {
+    <[Encoded; 1]>::try_from(parts).ok().map(|[part]| part)
 }
 
 #[cfg(test)]

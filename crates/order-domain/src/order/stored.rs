@@ -47,20 +47,18 @@ pub(super) const SCHEMAS: Schemas = Schemas {
         DISPUTE_RESOLVED,
     ],
     upcasters: &[Upcaster {
-        event_type: ORDER_CANCELLED.event_type,
-        from: "1.0",
-        to: "1.1",
+        from: Schema::new("OrderCancelled", "1.0"),
         lift: tell_by_dispute,
     }],
 };
 
 /// When orders were cancelled at 1.0, no dispute could end one: they ended in their negotiation.
-fn tell_by_dispute(fields: &mut Map<String, Value>) -> Result<(), Unliftable> {
+fn tell_by_dispute(mut fields: Map<String, Value>) -> Result<Vec<Encoded>, Unliftable> {
     if fields.get("cancelledFrom").and_then(Value::as_str) != Some("negotiating") {
         return Err(Unliftable("it was not cancelled in its negotiation"));
     }
     fields.insert("byDispute".to_owned(), Value::Bool(false));
-    Ok(())
+    Ok(vec![Schema::new("OrderCancelled", "1.1").with(fields)])
 }
 
 impl OrderFact {
@@ -106,7 +104,8 @@ pub fn encode(event: &OrderEvent) -> Encoded {
     Schemas::encode(event.fact.schema(), event)
 }
 
-/// Reads a stored event of any version ever stored.
+/// Reads a stored event of any version ever stored: one event, or the several that have taken its
+/// place since, which all have its version in the stream.
 ///
 /// # Errors
 /// This release does not know the event or its version, or the payload has another shape.
@@ -114,7 +113,7 @@ pub fn decode(
     event_type: &str,
     event_version: &str,
     payload: &Value,
-) -> Result<OrderEvent, Undecodable> {
+) -> Result<Vec<OrderEvent>, Undecodable> {
     SCHEMAS.decode(event_type, event_version, payload)
 }
 
@@ -198,8 +197,12 @@ mod tests {
                 .iter()
                 .find(|e| e.fact.event_type() == event_type)
                 .unwrap();
-            let event = decode(&event_type, &version, &payload).unwrap();
-            assert_eq!(&event, expected, "{event_type} {version}");
+            let events = decode(&event_type, &version, &payload).unwrap();
+            assert_eq!(
+                events,
+                std::slice::from_ref(expected),
+                "{event_type} {version}"
+            );
         }
     }
 
@@ -228,7 +231,7 @@ mod tests {
         let event = event(finished(), minute(1));
         let mut payload = encode(&event).payload;
         payload["weather"] = json!("fine");
-        assert_eq!(decode("OrderFinished", "1.0", &payload).unwrap(), event);
+        assert_eq!(decode("OrderFinished", "1.0", &payload).unwrap(), [event]);
     }
 
     #[test]

@@ -148,3 +148,14 @@ impl OfferInput {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reasons_have_their_names_of_the_contract() {
+        assert_eq!(Outdated::RequestRevised.as_str(), "requestRevised");
+        assert_eq!(Outdated::DeadlinePassed.as_str(), "deadlinePassed");
+    }
+}

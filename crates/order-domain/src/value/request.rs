@@ -208,3 +208,20 @@ impl RequestEditInput {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_told_by_the_name_under_which_it_is_stored() {
+        for field in [
+            RequestField::Title,
+            RequestField::Brief,
+            RequestField::Budget,
+            RequestField::Deadline,
+        ] {
+            assert_eq!(serde_json::to_value(field).unwrap(), field.as_str());
+        }
+    }
+}

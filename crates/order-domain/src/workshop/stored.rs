@@ -40,7 +40,8 @@ pub fn encode(event: &WorkshopEvent) -> Encoded {
     Schemas::encode(event.fact.schema(), event)
 }
 
-/// Reads a stored event of any version ever stored.
+/// Reads a stored event of any version ever stored: one event, or the several that have taken its
+/// place since, which all have its version in the stream.
 ///
 /// # Errors
 /// This release does not know the event or its version, or the payload has another shape.
@@ -48,7 +49,7 @@ pub fn decode(
     event_type: &str,
     event_version: &str,
     payload: &Value,
-) -> Result<WorkshopEvent, Undecodable> {
+) -> Result<Vec<WorkshopEvent>, Undecodable> {
     SCHEMAS.decode(event_type, event_version, payload)
 }
 
@@ -96,8 +97,9 @@ mod tests {
         let fixtures = fixtures::all("workshop");
         assert_eq!(fixtures.len(), SCHEMAS.current.len());
         for (event_type, version, payload) in fixtures {
-            let event = decode(&event_type, &version, &payload).unwrap();
-            assert!(samples.contains(&event), "{event_type} {version}");
+            let events = decode(&event_type, &version, &payload).unwrap();
+            assert_eq!(events.len(), 1);
+            assert!(samples.contains(&events[0]), "{event_type} {version}");
         }
     }
 

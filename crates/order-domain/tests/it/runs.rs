@@ -97,7 +97,7 @@ impl StateMachineTest for Tested {
 
     /// The store gives back what it was given, and the same order comes of it.
     fn teardown(mut tested: Self, _: Reference) {
-        let read = tested.history.iter().map(|event| {
+        let read = tested.history.iter().flat_map(|event| {
             let encoded = stored::encode(event);
             stored::decode(encoded.event_type, encoded.event_version, &encoded.payload).unwrap()
         });

@@ -28,6 +28,9 @@ pub enum Inapplicable {
     /// The event does not say who acted.
     #[error("nobody is named as the actor")]
     NoActor,
+    /// The event tells no fact.
+    #[error("it tells nothing")]
+    NoFact,
 }
 
 /// The rows of an order that was just placed by the event at `position`.

@@ -53,18 +53,21 @@ pub async fn read_as_of(
     let (mut now, mut then) = (Past::default(), None);
     let mut seen = None;
     for event in streams.iter().flat_map(|stream| &stream.events) {
-        let read = match read(event) {
-            Ok(read) => read,
+        let facts = match read(event) {
+            Ok(facts) => facts,
             Err(source) => return unreadable(viewer, seen, order_id, event, source),
         };
-        if then.is_none() && !as_of.includes(event.version, read.occurred_at) {
+        let occurred_at = facts
+            .last()
+            .map_or(now.occurred_at, |fact| fact.occurred_at);
+        if then.is_none() && !as_of.includes(event.version, occurred_at) {
             then = Some(now.clone());
         }
-        now = match evolve(now.order, &read) {
+        now = match facts.iter().try_fold(now.order, evolve) {
             Ok(order) => Past {
                 order,
                 version: event.version,
-                occurred_at: read.occurred_at,
+                occurred_at,
             },
             Err(source) => return unreadable(viewer, seen, order_id, event, source.into()),
         };
@@ -74,7 +77,7 @@ pub async fn read_as_of(
     Ok(seen.and_then(|sight| tell(sight, &then, as_of)))
 }
 
-fn read(event: &StoredEvent) -> Result<OrderEvent, Box<dyn Error + Send + Sync>> {
+fn read(event: &StoredEvent) -> Result<Vec<OrderEvent>, Box<dyn Error + Send + Sync>> {
     stored::decode(&event.event_type, &event.event_version, &event.payload).map_err(Into::into)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use event_store::{ApplyError, Position, ReadModel, StoredEvent, StreamId, Version};
 use kernel::{Actor, OrderId};
 use order_domain::order::{OrderEvent, stored};
@@ -23,7 +24,7 @@ impl Orders {
     pub const NAME: &'static str = "orders";
 }
 
-/// An event of an order, with its circumstances.
+/// A fact of an order, with its circumstances.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RecordedEvent {
     /// Its number in the order's life.
@@ -39,7 +40,12 @@ pub(crate) struct RecordedEvent {
 /// An event as it was delivered, and as it was read.
 pub(super) struct Delivered<'a> {
     pub(super) stored: &'a StoredEvent,
-    pub(super) recorded: RecordedEvent,
+    pub(super) order_id: OrderId,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) actor: Actor,
+    pub(super) on_behalf_of: Option<Actor>,
+    /// What it tells, one fact at least.
+    facts: Vec<OrderEvent>,
 }
 
 #[async_trait]
@@ -58,10 +64,7 @@ impl ReadModel for Orders {
             .filter(|event| event.stream.kind() == StreamId::ORDER)
             .map(read)
             .collect::<Result<Vec<_>, _>>()?;
-        let ids: BTreeSet<OrderId> = delivered
-            .iter()
-            .map(|event| event.recorded.event.order_id)
-            .collect();
+        let ids: BTreeSet<OrderId> = delivered.iter().map(|event| event.order_id).collect();
         if ids.is_empty() {
             return Ok(());
         }
@@ -98,43 +101,42 @@ impl ReadModel for Orders {
 /// Moves an order's rows from their version to the event's; a repeat is passed over.
 fn advance(
     orders: &mut BTreeMap<OrderId, OrderRows>,
-    Delivered { stored, recorded }: &Delivered<'_>,
+    delivered: &Delivered<'_>,
 ) -> Result<bool, ApplyError> {
-    let event = &recorded.event;
-    let rows = orders.get_mut(&event.order_id);
-    let row = rows
-        .as_ref()
+    let stored = delivered.stored;
+    let row = orders
+        .get(&delivered.order_id)
         .map_or(Version::NONE, |rows| rows.order.version);
     if !comes_next(row, stored)? {
         return Ok(false);
     }
-    match rows {
-        Some(rows) => rows
-            .apply(event, stored.version, stored.position)
-            .map_err(|why| unreadable(stored, why))?,
-        None => {
-            let rows = placed(event, stored.version, stored.position)
-                .map_err(|why| unreadable(stored, why))?;
-            orders.insert(event.order_id, rows);
+    for fact in &delivered.facts {
+        match orders.get_mut(&delivered.order_id) {
+            Some(rows) => rows.apply(fact, stored.version, stored.position),
+            None => placed(fact, stored.version, stored.position)
+                .map(|rows| drop(orders.insert(delivered.order_id, rows))),
         }
+        .map_err(|why| unreadable(stored, why))?;
     }
     Ok(true)
 }
 
 fn read(stored: &StoredEvent) -> Result<Delivered<'_>, ApplyError> {
-    let event = stored::decode(&stored.event_type, &stored.event_version, &stored.payload)
+    let facts = stored::decode(&stored.event_type, &stored.event_version, &stored.payload)
         .map_err(|why| unreadable(stored, why))?;
+    let last = facts
+        .last()
+        .ok_or_else(|| unreadable(stored, Inapplicable::NoFact))?;
     let metadata = stored.metadata().map_err(|why| unreadable(stored, why))?;
     let actor = metadata
         .actor
         .ok_or_else(|| unreadable(stored, Inapplicable::NoActor))?;
     Ok(Delivered {
         stored,
-        recorded: RecordedEvent {
-            version: stored.version,
-            actor,
-            on_behalf_of: metadata.on_behalf_of,
-            event,
-        },
+        order_id: last.order_id,
+        occurred_at: last.occurred_at,
+        actor,
+        on_behalf_of: metadata.on_behalf_of,
+        facts,
     })
 }

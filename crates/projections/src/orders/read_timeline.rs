@@ -12,9 +12,9 @@ use super::view::TimelineEntry;
 use crate::page::Slice;
 use crate::redaction::{Sight, Viewer, redact_event};
 
-/// Tells at most `limit` facts after the version `after`, oldest first, as the viewer may know
+/// Tells at most `limit` events after the version `after`, oldest first, as the viewer may know
 /// them; none if there is no such order, or the viewer may not know of it. The key of the page is
-/// the last version told.
+/// the last version told. An event that is told as several facts since is one of the `limit`.
 ///
 /// # Errors
 /// See [`OrderError`].
@@ -31,22 +31,28 @@ pub async fn read_timeline(
     };
     // A viewer who is not told everything is told as much in a page as anyone else.
     let wanted = limit.saturating_add(1);
-    let mut entries = Vec::new();
+    let mut events = Vec::new();
     let mut after = after;
     loop {
-        let events = recorded(connection, order_id, after, wanted).await?;
-        let Some(last) = events.last() else {
+        let read = recorded(connection, order_id, after, wanted).await?;
+        let Some((last, _)) = read.last() else {
             break;
         };
-        after = last.version;
-        entries.extend(events.iter().filter_map(|event| redact_event(sight, event)));
-        if i64::try_from(entries.len()).unwrap_or(i64::MAX) >= wanted {
+        after = *last;
+        events.extend(read.iter().filter_map(|(version, facts)| {
+            let told = facts.iter().filter_map(|fact| redact_event(sight, fact));
+            let told: Vec<TimelineEntry> = told.collect();
+            (!told.is_empty()).then_some((*version, told))
+        }));
+        if i64::try_from(events.len()).unwrap_or(i64::MAX) >= wanted {
             break;
         }
     }
-    Ok(Some(Slice::cut(entries, limit, |last| {
-        Version::new(last.version)
-    })))
+    let page = Slice::cut(events, limit, |(last, _)| *last);
+    Ok(Some(Slice {
+        items: page.items.into_iter().flat_map(|(_, told)| told).collect(),
+        next: page.next,
+    }))
 }
 
 async fn sight(
@@ -85,7 +91,7 @@ async fn recorded(
     order_id: OrderId,
     after: Version,
     limit: i64,
-) -> Result<Vec<RecordedEvent>, OrderError> {
+) -> Result<Vec<(Version, Vec<RecordedEvent>)>, OrderError> {
     let records = sqlx::query!(
         r#"
         SELECT version, event_id, event_type, event_version, payload, actor_role, actor_id,
@@ -105,21 +111,25 @@ async fn recorded(
     records
         .into_iter()
         .map(|record| {
-            let event = stored::decode(&record.event_type, &record.event_version, &record.payload)
+            let facts = stored::decode(&record.event_type, &record.event_version, &record.payload)
                 .map_err(|source| OrderError::Unreadable {
                     order_id,
                     event_id: EventId::from_uuid(record.event_id),
                     source: Box::new(source),
                 })?;
+            let version = Version::new(record.version);
+            let actor = read_actor(&record.actor_role, record.actor_id, "actor_role")?;
             let in_place_of = record.on_behalf_of_role.zip(record.on_behalf_of_id);
-            Ok(RecordedEvent {
-                version: Version::new(record.version),
-                actor: read_actor(&record.actor_role, record.actor_id, "actor_role")?,
-                on_behalf_of: in_place_of
-                    .map(|(role, id)| read_actor(&role, id, "on_behalf_of_role"))
-                    .transpose()?,
+            let on_behalf_of = in_place_of
+                .map(|(role, id)| read_actor(&role, id, "on_behalf_of_role"))
+                .transpose()?;
+            let told = |event| RecordedEvent {
+                version,
+                actor,
+                on_behalf_of,
                 event,
-            })
+            };
+            Ok((version, facts.into_iter().map(told).collect()))
         })
         .collect()
 }

@@ -237,17 +237,17 @@ pub(super) async fn store_timeline(
         )
         ON CONFLICT (order_id, version) DO NOTHING
         "#,
-        &column(events, |e| e.recorded.event.order_id.as_uuid()),
+        &column(events, |e| e.order_id.as_uuid()),
         &column(events, |e| e.stored.version.get()),
         &column(events, |e| e.stored.event_id.as_uuid()),
         &column(events, |e| e.stored.event_type.as_str()) as &[&str],
         &column(events, |e| e.stored.event_version.as_str()) as &[&str],
         &column(events, |e| &e.stored.payload) as &[&Value],
-        &column(events, |e| e.recorded.actor.role.as_str()) as &[&str],
-        &column(events, |e| e.recorded.actor.id),
-        &column(events, |e| e.recorded.on_behalf_of.map(|a| a.role.as_str())) as &[Option<&str>],
-        &column(events, |e| e.recorded.on_behalf_of.map(|a| a.id)) as &[Option<Uuid>],
-        &column(events, |e| e.recorded.event.occurred_at),
+        &column(events, |e| e.actor.role.as_str()) as &[&str],
+        &column(events, |e| e.actor.id),
+        &column(events, |e| e.on_behalf_of.map(|a| a.role.as_str())) as &[Option<&str>],
+        &column(events, |e| e.on_behalf_of.map(|a| a.id)) as &[Option<Uuid>],
+        &column(events, |e| e.occurred_at),
         &column(events, |e| e.stored.position.get()),
     )
     .execute(connection)

@@ -39,7 +39,9 @@ fn recorded(version: i64, actor: Actor, name: &str, mut fields: Value) -> Record
         version: Version::new(version),
         actor,
         on_behalf_of: None,
-        event: stored::decode(name, schema_version, &fields).unwrap(),
+        event: stored::decode(name, schema_version, &fields)
+            .unwrap()
+            .remove(0),
     }
 }
 

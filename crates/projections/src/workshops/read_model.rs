@@ -42,15 +42,16 @@ impl ReadModel for Workshops {
         transaction: &mut PgConnection,
         events: &[StoredEvent],
     ) -> Result<(), ApplyError> {
-        let delivered = events
+        let mut delivered = Vec::with_capacity(events.len());
+        for event in events
             .iter()
             .filter(|event| event.stream.kind() == StreamId::WORKSHOP)
-            .map(|event| {
-                stored::decode(&event.event_type, &event.event_version, &event.payload)
-                    .map(|read| (event, read))
-                    .map_err(|why| unreadable(event, why))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        {
+            // Each fact carries the whole entry: the last one is what holds.
+            let mut facts = stored::decode(&event.event_type, &event.event_version, &event.payload)
+                .map_err(|why| unreadable(event, why))?;
+            delivered.extend(facts.pop().map(|last| (event, last)));
+        }
         let ids: BTreeSet<WorkshopId> =
             delivered.iter().map(|(_, read)| read.workshop_id).collect();
         if ids.is_empty() {

@@ -152,7 +152,7 @@ async fn rows_equal_a_fold(pool: &PgPool) {
         let events: Vec<OrderEvent> = stream
             .events
             .iter()
-            .map(|e| stored::decode(&e.event_type, &e.event_version, &e.payload).unwrap())
+            .flat_map(|e| stored::decode(&e.event_type, &e.event_version, &e.payload).unwrap())
             .collect();
         let order = fold(&events).unwrap();
         let folded = OrderDetail::from_order(&order, stream.version(), now).unwrap();
