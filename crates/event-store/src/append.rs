@@ -28,6 +28,12 @@ pub struct ClaimedAnswer {
     pub state: Option<String>,
 }
 
+impl ClaimedAnswer {
+    pub(crate) fn status_column(&self) -> i16 {
+        i16::try_from(self.status).unwrap_or(i16::MAX)
+    }
+}
+
 /// One append. A claimed answer speaks of the first stream given.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Append {
@@ -49,6 +55,21 @@ impl Append {
             }],
             claim: None,
         }
+    }
+}
+
+impl Append {
+    /// The answer to an append that was done, and has put its target's last event at `token`.
+    pub(crate) fn answer(&self, token: PositionToken) -> Option<StoredAnswer> {
+        let target = self.streams.first()?;
+        let events = i64::try_from(target.events.len()).ok()?;
+        Some(StoredAnswer {
+            status: self.claim.as_ref().map_or(200, |c| c.status),
+            stream: target.stream.clone(),
+            version: Version::new(target.expected.get() + events),
+            state: self.claim.as_ref().and_then(|c| c.state.clone()),
+            token,
+        })
     }
 }
 
@@ -100,12 +121,12 @@ pub async fn append(
     connection: &mut PgConnection,
     append: &Append,
 ) -> Result<Appended, AppendError> {
-    let Some(target) = append.streams.first() else {
+    let columns = Columns::of(&[append]);
+    let Some(target) = columns.targets.first() else {
         return Err(AppendError::Database(sqlx::Error::Encode(
             "an append names at least one stream".into(),
         )));
     };
-    let columns = Columns::of(append, &target.stream);
     let claim = append.claim.as_ref();
 
     let row = sqlx::query!(
@@ -118,9 +139,9 @@ pub async fn append(
         claim.map(|c| c.claim.scope.as_str()),
         claim.map(|c| c.claim.key.as_str()),
         claim.map(|c| c.claim.fingerprint.as_slice()),
-        claim.map_or(200, |c| i16::try_from(c.status).unwrap_or(i16::MAX)),
+        claim.map_or(200, ClaimedAnswer::status_column),
         claim.and_then(|c| c.state.as_deref()),
-        columns.target,
+        *target,
         &columns.stream_types as &[&str],
         &columns.stream_ids as &[&str],
         &columns.expected,
@@ -165,58 +186,66 @@ pub async fn append(
     })
 }
 
-/// The arrays that the SQL function takes: streams ascending by id, events naming theirs.
-struct Columns<'a> {
-    target: i32,
-    stream_types: Vec<&'a str>,
-    stream_ids: Vec<&'a str>,
-    expected: Vec<i64>,
-    event_streams: Vec<i32>,
-    event_ids: Vec<uuid::Uuid>,
-    event_types: Vec<&'a str>,
-    event_versions: Vec<&'a str>,
-    payloads: Vec<&'a Value>,
-    metadata: Vec<Value>,
+/// The arrays that the SQL functions take: targets, streams ascending by id that name their unit,
+/// and events that name their stream, numbered from 1.
+#[derive(Default)]
+pub(crate) struct Columns<'a> {
+    pub(crate) targets: Vec<i32>,
+    pub(crate) stream_units: Vec<i32>,
+    pub(crate) stream_types: Vec<&'a str>,
+    pub(crate) stream_ids: Vec<&'a str>,
+    pub(crate) expected: Vec<i64>,
+    pub(crate) event_streams: Vec<i32>,
+    pub(crate) event_ids: Vec<uuid::Uuid>,
+    pub(crate) event_types: Vec<&'a str>,
+    pub(crate) event_versions: Vec<&'a str>,
+    pub(crate) payloads: Vec<&'a Value>,
+    pub(crate) metadata: Vec<Value>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(append: &'a Append, target: &StreamId) -> Self {
-        let mut streams: Vec<&StreamAppend> = append.streams.iter().collect();
-        streams.sort_by(|a, b| a.stream.cmp(&b.stream));
-        let mut columns = Self {
-            target: 0,
-            stream_types: Vec::new(),
-            stream_ids: Vec::new(),
-            expected: Vec::new(),
-            event_streams: Vec::new(),
-            event_ids: Vec::new(),
-            event_types: Vec::new(),
-            event_versions: Vec::new(),
-            payloads: Vec::new(),
-            metadata: Vec::new(),
-        };
-        for (number, stream) in (1..).zip(streams) {
-            if stream.stream == *target {
-                columns.target = number;
+    pub(crate) fn of(appends: &[&'a Append]) -> Self {
+        let units = (1..).zip(appends);
+        let mut streams: Vec<(i32, bool, &StreamAppend)> = units
+            .flat_map(|(unit, append)| {
+                let is_target = [true].into_iter().chain(std::iter::repeat(false));
+                is_target
+                    .zip(&append.streams)
+                    .map(move |(is_target, stream)| (unit, is_target, stream))
+            })
+            .collect();
+        streams.sort_by(|(.., a), (.., b)| a.stream.cmp(&b.stream));
+        let mut columns = Self::default();
+        let mut targets = Vec::new();
+        for (number, (unit, is_target, stream)) in (1..).zip(streams) {
+            if is_target {
+                targets.push((unit, number));
             }
-            columns.stream_types.push(stream.stream.kind());
-            columns.stream_ids.push(stream.stream.key());
-            columns.expected.push(stream.expected.get());
-            for event in &stream.events {
-                columns.event_streams.push(number);
-                columns.event_ids.push(event.event_id.as_uuid());
-                columns.event_types.push(event.event_type);
-                columns.event_versions.push(event.event_version);
-                columns.payloads.push(&event.payload);
-                let metadata = event.metadata.to_map();
-                columns.metadata.push(
-                    metadata
-                        .into_iter()
-                        .map(|(key, value)| (key, Value::String(value)))
-                        .collect(),
-                );
-            }
+            columns.stream_units.push(unit);
+            columns.push_stream(number, stream);
         }
+        targets.sort_unstable();
+        columns.targets = targets.into_iter().map(|(_, number)| number).collect();
         columns
+    }
+
+    fn push_stream(&mut self, number: i32, stream: &'a StreamAppend) {
+        self.stream_types.push(stream.stream.kind());
+        self.stream_ids.push(stream.stream.key());
+        self.expected.push(stream.expected.get());
+        for event in &stream.events {
+            self.event_streams.push(number);
+            self.event_ids.push(event.event_id.as_uuid());
+            self.event_types.push(event.event_type);
+            self.event_versions.push(event.event_version);
+            self.payloads.push(&event.payload);
+            let metadata = event.metadata.to_map();
+            self.metadata.push(
+                metadata
+                    .into_iter()
+                    .map(|(key, value)| (key, Value::String(value)))
+                    .collect(),
+            );
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! for reading, and at the migration that creates the store for both.
 
 mod append;
+mod append_many;
 pub mod checkpoint;
 mod decision;
 mod event;
@@ -21,11 +22,14 @@ mod follower;
 pub mod generation;
 mod held_back;
 pub mod idempotency;
+mod lanes;
 mod lease;
 mod load;
 mod queue;
 mod read_model;
 mod reader;
+mod round;
+mod run;
 mod token;
 
 pub use append::{

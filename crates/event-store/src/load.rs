@@ -13,7 +13,14 @@ use crate::{Claim, LoadedStream, Position, PositionToken, StoredEvent, StreamId,
 /// length says that something writes in a circle.
 pub const LONGEST_STREAM: i64 = 100_000;
 
-/// What one round trip brings.
+/// Streams to read, and the key to look up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LoadRequest {
+    pub(crate) streams: Vec<StreamId>,
+    pub(crate) claim: Option<Claim>,
+}
+
+/// What is there for one request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LoadedWithKey {
     pub(crate) generation: i64,
@@ -36,84 +43,89 @@ pub async fn load(
     connection: &mut PgConnection,
     streams: &[StreamId],
 ) -> Result<Vec<LoadedStream>, sqlx::Error> {
-    load_with_key(connection, streams, None)
-        .await
-        .map(|loaded| loaded.streams)
+    let request = LoadRequest {
+        streams: streams.to_vec(),
+        claim: None,
+    };
+    let loaded = load_many(connection, &[&request]).await?;
+    Ok(loaded.into_iter().flat_map(|one| one.streams).collect())
 }
 
-/// Reads streams and what `claim`'s key holds, in one statement and so in one snapshot.
-pub(crate) async fn load_with_key(
+/// Reads the streams and looks up the keys of several requests, in one statement and so in one
+/// snapshot.
+pub(crate) async fn load_many(
     connection: &mut PgConnection,
-    streams: &[StreamId],
-    claim: Option<&Claim>,
-) -> Result<LoadedWithKey, sqlx::Error> {
-    let kinds: Vec<&str> = streams.iter().map(StreamId::kind).collect();
-    let keys: Vec<&str> = streams.iter().map(StreamId::key).collect();
+    requests: &[&LoadRequest],
+) -> Result<Vec<LoadedWithKey>, sqlx::Error> {
+    let columns = Columns::of(requests);
     let rows = sqlx::query!(
         r#"
-        SELECT 0::bigint AS "ord!", g.number AS generation,
-               k.fingerprint, k.status, k.aggregate_type, k.aggregate_id, k.state,
-               answered.position, k.sequence,
+        SELECT k.request AS "request!", 0::bigint AS "ord!", g.number AS generation,
+               held.fingerprint, held.status, held.aggregate_type, held.aggregate_id, held.state,
+               answered.position, held.sequence,
                NULL::uuid AS event_id, NULL::text AS event_type, NULL::text AS event_version,
                NULL::jsonb AS payload,
                NULL::jsonb AS "metadata: Json<BTreeMap<String, String>>",
                NULL::timestamptz AS recorded_at
         FROM (SELECT number FROM store.generation ORDER BY number DESC LIMIT 1) g
-        LEFT JOIN store.idempotency_keys k ON k.scope = $3 AND k.key = $4
-        LEFT JOIN store.events answered
-            ON answered.aggregate_type = k.aggregate_type
-            AND answered.aggregate_id = k.aggregate_id
-            AND answered.sequence = k.sequence
+        CROSS JOIN unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (scope, key, request)
+        LEFT JOIN LATERAL (
+            SELECT * FROM store.idempotency_keys i
+            WHERE i.scope = k.scope AND i.key = k.key
+            LIMIT 1
+        ) held ON true
+        LEFT JOIN LATERAL (
+            SELECT e.position FROM store.events e
+            WHERE e.aggregate_type = held.aggregate_type
+              AND e.aggregate_id = held.aggregate_id
+              AND e.sequence = held.sequence
+            LIMIT 1
+        ) answered ON true
         UNION ALL
-        SELECT s.ord, NULL, NULL, NULL, NULL, NULL, NULL,
+        SELECT s.request, s.ord, NULL, NULL, NULL, NULL, NULL, NULL,
                e.position, e.sequence, e.event_id, e.event_type, e.event_version,
                e.payload, e.metadata, e.recorded_at
-        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s (kind, key, ord)
+        FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[])
+            AS s (request, ord, kind, key)
         CROSS JOIN LATERAL (
             SELECT * FROM store.events e
             WHERE e.aggregate_type = s.kind AND e.aggregate_id = s.key
             ORDER BY e.sequence
-            LIMIT $5
+            LIMIT $7
         ) e
         "#,
-        &kinds as &[&str],
-        &keys as &[&str],
-        claim.map(|c| c.scope.as_str()),
-        claim.map(|c| c.key.as_str()),
+        &columns.scopes as &[Option<&str>],
+        &columns.keys as &[Option<&str>],
+        &columns.stream_requests,
+        &columns.stream_numbers,
+        &columns.stream_types as &[&str],
+        &columns.stream_ids as &[&str],
         LONGEST_STREAM + 1,
     )
     .fetch_all(connection)
     .await?;
 
-    let mut loaded = LoadedWithKey {
-        generation: 0,
-        streams: streams
-            .iter()
-            .map(|id| LoadedStream {
-                id: id.clone(),
-                events: Vec::new(),
-            })
-            .collect(),
-        stored: None,
-    };
+    let mut loaded: Vec<LoadedWithKey> = requests.iter().map(|r| nothing_for(r)).collect();
     for row in rows {
+        let Some(one) = numbered(&mut loaded, row.request) else {
+            continue;
+        };
         if row.ord == 0 {
-            loaded.generation = row.generation.unwrap_or(0);
-            loaded.stored = stored_under_key(
+            one.generation = row.generation.unwrap_or(0);
+            one.stored = stored_under_key(
                 row.fingerprint,
                 row.status,
                 row.aggregate_type.zip(row.aggregate_id),
                 row.sequence,
                 row.state,
                 PositionToken {
-                    generation: loaded.generation,
+                    generation: one.generation,
                     position: Position::new(row.position.unwrap_or(0)),
                 },
             );
             continue;
         }
-        let index = usize::try_from(row.ord - 1).unwrap_or(usize::MAX);
-        let Some(stream) = loaded.streams.get_mut(index) else {
+        let Some(stream) = numbered(&mut one.streams, row.ord) else {
             continue;
         };
         stream.events.push(StoredEvent {
@@ -128,21 +140,73 @@ pub(crate) async fn load_with_key(
             recorded_at: required(row.recorded_at, "recorded_at")?,
         });
     }
-    for stream in &mut loaded.streams {
+    for stream in loaded.iter_mut().flat_map(|one| &mut one.streams) {
         stream.events.sort_by_key(|event| event.version);
-        let length = i64::try_from(stream.events.len()).unwrap_or(i64::MAX);
-        if length > LONGEST_STREAM || stream.version().get() != length {
-            return Err(sqlx::Error::Decode(
-                format!(
-                    "stream {} has {length} events up to version {}",
-                    stream.id,
-                    stream.version()
-                )
-                .into(),
-            ));
-        }
+        check_whole(stream)?;
     }
     Ok(loaded)
+}
+
+/// The arrays that the statement takes: requests, and streams that name theirs, numbered from 1.
+#[derive(Default)]
+struct Columns<'a> {
+    scopes: Vec<Option<&'a str>>,
+    keys: Vec<Option<&'a str>>,
+    stream_requests: Vec<i64>,
+    stream_numbers: Vec<i64>,
+    stream_types: Vec<&'a str>,
+    stream_ids: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(requests: &[&'a LoadRequest]) -> Self {
+        let mut columns = Self::default();
+        for (number, request) in (1..).zip(requests) {
+            let claim = request.claim.as_ref();
+            columns.scopes.push(claim.map(|c| c.scope.as_str()));
+            columns.keys.push(claim.map(|c| c.key.as_str()));
+            for (stream_number, stream) in (1..).zip(&request.streams) {
+                columns.stream_requests.push(number);
+                columns.stream_numbers.push(stream_number);
+                columns.stream_types.push(stream.kind());
+                columns.stream_ids.push(stream.key());
+            }
+        }
+        columns
+    }
+}
+
+fn nothing_for(request: &LoadRequest) -> LoadedWithKey {
+    let streams = request.streams.iter().map(|id| LoadedStream {
+        id: id.clone(),
+        events: Vec::new(),
+    });
+    LoadedWithKey {
+        generation: 0,
+        streams: streams.collect(),
+        stored: None,
+    }
+}
+
+/// The item with this number, from 1.
+fn numbered<T>(items: &mut [T], number: i64) -> Option<&mut T> {
+    let index = usize::try_from(number).ok()?.checked_sub(1)?;
+    items.get_mut(index)
+}
+
+fn check_whole(stream: &LoadedStream) -> Result<(), sqlx::Error> {
+    let length = i64::try_from(stream.events.len()).unwrap_or(i64::MAX);
+    if length <= LONGEST_STREAM && stream.version().get() == length {
+        return Ok(());
+    }
+    Err(sqlx::Error::Decode(
+        format!(
+            "stream {} has {length} events up to version {}",
+            stream.id,
+            stream.version()
+        )
+        .into(),
+    ))
 }
 
 fn stored_under_key(

@@ -58,34 +58,60 @@ async fn a_pool_that_is_lent_out_is_no_server_that_is_down() {
     let process = Running::start(&scene.database.url_app(), &[SECRET_VARIABLE]).await;
     process.is_ready().await;
     let owner = scene.database.pool_owner().await;
-    let mut lock = owner.begin().await.unwrap();
-    sqlx::query!("LOCK TABLE store.events IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *lock)
+    let mut held = owner.begin().await.unwrap();
+    // Readers pass, writers wait.
+    sqlx::query!("LOCK TABLE store.events IN SHARE MODE")
+        .execute(&mut *held)
         .await
         .unwrap();
     let client = Client::new();
-    let commands = (0..40).map(|_| {
+    let place = || {
         let place = client.post(format!("{}/v1/orders", process.url));
         let place = place
             .bearer_auth(token(COMMISSIONER))
             .json(&request(&[OAK]));
         tokio::spawn(place.send())
-    });
-    let commands: Vec<_> = commands.collect();
+    };
     let watcher = scene.database.pool_app().await;
-    eventually(
-        "every connection to be lent",
-        Duration::from_secs(10),
-        || async {
+    let waiting_are = async |expected: i64| {
+        eventually("all to wait", Duration::from_secs(10), || async {
             let waiting = sqlx::query_scalar!(
                 r#"SELECT count(*) AS "count!" FROM pg_stat_activity
-               WHERE datname = current_database() AND wait_event_type = 'Lock'"#
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'"#
             );
             let waiting = waiting.fetch_one(&watcher).await.unwrap();
-            if waiting == 16 { Ok(()) } else { Err(waiting) }
-        },
-    )
-    .await;
+            if waiting == expected {
+                Ok(())
+            } else {
+                Err(waiting)
+            }
+        })
+        .await;
+    };
+    // One after the other, or they would go together: half the connections append, and then half
+    // of them load, behind one who wants the table for itself.
+    let mut commands = Vec::new();
+    for appending in 1..=8 {
+        commands.push(place());
+        waiting_are(appending).await;
+    }
+    let alone = tokio::spawn({
+        let owner = owner.clone();
+        async move {
+            let mut lock = owner.begin().await.unwrap();
+            sqlx::query!("LOCK TABLE store.events IN ACCESS EXCLUSIVE MODE")
+                .execute(&mut *lock)
+                .await
+                .unwrap();
+            lock.rollback().await.unwrap();
+        }
+    });
+    waiting_are(9).await;
+    for loading in 10..=17 {
+        commands.push(place());
+        waiting_are(loading).await;
+    }
+    let behind_them_all = place();
     for _ in 0..20 {
         let (took, status) = timed(&client, &process, "/health/live").await;
         assert!(
@@ -98,7 +124,9 @@ async fn a_pool_that_is_lent_out_is_no_server_that_is_down() {
             "{status} in {took:?}"
         );
     }
-    lock.rollback().await.unwrap();
+    held.rollback().await.unwrap();
+    alone.await.unwrap();
+    commands.push(behind_them_all);
     for answer in join_all(commands).await {
         // The limit of placing is ten at once; nothing else refuses any of them.
         let status = answer.unwrap().unwrap().status().as_u16();

@@ -38,20 +38,25 @@ async fn commands_under_way_are_finished_and_no_others_taken() {
         let request = client.post(format!("{url}/v1/orders"));
         request.bearer_auth(token(COMMISSIONER)).json(&body).send()
     };
-    let under_way: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(place(request(&[OAK]))))
-        .collect();
     // Only who may read all statistics sees what others wait for.
     let watcher = scene.database.pool_app().await;
-    let waiting = || async {
-        let waiting = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM pg_stat_activity
-               WHERE datname = current_database() AND wait_event_type = 'Lock'"#
-        );
-        let count = waiting.fetch_one(&watcher).await.unwrap();
-        if count == 4 { Ok(()) } else { Err(count) }
-    };
-    eventually("all to wait for the lock", BOUND, waiting).await;
+    let mut under_way = Vec::new();
+    for expected in 1..=4 {
+        under_way.push(tokio::spawn(place(request(&[OAK]))));
+        let waiting = || async {
+            let waiting = sqlx::query_scalar!(
+                r#"SELECT count(*) AS "count!" FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'"#
+            );
+            let count = waiting.fetch_one(&watcher).await.unwrap();
+            if count == expected {
+                Ok(())
+            } else {
+                Err(count)
+            }
+        };
+        eventually("it to wait for the lock", BOUND, waiting).await;
+    }
 
     process.terminate();
     eventually("nobody to listen", BOUND, || async {

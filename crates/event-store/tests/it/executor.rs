@@ -13,18 +13,18 @@ use tokio_util::task::TaskTracker;
 use crate::fixtures::{claim, counted, event, patient, stored, stream};
 
 /// Adds one to a counter, up to a limit; remembers how often it was asked.
-struct AddOne {
-    name: &'static str,
+pub(crate) struct AddOne {
+    name: String,
     limit: i64,
     asked: i64,
 }
 
 #[derive(Debug, PartialEq)]
-struct Full;
+pub(crate) struct Full;
 
-const fn add_one(name: &'static str) -> AddOne {
+pub(crate) fn add_one(name: impl Into<String>) -> AddOne {
     AddOne {
-        name,
+        name: name.into(),
         limit: i64::MAX,
         asked: 0,
     }
@@ -34,7 +34,7 @@ impl Decision for AddOne {
     type Rejection = Full;
 
     fn target(&self) -> StreamId {
-        stream(self.name)
+        stream(&self.name)
     }
 
     fn admit(&mut self, _loaded: &Loaded) -> Result<(), DecisionError<Full>> {
@@ -55,11 +55,11 @@ impl Decision for AddOne {
     }
 }
 
-async fn executor(database: &TestDatabase) -> Executor {
+pub(crate) async fn executor(database: &TestDatabase) -> Executor {
     Executor::new(database.pool_app().await, TaskTracker::new())
 }
 
-fn with_key(key: &str, body: u8) -> Conditions {
+pub(crate) fn with_key(key: &str, body: u8) -> Conditions {
     Conditions {
         claim: Some(claim(key, body)),
         ..patient()

@@ -13,6 +13,6 @@ mod fixtures;
 mod follower;
 mod held_back;
 mod loss;
-
 mod stock_repository;
+mod together;
 mod watermark;

@@ -1,0 +1,108 @@
+//! The two round trips of a command, as jobs that go together with those of others.
+
+use std::time::Instant;
+
+use sqlx::PgConnection;
+
+use crate::append::{Append, AppendError, Appended, append};
+use crate::append_many::{Unit, append_many};
+use crate::lanes::Job;
+use crate::load::{LoadRequest, LoadedWithKey, load_many};
+use crate::run::Progress;
+
+/// What a decision rests on, to be read.
+#[derive(Debug)]
+pub(crate) struct LoadJob {
+    pub(crate) request: LoadRequest,
+    pub(crate) progress: Progress,
+}
+
+impl Job for LoadJob {
+    type Done = LoadedWithKey;
+
+    const LANES: usize = 1;
+
+    fn start(&self) -> bool {
+        // Those who still wait for an answer come first.
+        !self.progress.is_abandoned()
+    }
+
+    fn clashes_with(&self, _: &Self) -> bool {
+        false
+    }
+
+    async fn alone(&self, connection: &mut PgConnection) -> Result<Self::Done, sqlx::Error> {
+        let mut loaded = load_many(connection, &[&self.request]).await?;
+        loaded.pop().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    async fn together(
+        jobs: &[&Self],
+        connection: &mut PgConnection,
+    ) -> Result<Vec<Option<Self::Done>>, sqlx::Error> {
+        let requests: Vec<&LoadRequest> = jobs.iter().map(|job| &job.request).collect();
+        let loaded = load_many(connection, &requests).await?;
+        Ok(loaded.into_iter().map(Some).collect())
+    }
+}
+
+/// What was decided, to be appended.
+#[derive(Debug)]
+pub(crate) struct AppendJob {
+    pub(crate) append: Append,
+    pub(crate) progress: Progress,
+}
+
+/// What became of an append that did not fail.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Appended(Appended),
+    /// The stream has moved on; nothing was stored.
+    Conflict,
+}
+
+impl Job for AppendJob {
+    type Done = Done;
+
+    const LANES: usize = 2;
+
+    fn start(&self) -> bool {
+        self.progress.send()
+    }
+
+    fn clashes_with(&self, other: &Self) -> bool {
+        let stream = |job: &Self| job.append.streams.first().map(|s| s.stream.clone());
+        let key = |job: &Self| {
+            let claim = job.append.claim.as_ref();
+            claim.map(|c| (c.claim.scope.clone(), c.claim.key.clone()))
+        };
+        stream(self) == stream(other) || (key(self).is_some() && key(self) == key(other))
+    }
+
+    async fn alone(&self, connection: &mut PgConnection) -> Result<Self::Done, sqlx::Error> {
+        let started = Instant::now();
+        let appended = append(connection, &self.append).await;
+        metrics::histogram!("atlas_append_seconds").record(started.elapsed());
+        match appended {
+            Ok(appended) => Ok(Done::Appended(appended)),
+            Err(AppendError::Conflict) => Ok(Done::Conflict),
+            Err(AppendError::Database(source)) => Err(source),
+        }
+    }
+
+    async fn together(
+        jobs: &[&Self],
+        connection: &mut PgConnection,
+    ) -> Result<Vec<Option<Self::Done>>, sqlx::Error> {
+        let appends: Vec<&Append> = jobs.iter().map(|job| &job.append).collect();
+        let started = Instant::now();
+        let appended = append_many(connection, &appends).await;
+        metrics::histogram!("atlas_append_seconds").record(started.elapsed());
+        let done = appended?.into_iter().map(|unit| match unit {
+            Unit::Appended(answer) => Some(Done::Appended(Appended::Now(answer))),
+            Unit::Stale => Some(Done::Conflict),
+            Unit::Taken => None,
+        });
+        Ok(done.collect())
+    }
+}

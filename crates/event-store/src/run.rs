@@ -1,0 +1,353 @@
+//! One command under way: its rounds of load, decide and append, and how far it has come.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::Rng as _;
+
+use crate::append::{Append, Appended, ClaimedAnswer};
+use crate::executor::{Answer, Conditions, ExecuteError, Outcome};
+use crate::failure::{SqlFailure, classify};
+use crate::lanes::{Lanes, Undone};
+use crate::load::{LoadRequest, LoadedWithKey, StoredUnderKey};
+use crate::queue::Queues;
+use crate::round::{AppendJob, Done, LoadJob};
+use crate::{Accepted, Decision, DecisionError, Loaded, PositionToken, StreamAppend, StreamId};
+
+/// How often a command that lost a race is decided again.
+const FRESH_DECISIONS: u32 = 5;
+/// The longest pause before the first fresh decision, and twice as long before each further one:
+/// who loses to another process's queue again and again lets it run dry. The pause is drawn below
+/// it, and above half of it.
+const JITTER: Duration = Duration::from_millis(20);
+
+/// How far a command has come, agreed between the one who waits and the task that works.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress(Arc<AtomicU8>);
+
+const SENT: u8 = 1;
+const ABANDONED: u8 = 2;
+
+impl Progress {
+    /// The task is about to send an append; refused when nobody waits any more.
+    pub(crate) fn send(&self) -> bool {
+        self.0
+            .compare_exchange(0, SENT, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Whether nobody waits any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.load(Ordering::Acquire) & ABANDONED != 0
+    }
+
+    /// Whether what was done so far may have left a trace.
+    pub(crate) fn outcome(&self) -> Outcome {
+        outcome_of(self.0.load(Ordering::Acquire))
+    }
+
+    /// The append was answered and did nothing.
+    pub(crate) fn undone(&self) {
+        self.0.fetch_and(!SENT, Ordering::AcqRel);
+    }
+
+    /// The waiting ends; from here on nothing more is sent.
+    pub(crate) fn abandon(&self) -> Outcome {
+        outcome_of(self.0.fetch_or(ABANDONED, Ordering::AcqRel))
+    }
+}
+
+const fn outcome_of(progress: u8) -> Outcome {
+    if progress & SENT == 0 {
+        Outcome::None
+    } else {
+        Outcome::Unknown
+    }
+}
+
+/// Abandons the command when the one who waits is dropped.
+pub(crate) struct Waiter(pub(crate) Progress);
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// One command under way.
+pub(crate) struct Run<D: Decision> {
+    pub(crate) loads: Lanes<LoadJob>,
+    pub(crate) appends: Lanes<AppendJob>,
+    pub(crate) decision: D,
+    pub(crate) conditions: Conditions,
+    pub(crate) progress: Progress,
+    pub(crate) charged: bool,
+}
+
+/// What one round of load, decide and append came to.
+enum Round {
+    Done(Answer),
+    RaceLost,
+}
+
+type Failed<D> = ExecuteError<<D as Decision>::Rejection>;
+
+impl<D: Decision> Run<D> {
+    pub(crate) async fn in_line(mut self, queues: Queues) -> Result<Answer, Failed<D>> {
+        let queued = Instant::now();
+        let place = queues
+            .join(self.decision.target())
+            .map_err(|_| ExecuteError::Overloaded)?;
+        let _turn = place.turn().await;
+        metrics::histogram!("atlas_queue_wait_seconds").record(queued.elapsed());
+        self.until_decided().await
+    }
+
+    async fn until_decided(&mut self) -> Result<Answer, Failed<D>> {
+        let mut again = Again::default();
+        loop {
+            match self.round().await {
+                Ok(Round::Done(answer)) => return Ok(answer),
+                Ok(Round::RaceLost) => {
+                    metrics::counter!("atlas_append_conflicts_total").increment(1);
+                    again.after_lost_race().ok_or(ExecuteError::Conflict)?;
+                }
+                Err(error) => again.after(error)?,
+            }
+            metrics::counter!("atlas_command_retries_total").increment(1);
+            let longest = again.longest_pause();
+            let pause = rand::rng().random_range(longest / 2..longest);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn round(&mut self) -> Result<Round, Failed<D>> {
+        let mut streams = vec![self.decision.target()];
+        streams.extend(self.decision.beside());
+        let loaded = self.load(streams).await?;
+        if let Some(stored) = &loaded.stored {
+            return self.replay(stored).map(Round::Done);
+        }
+        let generation = loaded.generation;
+        let Some(loaded) = split(loaded) else {
+            return Err(ExecuteError::Internal(Arc::new(sqlx::Error::RowNotFound)));
+        };
+        match self.decide(&loaded).await {
+            Ok(accepted) => self.append(&loaded, accepted, generation).await,
+            Err(refusal) => self.refuse(refusal).await,
+        }
+    }
+
+    async fn load(&self, streams: Vec<StreamId>) -> Result<LoadedWithKey, Failed<D>> {
+        let job = LoadJob {
+            request: LoadRequest {
+                streams,
+                claim: self.conditions.claim.clone(),
+            },
+            progress: self.progress.clone(),
+        };
+        self.loads.run(job).await.map_err(|undone| match undone {
+            Undone::Abandoned => ExecuteError::TimedOut {
+                outcome: Outcome::None,
+            },
+            Undone::NotSent(source) | Undone::Failed(source) => before_append(source),
+            Undone::Died => ExecuteError::Died {
+                outcome: Outcome::None,
+            },
+        })
+    }
+
+    async fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed<D>> {
+        self.decision.admit(loaded).map_err(refused)?;
+        if !self.charged {
+            self.decision.charge().await.map_err(refused)?;
+            self.charged = true;
+        }
+        let current = loaded.target.version();
+        if self.conditions.expected.is_some_and(|v| v != current) {
+            return Err(ExecuteError::VersionMismatch { current });
+        }
+        self.decision.decide(loaded).map_err(refused)
+    }
+
+    /// A command with a key may have been refused because of what its own twin has done meanwhile.
+    async fn refuse(&self, refusal: Failed<D>) -> Result<Round, Failed<D>> {
+        if self.conditions.claim.is_none() {
+            return Err(refusal);
+        }
+        match self.load(Vec::new()).await?.stored {
+            Some(stored) => self.replay(&stored).map(Round::Done),
+            None => Err(refusal),
+        }
+    }
+
+    fn replay(&self, stored: &StoredUnderKey) -> Result<Answer, Failed<D>> {
+        let same = self
+            .conditions
+            .claim
+            .as_ref()
+            .is_some_and(|claim| claim.fingerprint.as_slice() == stored.fingerprint);
+        if same {
+            Ok(Answer::from_stored(stored.answer.clone(), true))
+        } else {
+            Err(ExecuteError::KeyReused)
+        }
+    }
+
+    async fn append(
+        &self,
+        loaded: &Loaded,
+        accepted: Accepted,
+        generation: i64,
+    ) -> Result<Round, Failed<D>> {
+        let claim = self.conditions.claim.clone();
+        if accepted.events.is_empty() && claim.is_none() {
+            return Ok(Round::Done(unchanged(loaded, accepted, generation)));
+        }
+        let job = AppendJob {
+            append: Append {
+                claim: claim.map(|claim| ClaimedAnswer {
+                    claim,
+                    status: accepted.status,
+                    state: accepted.state.map(str::to_owned),
+                }),
+                streams: vec![StreamAppend {
+                    stream: loaded.target.id.clone(),
+                    expected: loaded.target.version(),
+                    events: accepted.events,
+                }],
+            },
+            progress: self.progress.clone(),
+        };
+        match self.appends.run(job).await {
+            Ok(Done::Appended(Appended::Now(mut stored))) => {
+                stored.status = accepted.status;
+                stored.state = accepted.state.map(str::to_owned);
+                Ok(Round::Done(Answer::from_stored(stored, false)))
+            }
+            Ok(Done::Appended(Appended::Before(stored))) => {
+                Ok(Round::Done(Answer::from_stored(stored, true)))
+            }
+            Ok(Done::Appended(Appended::KeyReused)) => Err(ExecuteError::KeyReused),
+            Ok(Done::Conflict) => {
+                self.progress.undone();
+                Ok(Round::RaceLost)
+            }
+            Err(undone) => Err(self.not_appended(undone)),
+        }
+    }
+
+    fn not_appended(&self, undone: Undone) -> Failed<D> {
+        match undone {
+            Undone::Abandoned => ExecuteError::TimedOut {
+                outcome: Outcome::None,
+            },
+            Undone::Failed(source) if classify(&source) == SqlFailure::Unreachable => {
+                ExecuteError::Unavailable {
+                    outcome: Outcome::Unknown,
+                    source,
+                }
+            }
+            Undone::Failed(source) | Undone::NotSent(source) => {
+                self.progress.undone();
+                before_append(source)
+            }
+            Undone::Died => ExecuteError::Died {
+                outcome: self.progress.outcome(),
+            },
+        }
+    }
+}
+
+/// How often the rounds of one command may still be repeated.
+#[derive(Debug, Default)]
+struct Again {
+    lost_races: u32,
+    deadlocks: u32,
+    stale_plans: u32,
+}
+
+impl Again {
+    /// Doubles with each lost race.
+    fn longest_pause(&self) -> Duration {
+        JITTER * (1 << (self.lost_races.clamp(1, FRESH_DECISIONS) - 1))
+    }
+
+    fn after_lost_race(&mut self) -> Option<()> {
+        self.lost_races += 1;
+        (self.lost_races <= FRESH_DECISIONS).then_some(())
+    }
+
+    /// Once after a serialization failure or deadlock, once after a stale plan.
+    fn after<R>(&mut self, error: ExecuteError<R>) -> Result<(), ExecuteError<R>> {
+        if let ExecuteError::Unavailable {
+            outcome: Outcome::None,
+            source,
+        } = &error
+        {
+            let count = match classify(source) {
+                SqlFailure::Retryable => &mut self.deadlocks,
+                SqlFailure::StalePlan => &mut self.stale_plans,
+                SqlFailure::VersionConflict
+                | SqlFailure::Unreachable
+                | SqlFailure::GaveUp
+                | SqlFailure::Other => return Err(error),
+            };
+            *count += 1;
+            if *count == 1 {
+                return Ok(());
+            }
+        }
+        Err(error)
+    }
+}
+
+fn split(loaded: LoadedWithKey) -> Option<Loaded> {
+    let mut streams = loaded.streams.into_iter();
+    Some(Loaded {
+        target: streams.next()?,
+        beside: streams.collect(),
+    })
+}
+
+/// The answer to a command that changes nothing and has no key: nothing is written.
+fn unchanged(loaded: &Loaded, accepted: Accepted, generation: i64) -> Answer {
+    Answer {
+        status: accepted.status,
+        key: loaded.target.id.key().to_owned(),
+        version: loaded.target.version(),
+        state: accepted.state.map(str::to_owned),
+        token: PositionToken {
+            generation,
+            position: loaded
+                .target
+                .events
+                .last()
+                .map(|last| last.position)
+                .unwrap_or_default(),
+        },
+        replayed: false,
+    }
+}
+
+fn refused<R>(error: DecisionError<R>) -> ExecuteError<R> {
+    match error {
+        DecisionError::Rejected(rejection) => ExecuteError::Rejected(rejection),
+        DecisionError::Unreadable(source) => ExecuteError::Unreadable(source),
+    }
+}
+
+/// A failure of a statement that has certainly changed nothing.
+fn before_append<R>(source: Arc<sqlx::Error>) -> ExecuteError<R> {
+    match classify(&source) {
+        SqlFailure::Unreachable
+        | SqlFailure::GaveUp
+        | SqlFailure::Retryable
+        | SqlFailure::StalePlan => ExecuteError::Unavailable {
+            outcome: Outcome::None,
+            source,
+        },
+        SqlFailure::VersionConflict | SqlFailure::Other => ExecuteError::Internal(source),
+    }
+}
