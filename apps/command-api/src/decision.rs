@@ -67,7 +67,8 @@ pub(crate) struct OrderDecision {
     circumstances: Circumstances,
     budget: Option<PlacingBudget>,
     round: Option<Round>,
-    terms_to_confirm: Option<OfferTerms>,
+    /// What stood when the command came, once that is known.
+    terms_to_confirm: Option<Option<OfferTerms>>,
 }
 
 /// One look at the order: as it was loaded, what the command means there, and the circumstances.
@@ -113,7 +114,7 @@ impl OrderDecision {
     }
 
     /// Who confirms an offer without naming its revision means the terms that stood when the
-    /// command came: in a later round they must still be the same.
+    /// command came: after a wait in line, and in a later round, they must still be the same.
     fn hold_to_terms(&mut self, order: &Order) -> Result<(), Failed> {
         let OrderCommand::ConfirmOffer(ConfirmOffer {
             workshop_id,
@@ -122,16 +123,19 @@ impl OrderDecision {
         else {
             return Ok(());
         };
-        let Some(standing) = order.standing_offer(*workshop_id) else {
-            return Ok(());
-        };
+        let standing = order.standing_offer(*workshop_id);
         let meant = self
             .terms_to_confirm
-            .get_or_insert_with(|| standing.clone());
-        let same = standing.budget == meant.budget
-            && standing.deadline == meant.deadline
-            && standing.description == meant.description
-            && standing.stages == meant.stages;
+            .get_or_insert_with(|| standing.cloned());
+        let Some(standing) = standing else {
+            return Ok(());
+        };
+        let same = meant.as_ref().is_some_and(|meant| {
+            standing.budget == meant.budget
+                && standing.deadline == meant.deadline
+                && standing.description == meant.description
+                && standing.stages == meant.stages
+        });
         same.then_some(())
             .ok_or(DecisionError::Rejected(Refused::OfferTermsChanged))
     }
@@ -147,6 +151,23 @@ impl Decision for OrderDecision {
     fn beside(&self) -> Vec<StreamId> {
         let invited = self.command.invites().iter();
         invited.copied().map(StreamId::workshop).collect()
+    }
+
+    fn looks_ahead(&self) -> bool {
+        matches!(
+            self.command,
+            OrderCommand::ConfirmOffer(ConfirmOffer {
+                offer_revision: None,
+                ..
+            })
+        )
+    }
+
+    fn look_ahead(&mut self, loaded: &Loaded) {
+        // A stream that cannot be read is refused when its turn comes.
+        if let Ok(order) = order_of(&loaded.target) {
+            self.hold_to_terms(&order).ok();
+        }
     }
 
     fn admit(&mut self, loaded: &Loaded) -> Result<(), Failed> {
@@ -395,6 +416,34 @@ mod tests {
         round(&mut decision, &offered(1, "900.00")).unwrap();
         let again = round(&mut decision, &offered(2, "9000.00"));
         assert_eq!(again, Err(Refused::OfferTermsChanged));
+    }
+
+    #[test]
+    fn terms_that_changed_while_it_stood_in_line_are_not_confirmed() {
+        let mut decision = confirm(None);
+        assert!(decision.looks_ahead());
+        decision.look_ahead(&offered(1, "900.00"));
+        let decided = round(&mut decision, &offered(2, "9000.00"));
+        assert_eq!(decided, Err(Refused::OfferTermsChanged));
+
+        let mut decision = confirm(None);
+        decision.look_ahead(&offered(1, "900.00"));
+        assert!(round(&mut decision, &offered(2, "900.00")).is_ok());
+    }
+
+    #[test]
+    fn terms_that_did_not_stand_when_it_came_are_not_confirmed() {
+        let mut decision = confirm(None);
+        let mut before = offered(1, "900.00");
+        before.target.events.pop();
+        decision.look_ahead(&before);
+        let decided = round(&mut decision, &offered(1, "900.00"));
+        assert_eq!(decided, Err(Refused::OfferTermsChanged));
+    }
+
+    #[test]
+    fn who_names_the_revision_need_not_look_ahead() {
+        assert!(!confirm(Some(1)).looks_ahead());
     }
 
     #[test]

@@ -55,6 +55,15 @@ pub trait Decision: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether it matters to the decision what the streams held when the command came, if it then
+    /// has to wait in line behind others.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// What they held.
+    fn look_ahead(&mut self, _loaded: &Loaded) {}
+
     /// The checks that come before the comparison with `If-Match`: does the order exist for this
     /// principal, and may the principal give the command.
     ///

@@ -57,6 +57,11 @@ impl Queues {
 }
 
 impl Place {
+    /// The turn, if nobody came before.
+    pub(crate) fn turn_now(&self) -> Option<OwnedMutexGuard<()>> {
+        Arc::clone(&self.turn).try_lock_owned().ok()
+    }
+
     /// Waits until everybody who came before has left; first come, first served.
     pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.turn).lock_owned().await

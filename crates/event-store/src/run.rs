@@ -99,9 +99,25 @@ impl<D: Decision> Run<D> {
         let place = queues
             .join(self.decision.target())
             .map_err(|_| ExecuteError::Overloaded)?;
-        let _turn = place.turn().await;
+        let _turn = match place.turn_now() {
+            Some(turn) => turn,
+            None => {
+                self.look_ahead().await?;
+                place.turn().await
+            }
+        };
         metrics::histogram!("atlas_queue_wait_seconds").record(queued.elapsed());
         self.until_decided().await
+    }
+
+    async fn look_ahead(&mut self) -> Result<(), Failed<D>> {
+        if self.decision.looks_ahead() {
+            let loaded = self.load(self.streams()).await?;
+            if let Some(loaded) = split(loaded) {
+                self.decision.look_ahead(&loaded);
+            }
+        }
+        Ok(())
     }
 
     async fn until_decided(&mut self) -> Result<Answer, Failed<D>> {
@@ -123,9 +139,7 @@ impl<D: Decision> Run<D> {
     }
 
     async fn round(&mut self) -> Result<Round, Failed<D>> {
-        let mut streams = vec![self.decision.target()];
-        streams.extend(self.decision.beside());
-        let loaded = self.load(streams).await?;
+        let loaded = self.load(self.streams()).await?;
         if let Some(stored) = &loaded.stored {
             return self.replay(stored).map(Round::Done);
         }
@@ -137,6 +151,12 @@ impl<D: Decision> Run<D> {
             Ok(accepted) => self.append(&loaded, accepted, generation).await,
             Err(refusal) => self.refuse(refusal).await,
         }
+    }
+
+    fn streams(&self) -> Vec<StreamId> {
+        let mut streams = vec![self.decision.target()];
+        streams.extend(self.decision.beside());
+        streams
     }
 
     async fn load(&self, streams: Vec<StreamId>) -> Result<LoadedWithKey, Failed<D>> {

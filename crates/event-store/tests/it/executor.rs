@@ -10,7 +10,7 @@ use sqlx::postgres::PgPoolOptions;
 use test_support::TestDatabase;
 use tokio_util::task::TaskTracker;
 
-use crate::fixtures::{claim, counted, event, patient, stored, stream};
+use crate::fixtures::{claim, counted, event, patient, stored, stream, until_blocked};
 
 /// Adds one to a counter, up to a limit; remembers how often it was asked.
 pub(crate) struct AddOne {
@@ -290,4 +290,70 @@ async fn a_server_that_gives_up_on_a_lock_has_changed_nothing_and_may_be_asked_a
     open.rollback().await.unwrap();
     let answer = executor.execute(add_one("a"), patient()).await.unwrap();
     assert_eq!(answer.version.get(), 1);
+}
+
+/// Adds one to a counter; remembers where the counter was when the command came.
+struct Mindful {
+    came_at: Option<i64>,
+    looked: tokio::sync::mpsc::UnboundedSender<i64>,
+}
+
+impl Decision for Mindful {
+    type Rejection = Option<i64>;
+
+    fn target(&self) -> StreamId {
+        stream("a")
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn look_ahead(&mut self, loaded: &Loaded) {
+        let version = loaded.target.version().get();
+        self.came_at = Some(version);
+        self.looked.send(version).unwrap();
+    }
+
+    fn admit(&mut self, _: &Loaded) -> Result<(), DecisionError<Option<i64>>> {
+        Ok(())
+    }
+
+    fn decide(&mut self, _: &Loaded) -> Result<Accepted, DecisionError<Option<i64>>> {
+        Err(DecisionError::Rejected(self.came_at))
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_stands_in_line_has_seen_what_was_there_when_it_came() {
+    let database = TestDatabase::create().await;
+    let executor = executor(&database).await;
+    let (looked, mut saw) = tokio::sync::mpsc::unbounded_channel();
+    let mindful = || Mindful {
+        came_at: None,
+        looked: looked.clone(),
+    };
+    let came_at = |refused| match refused {
+        Err(ExecuteError::Rejected(came_at)) => came_at,
+        other => panic!("{other:?}"),
+    };
+    // Nobody is before it: what it decides on is what was there.
+    assert_eq!(came_at(executor.execute(mindful(), patient()).await), None);
+
+    let mut open = database.pool_app().await.begin().await.unwrap();
+    stored(append(&mut open, &counted("a", 0, 1)).await.unwrap());
+    let first = tokio::spawn({
+        let executor = executor.clone();
+        async move { executor.execute(add_one("a"), patient()).await }
+    });
+    until_blocked(&database).await;
+    let second = tokio::spawn({
+        let executor = executor.clone();
+        let mindful = mindful();
+        async move { executor.execute(mindful, patient()).await }
+    });
+    assert_eq!(saw.recv().await, Some(0));
+    open.commit().await.unwrap();
+    assert_eq!(first.await.unwrap().unwrap().version.get(), 2);
+    assert_eq!(came_at(second.await.unwrap()), Some(0));
 }
