@@ -25,8 +25,10 @@ pub(crate) enum Scene {
     Declined,
     Withdrawn,
     StagePending,
+    FreeStagePending,
     StageAwaiting,
     LastStagePending,
+    LastBlockingStagePending,
     LastStageAwaiting,
     Finished,
     WorkDisputed,
@@ -39,13 +41,15 @@ pub(crate) enum Scene {
 
 /// The stages of the work: the first blocks, and is not the last.
 const STAGES: [&str; 2] = ["Sketch!", "Make"];
+/// The same, where the first does not.
+const FREE: [&str; 2] = ["Sketch", "Make"];
 /// The stages of work that is almost done.
 const LAST: [&str; 1] = ["Make"];
 /// The same, where the commissioner has to approve.
 const LAST_BLOCKING: [&str; 1] = ["Make!"];
 
 impl Scene {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::NotPlaced,
         Self::Pending,
         Self::LastToAnswer,
@@ -57,8 +61,10 @@ impl Scene {
         Self::Declined,
         Self::Withdrawn,
         Self::StagePending,
+        Self::FreeStagePending,
         Self::StageAwaiting,
         Self::LastStagePending,
+        Self::LastBlockingStagePending,
         Self::LastStageAwaiting,
         Self::Finished,
         Self::WorkDisputed,
@@ -82,9 +88,15 @@ impl Scene {
             Self::Expired => "the offer's own deadline has passed",
             Self::Declined => "the workshop has declined",
             Self::Withdrawn => "the workshop has withdrawn its offer",
-            Self::StagePending => "the current stage is not marked complete",
-            Self::StageAwaiting => "the current stage awaits approval",
-            Self::LastStagePending => "the last stage is not marked complete",
+            Self::StagePending => "a stage that needs approval is not marked complete",
+            Self::FreeStagePending => "a stage that needs no approval is not marked complete",
+            Self::StageAwaiting => "a stage awaits approval, and is not the last",
+            Self::LastStagePending => {
+                "the last stage, which needs no approval, is not marked complete"
+            }
+            Self::LastBlockingStagePending => {
+                "the last stage, which needs approval, is not marked complete"
+            }
             Self::LastStageAwaiting => "the last stage awaits approval",
             Self::Finished => "all stages are completed",
             Self::WorkDisputed => "the work is in dispute",
@@ -119,8 +131,10 @@ impl Scene {
             Self::Declined => vec![placed(&[ALDER, BIRCH]), declined(ALDER)],
             Self::Withdrawn => with(offered(), &[withdrawn(ALDER)]),
             Self::StagePending => alder_works(&STAGES),
+            Self::FreeStagePending => alder_works(&FREE),
             Self::StageAwaiting => with(alder_works(&STAGES), &[marked(1, &STAGES)]),
             Self::LastStagePending => alder_works(&LAST),
+            Self::LastBlockingStagePending => alder_works(&LAST_BLOCKING),
             Self::LastStageAwaiting => {
                 with(alder_works(&LAST_BLOCKING), &[marked(1, &LAST_BLOCKING)])
             }

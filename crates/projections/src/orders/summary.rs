@@ -83,7 +83,7 @@ pub(crate) fn of(fact: &OrderFact, withheld: bool) -> String {
             stage, name, note, ..
         } => format!("Changes to stage {stage}, “{name}”, were requested: {note}."),
         OrderFact::OrderFinished { .. } => "The last stage is completed.".to_owned(),
-        OrderFact::OrderCompleted { .. } => "The work was accepted.".to_owned(),
+        OrderFact::OrderCompleted { .. } => "The order was completed.".to_owned(),
         OrderFact::OrderCancelled { reason, .. } => {
             format!("The commission was cancelled{}.", because(reason))
         }

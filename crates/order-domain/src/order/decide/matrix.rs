@@ -154,6 +154,42 @@ const ALLOWED: &[(Scene, &str, &str)] = {
             "CancelOrder",
             "CancellationDisputed -> disputed",
         ),
+        (FreeStagePending, "CompleteStage", "StageMarkedComplete"),
+        (
+            FreeStagePending,
+            "ApproveStage",
+            "STAGE_NOT_AWAITING_APPROVAL",
+        ),
+        (
+            FreeStagePending,
+            "RequestStageChanges",
+            "STAGE_NOT_AWAITING_APPROVAL",
+        ),
+        (
+            FreeStagePending,
+            "CancelOrder",
+            "CancellationDisputed -> disputed",
+        ),
+        (
+            LastBlockingStagePending,
+            "CompleteStage",
+            "StageMarkedComplete",
+        ),
+        (
+            LastBlockingStagePending,
+            "ApproveStage",
+            "STAGE_NOT_AWAITING_APPROVAL",
+        ),
+        (
+            LastBlockingStagePending,
+            "RequestStageChanges",
+            "STAGE_NOT_AWAITING_APPROVAL",
+        ),
+        (
+            LastBlockingStagePending,
+            "CancelOrder",
+            "CancellationDisputed -> disputed",
+        ),
         (StageAwaiting, "CompleteStage", "STAGE_AWAITING_APPROVAL"),
         (StageAwaiting, "ApproveStage", "StageApproved"),
         (

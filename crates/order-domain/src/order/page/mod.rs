@@ -27,14 +27,17 @@ const WHO: &str = "
 **C** is the commissioner of the order. **W** is the workshop concerned: the invited one while the
 order is negotiated, the confirmed one from then on. **O** is an operator of the marketplace, who
 may act in the place of either, and who decides disputes. Nobody else may do anything: no analyst,
-no other commissioner, no other workshop. An empty cell is refused to everybody
-(`ILLEGAL_TRANSITION`).
+no other commissioner, no other workshop. In an empty cell the step is refused to those who could
+take it in another state (`ILLEGAL_TRANSITION`); who may never take it is told that
+(`FORBIDDEN`), and who is no party to the order learns nothing of it (`NOT_FOUND`).
 ";
 
 const FOLLOWS: &str = "
 ## What follows
 
-Each step is recorded as one or more facts, which the parties read on the order's timeline.
+Each step is recorded as one or more facts, which the parties read on the order's timeline. A round
+is open as long as an invited workshop has not answered; the answer that leaves none open closes it:
+`AllResponsesReceived` if an offer stands, `AllInvitationsClosed` if none does.
 ";
 
 const REFUSED: &str = "
@@ -42,6 +45,7 @@ const REFUSED: &str = "
 
 These are the refusals that a situation has. What is refused for the values of a step, such as an
 edit that changes nothing or a stage that is not the current one, is described with the command API.
+An offer *stands* from the moment it is submitted until it is withdrawn or the negotiation ends.
 ";
 
 /// What comes of one command in one situation, when somebody gives it who may.
@@ -114,7 +118,7 @@ fn diagram(cells: &[Cell]) -> String {
     for cell in cells {
         if let Some(after) = cell.moves_to() {
             let arrow = (cell.before, after);
-            gather(&mut arrows, arrow, step_and_end(&cell.command));
+            gather(&mut arrows, arrow, words::arrow(&cell.command, after));
         }
     }
     let mut lines = vec!["stateDiagram-v2".to_owned()];
@@ -202,8 +206,8 @@ fn what_follows(cells: &[Cell]) -> String {
         // What comes of a step in the same way throughout a state needs no situation.
         let when = match before.map(name) {
             Some(state) if ways.count() == 1 => state.to_owned(),
-            Some(state) => format!("{state}: {}", scenes.join("; ")),
-            None => scenes.join("; "),
+            Some(state) => format!("{state}: {}", scenes.join("; or ")),
+            None => scenes.join("; or "),
         };
         rows.push(row(step, [when, facts.clone(), name(*after).to_owned()]));
     }
@@ -224,7 +228,7 @@ fn what_is_refused(cells: &[Cell]) -> String {
     groups.sort_by_key(|((step, _), _)| position(step));
     let mut rows = vec![row("step", ["when", "answer"]), rule(2)];
     for ((step, code), reasons) in groups {
-        rows.push(row(&step, [reasons.join("; "), format!("`{code}`")]));
+        rows.push(row(&step, [reasons.join("; or "), format!("`{code}`")]));
     }
     format!("{REFUSED}\n{}\n", rows.join("\n"))
 }

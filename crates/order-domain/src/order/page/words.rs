@@ -22,6 +22,20 @@ pub(super) const fn step(command: CommandName) -> &'static str {
     }
 }
 
+/// The same on an arrow of the diagram, where the state that it leads to has to be plausible.
+pub(super) fn arrow(command: &OrderCommand, after: OrderState) -> String {
+    match (command.name(), after) {
+        (CommandName::CompleteStage, OrderState::Finished) => {
+            "mark the last stage complete".to_owned()
+        }
+        (CommandName::ApproveStage, OrderState::Finished) => "approve the last stage".to_owned(),
+        (CommandName::CancelOrder, OrderState::Disputed) => {
+            "cancel the order, which an operator decides".to_owned()
+        }
+        _ => step_and_end(command),
+    }
+}
+
 /// The same, and for a dispute how it is resolved.
 pub(super) fn step_and_end(command: &OrderCommand) -> String {
     let step = step(command.name());
@@ -47,16 +61,26 @@ pub(super) const fn name(state: OrderState) -> &'static str {
 /// What a state means for both sides.
 pub(super) const fn meaning(state: OrderState) -> &'static str {
     match state {
-        OrderState::Negotiating => "workshops answer with offers, and the commissioner takes one",
+        OrderState::Negotiating => {
+            "the invited workshops answer with offers or decline, and the commissioner confirms one \
+             offer; all other invitations end with that"
+        }
         OrderState::InProgress => {
             "the confirmed workshop works on the agreed stages, one after the other; with the last \
              of them the order is finished"
         }
         OrderState::Finished => "all stages are completed, and the commissioner has to accept",
         OrderState::Disputed => {
-            "one side wants to cancel what was agreed, and an operator has to decide"
+            "one side has cancelled what was agreed, and an operator has to decide: resume, cancel \
+             or complete"
         }
-        OrderState::Completed => "the work was accepted, and nothing can follow",
-        OrderState::Cancelled => "the order ended without accepted work, and nothing can follow",
+        OrderState::Completed => {
+            "the commissioner accepted the work, or an operator ended a dispute in this way; nothing \
+             can follow"
+        }
+        OrderState::Cancelled => {
+            "the commissioner ended it before confirming an offer, or an operator ended a dispute in \
+             this way; nothing can follow"
+        }
     }
 }
