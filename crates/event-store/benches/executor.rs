@@ -1,8 +1,8 @@
 //! How much of a bare INSERT's rate the executor keeps: the same load and a plain INSERT by
-//! tokio-postgres = 1.00, against load, decide and `store.append`, without and with a key.
+//! tokio-postgres = 1.00, against load, decide and append by the executor, without and with a key.
 //!
-//! Run by `cargo xtask bench`, in release, on a private Postgres with fsync on. The three take
-//! turns, so that what else the machine does falls on all of them.
+//! Run by `cargo xtask bench`, in release, on a private Postgres with fsync on; on a store of ten
+//! thousand events and one of a million.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +10,6 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use event_store::{
@@ -20,14 +19,16 @@ use kernel::{EventId, IdSource as _, Metadata, RandomIds};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 use test_support::TestDatabase;
+use test_support::measure::{Plan, Way, fill, measure};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-const CONNECTIONS: usize = 16;
-/// Streams of each connection; they are visited in turn, so each grows by one event a visit.
-const STREAMS: u64 = 400;
-const ROUNDS: u32 = 3;
-const TURN: Duration = Duration::from_secs(4);
+const SIZES: [i64; 2] = [10_000, 1_000_000];
+const CONNECTIONS: [usize; 2] = [16, 128];
+/// As many as the command API has.
+const POOL: u32 = 16;
+/// Streams are visited in turn, so each grows by one event a visit.
+const STREAMS: usize = 4_000;
 
 /// A table like the store's, with the same constraints, for the plain INSERT.
 const BARE: &str = "
@@ -36,6 +37,13 @@ const BARE: &str = "
     CREATE TABLE bare.events (LIKE store.events INCLUDING ALL);
     ALTER TABLE bare.events ALTER position SET DEFAULT nextval('bare.position');
     ALTER TABLE bare.events ALTER recorded_at SET DEFAULT clock_timestamp();";
+
+const FILL_BARE: &str = "
+    INSERT INTO bare.events
+    SELECT nextval('bare.position'), aggregate_type, aggregate_id, sequence, event_type,
+           event_version, payload, metadata, event_id, recorded_at
+    FROM store.events WHERE position > (SELECT coalesce(max(position), 0) FROM bare.events)
+    ON CONFLICT DO NOTHING";
 
 const LOAD: &str = "
     SELECT position, event_id, sequence, event_type, event_version, payload, metadata, recorded_at
@@ -105,49 +113,39 @@ impl Decision for AppendOne {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Way {
-    Bare,
-    Executor,
-    ExecutorWithKey,
+async fn execute(executor: Executor, stream: String, claim: Option<Claim>) {
+    let conditions = Conditions {
+        claim,
+        expected: None,
+        deadline: Instant::now() + Duration::from_secs(10),
+    };
+    let decision = AppendOne(StreamId::from_parts(StreamId::ORDER, stream));
+    executor.execute(decision, conditions).await.unwrap();
 }
 
-const WAYS: [(Way, &str); 3] = [
-    (Way::Bare, "bare INSERT, tokio-postgres"),
-    (Way::Executor, "executor, no key"),
-    (Way::ExecutorWithKey, "executor, with a key"),
-];
-
-/// One connection's place in its turn of streams, kept over the rounds.
-struct Worker {
-    number: usize,
-    visits: AtomicU64,
+/// One connection of the plain INSERT.
+struct Bare {
     client: tokio_postgres::Client,
     load: tokio_postgres::Statement,
     insert: tokio_postgres::Statement,
-    executor: Executor,
 }
 
-impl Worker {
-    async fn once(&self, way: Way) {
-        let visit = self.visits.fetch_add(1, Ordering::Relaxed);
-        let key = format!("{}-{}-{}", way as u8, self.number, visit % STREAMS);
-        match way {
-            Way::Bare => self.bare(&key).await,
-            Way::Executor => self.execute(key, None).await,
-            Way::ExecutorWithKey => {
-                let claim = Claim {
-                    scope: "commissioner:0195f9a2-7c1e-7d3a-9b1e-3f4c5d6e7f81".to_owned(),
-                    key: RandomIds.next().to_string(),
-                    fingerprint: [1; 32],
-                };
-                self.execute(key, Some(claim)).await;
-            }
-        }
+impl Bare {
+    async fn connect(database: &TestDatabase) -> Arc<Self> {
+        let url = database.url("atlas_owner");
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        Arc::new(Self {
+            load: client.prepare(LOAD).await.unwrap(),
+            insert: client.prepare(INSERT).await.unwrap(),
+            client,
+        })
     }
 
-    async fn bare(&self, key: &str) {
-        let rows = self.client.query(&self.load, &[&key]).await.unwrap();
+    async fn once(self: Arc<Self>, stream: String) {
+        let rows = self.client.query(&self.load, &[&stream]).await.unwrap();
         for row in &rows {
             // Decoded, as the executor decodes them.
             let _: (i64, Uuid, Value, Value) = (row.get(0), row.get(1), row.get(5), row.get(6));
@@ -157,50 +155,16 @@ impl Worker {
         self.client
             .query_one(
                 &self.insert,
-                &[&key, &next, &payload(), &metadata, &RandomIds.next()],
+                &[&stream, &next, &payload(), &metadata, &RandomIds.next()],
             )
             .await
             .unwrap();
     }
-
-    async fn execute(&self, key: String, claim: Option<Claim>) {
-        let conditions = Conditions {
-            claim,
-            expected: None,
-            deadline: Instant::now() + Duration::from_secs(10),
-        };
-        let decision = AppendOne(StreamId::from_parts(StreamId::ORDER, key));
-        self.executor.execute(decision, conditions).await.unwrap();
-    }
 }
 
-async fn turn(workers: &[Arc<Worker>], way: Way) -> u64 {
-    let end = Instant::now() + TURN;
-    let tasks: Vec<_> = workers
-        .iter()
-        .map(|worker| {
-            let worker = Arc::clone(worker);
-            tokio::spawn(async move {
-                let mut done = 0;
-                while Instant::now() < end {
-                    worker.once(way).await;
-                    done += 1;
-                }
-                done
-            })
-        })
-        .collect();
-    let mut done = 0;
-    for task in tasks {
-        done += task.await.unwrap();
-    }
-    done
-}
-
-async fn workers(database: &TestDatabase) -> Vec<Arc<Worker>> {
-    let limit = u32::try_from(CONNECTIONS).unwrap();
+async fn executor(database: &TestDatabase) -> Executor {
     let options = PgPoolOptions::new()
-        .max_connections(limit)
+        .max_connections(POOL)
         .test_before_acquire(false)
         // As the command API connects.
         .after_connect(|connection, _| {
@@ -211,53 +175,62 @@ async fn workers(database: &TestDatabase) -> Vec<Arc<Worker>> {
                     .map(drop)
             })
         });
-    let pool = database.pool_app_with(options).await;
-    let executor = Executor::new(pool, TaskTracker::new());
-    let mut workers = Vec::new();
-    for number in 0..CONNECTIONS {
-        let url = database.url("atlas_owner");
-        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
-            .await
-            .unwrap();
-        tokio::spawn(connection);
-        workers.push(Arc::new(Worker {
-            number,
-            visits: AtomicU64::new(0),
-            load: client.prepare(LOAD).await.unwrap(),
-            insert: client.prepare(INSERT).await.unwrap(),
-            client,
-            executor: executor.clone(),
-        }));
+    Executor::new(database.pool_app_with(options).await, TaskTracker::new())
+}
+
+async fn ways(database: &TestDatabase, connections: usize, size: i64) -> [Way; 3] {
+    let mut bare = Vec::new();
+    for _ in 0..connections {
+        bare.push(Bare::connect(database).await);
     }
-    workers
+    let executor = executor(database).await;
+    let with_key = executor.clone();
+    let stream =
+        move |way: &str, number: usize| format!("{way}-{connections}-{size}-{}", number % STREAMS);
+    [
+        Way::new(
+            "load and INSERT, tokio-postgres",
+            move |connection, number| {
+                let one = bare.get(connection).map(Arc::clone).unwrap();
+                Box::pin(one.once(stream("bare", number)))
+            },
+        ),
+        Way::new("executor", move |_, number| {
+            Box::pin(execute(executor.clone(), stream("plain", number), None))
+        }),
+        Way::new("executor, with a key", move |_, number| {
+            let claim = Claim {
+                scope: "commissioner:0195f9a2-7c1e-7d3a-9b1e-3f4c5d6e7f81".to_owned(),
+                key: RandomIds.next().to_string(),
+                fingerprint: [1; 32],
+            };
+            let stream = stream("key", number);
+            Box::pin(execute(with_key.clone(), stream, Some(claim)))
+        }),
+    ]
 }
 
 #[tokio::main]
 async fn main() {
     let database = TestDatabase::create().await;
-    sqlx::raw_sql(BARE)
-        .execute(&database.pool_owner().await)
-        .await
-        .unwrap();
-    let workers = workers(&database).await;
-    for (way, _) in WAYS {
-        turn(&workers, way).await; // warm-up
-    }
-    let mut totals = [0; WAYS.len()];
-    for _ in 0..ROUNDS {
-        for (total, (way, _)) in totals.iter_mut().zip(WAYS) {
-            *total += turn(&workers, way).await;
+    let owner = database.pool_owner().await;
+    sqlx::raw_sql(BARE).execute(&owner).await.unwrap();
+    for size in SIZES {
+        fill(&database, size).await;
+        sqlx::raw_sql(FILL_BARE).execute(&owner).await.unwrap();
+        sqlx::raw_sql("VACUUM (ANALYZE) bare.events")
+            .execute(&owner)
+            .await
+            .unwrap();
+        for connections in CONNECTIONS {
+            let plan = Plan {
+                connections,
+                rounds: 5,
+                times: 6_000,
+            };
+            let ways = ways(&database, connections, size).await;
+            let title = format!("executor, {size} stored events");
+            measure(&title, &database, plan, &ways).await;
         }
-    }
-    let seconds = f64::from(ROUNDS) * TURN.as_secs_f64();
-    let [bare, ..] = totals;
-    for (total, (_, name)) in totals.into_iter().zip(WAYS) {
-        #[expect(clippy::cast_precision_loss, reason = "printed with two digits")]
-        let (total, bare) = (total as f64, bare as f64);
-        println!(
-            "{:.2}  {name}: {:.0} commands/s on {CONNECTIONS} connections",
-            total / bare,
-            total / seconds
-        );
     }
 }

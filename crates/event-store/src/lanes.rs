@@ -23,7 +23,7 @@ const MOST_LANES: usize = 8;
 /// When a lane counts as held up.
 const HELD_UP_AFTER: Duration = Duration::from_millis(50);
 /// How many jobs go together at most.
-const LONGEST_BATCH: usize = 16;
+const LONGEST_BATCH: usize = 32;
 /// After how many batches a lane gives its connection back, for the pool to look after it.
 const BATCHES_A_CONNECTION: usize = 64;
 /// How long one statement may take: a little more than the server lets it run. Only a server that
@@ -34,9 +34,6 @@ const STATEMENT_BOUND: Duration = Duration::from_secs(10);
 pub(crate) trait Job: Send + Sync + Sized + 'static {
     /// What comes of it.
     type Done: Send + 'static;
-
-    /// How many lanes are open while none is held up. More of them make smaller batches.
-    const LANES: usize;
 
     /// It is about to be sent; false when nobody waits for it any more, and it is not.
     fn start(&self) -> bool;
@@ -165,7 +162,7 @@ impl<J: Job> Line<J> {
     /// Counts another lane, if what waits wants one.
     fn opens(&mut self) -> bool {
         let opens = !self.waiting.is_empty()
-            && self.open < J::LANES
+            && self.open < self.wanted()
             && self.open + self.held_up < MOST_LANES;
         if opens {
             self.open += 1;
@@ -173,10 +170,15 @@ impl<J: Job> Line<J> {
         opens
     }
 
+    /// How many lanes should be open: one, and one more for each batch that another leaves behind.
+    fn wanted(&self) -> usize {
+        1 + self.waiting.len() / LONGEST_BATCH
+    }
+
     /// A lane's next batch; empty when nothing waits, or there are lanes enough without it.
     fn next_batch(&mut self) -> Vec<Waiting<J>> {
         let mut batch = Vec::new();
-        if self.open <= J::LANES {
+        if self.open <= self.wanted() {
             self.join(&mut batch);
         }
         batch

@@ -20,8 +20,6 @@ pub(crate) struct LoadJob {
 impl Job for LoadJob {
     type Done = LoadedWithKey;
 
-    const LANES: usize = 1;
-
     fn start(&self) -> bool {
         // Those who still wait for an answer come first.
         !self.progress.is_abandoned()
@@ -63,8 +61,6 @@ pub(crate) enum Done {
 
 impl Job for AppendJob {
     type Done = Done;
-
-    const LANES: usize = 2;
 
     fn start(&self) -> bool {
         self.progress.send()

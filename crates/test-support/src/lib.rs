@@ -14,6 +14,7 @@
 
 mod database;
 mod eventually;
+pub mod measure;
 mod pooler;
 mod proxy;
 mod redis;
