@@ -69,10 +69,12 @@ pub(crate) enum Undone {
 }
 
 /// The lanes for jobs of one kind.
-pub(crate) struct Lanes<J: Job> {
+pub(crate) struct Lanes<J: Job>(Arc<Shared<J>>);
+
+struct Shared<J: Job> {
     pool: PgPool,
     tasks: TaskTracker,
-    line: Arc<Mutex<Line<J>>>,
+    line: Mutex<Line<J>>,
 }
 
 struct Line<J: Job> {
@@ -108,11 +110,7 @@ impl<J: Job> fmt::Debug for Lanes<J> {
 
 impl<J: Job> Clone for Lanes<J> {
     fn clone(&self) -> Self {
-        Self {
-            pool: self.pool.clone(),
-            tasks: self.tasks.clone(),
-            line: Arc::clone(&self.line),
-        }
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -124,11 +122,11 @@ impl<J: Job> Lanes<J> {
             open: 0,
             held_up: 0,
         };
-        Self {
+        Self(Arc::new(Shared {
             pool,
             tasks,
-            line: Arc::new(Mutex::new(line)),
-        }
+            line: Mutex::new(line),
+        }))
     }
 
     /// Does a job, with others where they wait too. Dropping the future does not undo it.
@@ -149,12 +147,12 @@ impl<J: Job> Lanes<J> {
                 lanes: self.clone(),
                 standing: Standing::Open,
             };
-            self.tasks.spawn(lane.drive());
+            self.0.tasks.spawn(lane.drive());
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Line<J>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -218,7 +216,7 @@ impl<J: Job> Lane<J> {
     async fn drive(mut self) {
         while let Some(batch) = self.next_or_close() {
             let since = Instant::now();
-            match self.lanes.pool.acquire().await {
+            match self.lanes.0.pool.acquire().await {
                 Ok(connection) => self.serve(connection, batch).await,
                 Err(error) => self.refuse(batch, since, error),
             }

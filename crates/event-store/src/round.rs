@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use sqlx::PgConnection;
 
+use crate::StreamId;
 use crate::append::{Append, AppendError, Appended, append};
 use crate::append_many::{Unit, append_many};
 use crate::lanes::Job;
@@ -51,6 +52,17 @@ pub(crate) struct AppendJob {
     pub(crate) progress: Progress,
 }
 
+impl AppendJob {
+    fn stream(&self) -> Option<&StreamId> {
+        self.append.streams.first().map(|one| &one.stream)
+    }
+
+    fn key(&self) -> Option<(&str, &str)> {
+        let claim = &self.append.claim.as_ref()?.claim;
+        Some((&claim.scope, &claim.key))
+    }
+}
+
 /// What became of an append that did not fail.
 #[derive(Debug)]
 pub(crate) enum Done {
@@ -67,12 +79,7 @@ impl Job for AppendJob {
     }
 
     fn clashes_with(&self, other: &Self) -> bool {
-        let stream = |job: &Self| job.append.streams.first().map(|s| s.stream.clone());
-        let key = |job: &Self| {
-            let claim = job.append.claim.as_ref();
-            claim.map(|c| (c.claim.scope.clone(), c.claim.key.clone()))
-        };
-        stream(self) == stream(other) || (key(self).is_some() && key(self) == key(other))
+        self.stream() == other.stream() || (self.key().is_some() && self.key() == other.key())
     }
 
     async fn alone(&self, connection: &mut PgConnection) -> Result<Self::Done, sqlx::Error> {
