@@ -33,4 +33,6 @@ mod refusals;
 mod running;
 mod scene;
 mod shutdown;
+mod steady;
+mod store_restarts;
 mod workshops;
