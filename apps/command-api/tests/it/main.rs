@@ -29,6 +29,7 @@ mod order_of_checks;
 mod people;
 mod process;
 mod rate_limits;
+mod redis_faults;
 mod refusals;
 mod running;
 mod scene;
