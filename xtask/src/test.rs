@@ -35,6 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Need::Kafka,
         Need::Redis,
         Need::PgBouncer,
+        Need::Nginx,
     ])?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;

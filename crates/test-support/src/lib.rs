@@ -14,6 +14,7 @@
 
 mod database;
 mod eventually;
+mod gateway;
 mod pooler;
 mod proxy;
 mod redis;
@@ -22,6 +23,7 @@ mod template;
 
 pub use database::TestDatabase;
 pub use eventually::eventually;
+pub use gateway::TestGateway;
 pub use pooler::TestPooler;
 pub use proxy::{Cut, Proxy};
 pub use redis::TestRedis;
