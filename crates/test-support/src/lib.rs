@@ -1,5 +1,6 @@
 //! What tests stand on: a database of their own on a real Postgres, servers of their own to crash,
-//! a proxy to put in front of them, and waits that end.
+//! a proxy to put in front of them, waits that end, and an OpenAPI document that answers are held
+//! against.
 //!
 //! Deliberately absent: anything of ours but the servers. A test that needs a clock or ids driven
 //! by hand implements kernel's traits; a test that needs orders uses the domain's fixtures.
@@ -13,6 +14,7 @@
 )]
 
 mod database;
+mod document;
 mod eventually;
 mod gateway;
 mod pooler;
@@ -22,6 +24,7 @@ mod server;
 mod template;
 
 pub use database::TestDatabase;
+pub use document::{Answered, Document};
 pub use eventually::eventually;
 pub use gateway::TestGateway;
 pub use pooler::TestPooler;
