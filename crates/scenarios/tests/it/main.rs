@@ -18,6 +18,7 @@ mod load;
 mod outage;
 mod people;
 mod races;
+mod schemathesis;
 mod state_machine;
 mod system;
 mod visibility;
