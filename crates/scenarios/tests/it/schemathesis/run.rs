@@ -91,6 +91,7 @@ impl Run {
         );
         let mut command = Command::new(program);
         command
+            .current_dir(&self.folder)
             .env("PYTHONPATH", &self.folder)
             .arg("--config-file")
             .arg(&configuration)
