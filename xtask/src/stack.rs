@@ -24,7 +24,8 @@ use crate::token::DEVELOPMENT_SECRET;
 use crate::workspace;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
-const STOPPED_WITHIN: Duration = Duration::from_secs(15);
+/// More than an application gives itself to finish and to drop its work, and to say so.
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What to start.
 #[derive(Debug, Args)]
@@ -327,4 +328,22 @@ fn configuration() -> BTreeMap<String, String> {
         .into();
     configuration.extend(caller::configuration());
     configuration
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An application that is stopped under load is not killed while it still finishes.
+    #[test]
+    fn an_application_has_all_of_its_time_to_stop() {
+        let lifecycle = include_str!("../../crates/service-runtime/src/lifecycle.rs");
+        let bounds = lifecycle.lines().filter_map(|line| {
+            let (_, bound) = line.split_once("_BOUND: Duration = Duration::from_secs(")?;
+            bound.split(')').next()?.parse::<u64>().ok()
+        });
+        let seconds: u64 = bounds.sum();
+        assert!(seconds >= 20, "the bounds are no longer where they were");
+        assert!(STOPPED_WITHIN > Duration::from_secs(seconds + 5));
+    }
 }

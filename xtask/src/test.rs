@@ -9,6 +9,10 @@ use crate::command::{self, step};
 use crate::database;
 use crate::failure::Failure;
 use crate::kafka;
+use crate::python;
+
+/// What the scenarios ask our APIs with; they find it under `target/atlas`.
+const SCHEMATHESIS: &str = include_str!("../../crates/scenarios/schemathesis.txt");
 
 /// Which tests to run.
 #[derive(Debug, Default, Args)]
@@ -35,7 +39,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Need::Kafka,
         Need::Redis,
         Need::PgBouncer,
+        Need::Nginx,
     ])?;
+    step("install schemathesis", || {
+        python::environment("schemathesis", SCHEMATHESIS).map(drop)
+    })?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;
     let kafka = kafka::start()?;

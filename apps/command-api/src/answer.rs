@@ -56,10 +56,6 @@ pub(crate) struct WorkshopAfter {
 #[response(
     status = 200,
     description = "done",
-    headers(
-        ("ETag" = String, description = "the order's version, for If-Match"),
-        ("Idempotency-Replayed" = String, description = "true: an earlier answer"),
-    ),
     example = json!({
         "orderId": "01938f5e-7c00-7000-8000-000000000001",
         "version": 4,

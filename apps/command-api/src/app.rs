@@ -1,13 +1,12 @@
 //! The application: routes, documents, and the layers around them.
 
 use axum::Router;
-use http_edge::{Edge, Problem};
+use http_edge::{AnswerHeader, Edge, Form, Problem, describe};
 use service_runtime::HealthApi;
+use utoipa::OpenApi;
 use utoipa::openapi::path::PathItem;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
-use utoipa::{Modify, OpenApi};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::AppState;
 use crate::answer::{OrderAfter, WorkshopAfter};
@@ -16,7 +15,9 @@ use crate::routes;
 /// The whole application. `health` are the routes of the process itself.
 pub fn app(state: AppState, edge: Edge, health: Router) -> Router {
     let (api, _) = routes::all().split_for_parts();
-    let documents = SwaggerUi::new("/docs").url("/openapi.json", openapi());
+    let documents = SwaggerUi::new("/docs")
+        .url("/openapi.json", openapi())
+        .config(Config::default().validator_url("none"));
     edge.around(api.with_state(state), health.merge(documents))
 }
 
@@ -25,9 +26,43 @@ pub fn app(state: AppState, edge: Edge, health: Router) -> Router {
 pub fn openapi() -> Document {
     let (_, mut routes) = routes::all().split_for_parts();
     routes.paths.paths.values_mut().for_each(refuse_null_bodies);
-    CommandApi::openapi()
+    let mut document = CommandApi::openapi()
         .merge_from(routes)
-        .merge_from(HealthApi::openapi())
+        .merge_from(HealthApi::openapi());
+    let schemas = document
+        .components
+        .iter_mut()
+        .flat_map(|it| it.schemas.values_mut());
+    schemas.for_each(refuse_control_characters);
+    describe(&mut document, answer_headers);
+    document
+}
+
+const LOCATION: AnswerHeader = AnswerHeader {
+    name: "Location",
+    description: "The order's path in the query API.",
+    form: Form::Text(
+        "^/v1/orders/[0-9a-f-]{36}$",
+        "/v1/orders/01938f5e-7c00-7000-8000-000000000001",
+    ),
+    always: true,
+};
+const IDEMPOTENCY_REPLAYED: AnswerHeader = AnswerHeader {
+    name: "Idempotency-Replayed",
+    description: "The answer is an earlier one, given again under its Idempotency-Key.",
+    form: Form::Fixed("true"),
+    always: false,
+};
+
+/// The headers of answers to commands.
+fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
+    match (path, status) {
+        ("/v1/orders", 201) => &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED, LOCATION],
+        (path, 200 | 201) if path.starts_with("/v1/") => {
+            &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED]
+        }
+        _ => &[],
+    }
 }
 
 /// A body that may be left out is described as one that may be `null`, which is refused.
@@ -47,29 +82,33 @@ fn refuse_null_bodies(item: &mut PathItem) {
     }
 }
 
+/// What every text holds: something beside space, and no control characters but newline and tab.
+const TEXT: &str =
+    r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b-\x1f\x7f-\x9f]*$";
+
+/// Describes texts, which are the strings of bounded length, as they are taken.
+fn refuse_control_characters(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else {
+        return;
+    };
+    for property in object.properties.values_mut() {
+        if let RefOr::T(Schema::Object(text)) = property
+            && text.max_length.is_some()
+        {
+            text.pattern = Some(TEXT.to_owned());
+        }
+    }
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Artisan Atlas command API",
         description = "What the parties of a commission want done. Every answer that is not a \
-                       success is an RFC 9457 problem.",
+                       success is an RFC 9457 problem: beside those of each command, 404 NOT_FOUND \
+                       for a path that is not described here, and 405 METHOD_NOT_ALLOWED with \
+                       `Allow` for a method that its path does not take.",
     ),
-    components(schemas(OrderAfter, WorkshopAfter, Problem)),
-    modifiers(&BearerTokens),
+    components(schemas(OrderAfter, WorkshopAfter, Problem))
 )]
 struct CommandApi;
-
-struct BearerTokens;
-
-impl Modify for BearerTokens {
-    fn modify(&self, document: &mut Document) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
-    }
-}

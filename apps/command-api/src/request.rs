@@ -103,7 +103,12 @@ pub(crate) struct NoBody {}
 pub(crate) struct CommandHeaders {
     /// Makes the command safe to repeat: for 7 days at least, the same key with the same request
     /// gives the first answer again. 1 to 255 visible ASCII characters.
-    #[param(rename = "Idempotency-Key", required = false, example = "7f3a-1")]
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        pattern = "^[!-~]{1,255}$",
+        example = "7f3a-1"
+    )]
     idempotency_key: String,
     /// The version that the order must have, as in its ETag: exactly one strong tag.
     #[param(rename = "If-Match", required = false, example = "\"4\"")]
@@ -120,6 +125,11 @@ pub(crate) struct CommandHeaders {
 pub(crate) struct UnconditionalHeaders {
     /// Makes the command safe to repeat: for 7 days at least, the same key with the same request
     /// gives the first answer again. 1 to 255 visible ASCII characters.
-    #[param(rename = "Idempotency-Key", required = false, example = "7f3a-1")]
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        pattern = "^[!-~]{1,255}$",
+        example = "7f3a-1"
+    )]
     idempotency_key: String,
 }

@@ -20,12 +20,25 @@ const ORDER_TYPES: &str = "atlas.order.";
 /// The pause before the policies are looked at again.
 const POLICY_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Takes facts in until `stop`. A policy that was edited after its activation ends it.
-pub(crate) async fn run(
+/// The consumer that takes facts in.
+pub(crate) fn consumer(
     config: &ProjectorConfig,
-    pool: PgPool,
     ingest: Ingest,
     clock: Arc<dyn Clock>,
+) -> Consumer<Facts> {
+    let options = ConsumerOptions {
+        kafka: Kafka::new(&config.brokers),
+        group: GROUP.to_owned(),
+        topics: vec![topics::ORDER_EVENTS.to_owned()],
+        session: config.lease,
+    };
+    Consumer::new(options, Facts { ingest, clock })
+}
+
+/// Takes facts in until `stop`. A policy that was edited after its activation ends it.
+pub(crate) async fn run(
+    consumer: Consumer<Facts>,
+    pool: PgPool,
     stop: CancellationToken,
 ) -> Result<(), bonus_store::CheckError> {
     while let Err(error) = check_policies(&pool).await {
@@ -41,20 +54,12 @@ pub(crate) async fn run(
             () = tokio::time::sleep(POLICY_PAUSE) => {}
         }
     }
-    let options = ConsumerOptions {
-        kafka: Kafka::new(&config.brokers),
-        group: GROUP.to_owned(),
-        topics: vec![topics::ORDER_EVENTS.to_owned()],
-        session: config.lease,
-    };
-    Consumer::new(options, Facts { ingest, clock })
-        .run(stop)
-        .await;
+    consumer.run(stop).await;
     Ok(())
 }
 
 /// Hands what a policy may reward to the ledger.
-struct Facts {
+pub(crate) struct Facts {
     ingest: Ingest,
     clock: Arc<dyn Clock>,
 }

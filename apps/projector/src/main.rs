@@ -5,6 +5,7 @@ mod bonus;
 mod cli;
 mod config;
 mod janitor;
+mod kafka_health;
 mod migrate;
 mod relay;
 mod run;

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use bonus_store::Ingest;
 use event_store::{Follower, ReadModel, generation};
 use kernel::{IdSource as _, RandomIds, SystemClock};
-use messaging::{Kafka, Relay, RelayOptions, topics};
+use messaging::{ConsumerState, Kafka, Relay, RelayOptions, RelayState, topics};
 use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres};
 use sqlx::PgPool;
+use tokio::sync::watch;
 
 use crate::cli::Role;
 use crate::config::ProjectorConfig;
+use crate::kafka_health::{self, Roles};
 use crate::{bonus, janitor, relay};
 
 const NAME: &str = "projector";
@@ -22,18 +24,18 @@ const CONNECTIONS: u32 = 8;
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(only: &[Role]) -> ExitCode {
     service_runtime::run(NAME, async |config: ProjectorConfig, process: &Process| {
-        start(Arc::new(config), process, only).await
+        start(&config, process, only).await
     })
 }
 
 async fn start(
-    config: Arc<ProjectorConfig>,
+    config: &ProjectorConfig,
     process: &Process,
     only: &[Role],
 ) -> Result<(), ListenError> {
     let mut health = Health::default();
     let tasks = &process.tasks;
-    let pool = pool(&config);
+    let pool = pool(config);
     tasks.spawn(
         "postgres",
         watch_postgres(
@@ -44,18 +46,22 @@ async fn start(
             tasks.finish(),
         ),
     );
-    watch_kafka(&config, process, &mut health);
     let owner = format!("{NAME} {}", RandomIds.next());
     let has = |role: Role| only.is_empty() || only.contains(&role);
     if has(Role::ReadModels) {
-        read_models(&config, process, &owner);
+        read_models(config, process, &owner);
     }
+    let mut roles = Roles::default();
     if has(Role::Relay) {
-        relay(&config, process, pool.clone(), owner);
+        roles.relay = relay(config, process, pool.clone(), owner);
     }
     if has(Role::Bonus) {
-        bonus(Arc::clone(&config), process, pool.clone());
+        roles.bonus = bonus(config, process, pool.clone());
     }
+    let kafka = Kafka::new(&config.brokers);
+    let dependency = health.prefer("kafka");
+    let watching = kafka_health::watch(kafka, roles, dependency, tasks.finish());
+    spawn(process, "kafka", watching);
     if has(Role::Janitor) {
         tasks.spawn("janitor", janitor::run(pool, tasks.finish()));
     }
@@ -70,20 +76,6 @@ fn pool(config: &ProjectorConfig) -> PgPool {
             Box::pin(async move { generation::enter(connection).await.map(drop) })
         })
         .connect_lazy_with(config.database.connect_options(NAME))
-}
-
-/// Without Kafka the process is degraded, and its read models go on.
-fn watch_kafka(config: &ProjectorConfig, process: &Process, health: &mut Health) {
-    let dependency = health.prefer("kafka");
-    let watching = messaging::watch(
-        Kafka::new(&config.brokers),
-        process.tasks.finish(),
-        move |outcome| match outcome {
-            Ok(()) => dependency.up(),
-            Err(error) => dependency.down(error),
-        },
-    );
-    spawn(process, "kafka", watching);
 }
 
 /// Each read model follows the feed by itself, so that one that fails stops no other.
@@ -103,7 +95,13 @@ fn read_models(config: &ProjectorConfig, process: &Process, owner: &str) {
     }
 }
 
-fn relay(config: &ProjectorConfig, process: &Process, pool: PgPool, owner: String) {
+/// Starts the relay; what it is at.
+fn relay(
+    config: &ProjectorConfig,
+    process: &Process,
+    pool: PgPool,
+    owner: String,
+) -> watch::Receiver<RelayState> {
     let kafka = Kafka::new(&config.brokers);
     let options = RelayOptions {
         connect: config.database.connect_options(NAME),
@@ -111,21 +109,33 @@ fn relay(config: &ProjectorConfig, process: &Process, pool: PgPool, owner: Strin
         owner,
         lease: config.lease,
     };
+    let relay = Relay::new(options, relay::messages_of);
+    let state = relay.state();
     let finish = process.tasks.finish();
     spawn(process, "relay", async move {
         if topics::prepare_at_last(&kafka, &pool, &finish).await {
-            Relay::new(options, relay::messages_of).run(finish).await;
+            relay.run(finish).await;
         }
     });
+    state
 }
 
-fn bonus(config: Arc<ProjectorConfig>, process: &Process, pool: PgPool) {
+/// Starts the bonus role; what its consumer is at.
+fn bonus(
+    config: &ProjectorConfig,
+    process: &Process,
+    pool: PgPool,
+) -> watch::Receiver<ConsumerState> {
     let clock = Arc::new(SystemClock);
     let ingest = Ingest::new(pool.clone(), clock.clone(), Arc::new(RandomIds));
+    let consumer = bonus::consumer(config, ingest, clock);
+    let state = consumer.state();
     let finish = process.tasks.finish();
-    process.tasks.spawn("bonus", async move {
-        bonus::run(&config, pool, ingest, clock, finish).await
-    });
+    process.tasks.spawn(
+        "bonus",
+        async move { bonus::run(consumer, pool, finish).await },
+    );
+    state
 }
 
 /// Starts a task that cannot fail.

@@ -2,15 +2,14 @@
 
 use axum::Router;
 use bonus_store::LedgerItem;
-use http_edge::{Edge, List, Problem};
+use http_edge::{AnswerHeader, Edge, Form, List, Problem, describe};
 use projections::bonus::AccountView;
 use projections::orders::{InvitationItem, OrderAsOf, OrderDetail, OrderItem, TimelineEntry};
 use projections::workshops::WorkshopItem;
 use service_runtime::HealthApi;
+use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::AppState;
 use crate::routes;
@@ -18,7 +17,9 @@ use crate::routes;
 /// The whole application. `health` are the routes of the process itself.
 pub fn app(state: AppState, edge: Edge, health: Router) -> Router {
     let (api, _) = routes::all().split_for_parts();
-    let documents = SwaggerUi::new("/docs").url("/openapi.json", openapi());
+    let documents = SwaggerUi::new("/docs")
+        .url("/openapi.json", openapi())
+        .config(Config::default().validator_url("none"));
     edge.around(api.with_state(state), health.merge(documents))
 }
 
@@ -26,9 +27,36 @@ pub fn app(state: AppState, edge: Edge, health: Router) -> Router {
 #[must_use]
 pub fn openapi() -> Document {
     let (_, routes) = routes::all().split_for_parts();
-    QueryApi::openapi()
+    let mut document = QueryApi::openapi()
         .merge_from(routes)
-        .merge_from(HealthApi::openapi())
+        .merge_from(HealthApi::openapi());
+    describe(&mut document, answer_headers);
+    document
+}
+
+const POSITION: AnswerHeader = AnswerHeader {
+    name: "Atlas-Position",
+    description: "How far the read model has come: a token for Atlas-Min-Position.",
+    form: Form::Text("^[A-Za-z0-9_-]+$", "MS00Mg"),
+    always: true,
+};
+const LAG_SECONDS: AnswerHeader = AnswerHeader {
+    name: "Atlas-Lag-Seconds",
+    description: "The age of the oldest event that the read model has not passed; 0 if none.",
+    form: Form::Decimal(0.125),
+    always: true,
+};
+
+/// The headers of what was read, and of what was looked for and is not there.
+fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
+    let versioned = path.ends_with("/{id}") || path.ends_with("/as-of");
+    match status {
+        200 | 304 if path.starts_with("/v1/orders/") && versioned => {
+            &[AnswerHeader::ETAG, POSITION, LAG_SECONDS]
+        }
+        200 | 404 if path.starts_with("/v1/") => &[POSITION, LAG_SECONDS],
+        _ => &[],
+    }
 }
 
 #[derive(OpenApi)]
@@ -38,7 +66,9 @@ pub fn openapi() -> Document {
         description = "How commissions stand, as each viewer may see them. Every answer says in \
                        `Atlas-Position` how far its read model has come and in \
                        `Atlas-Lag-Seconds` how old it is. Every answer that is not a success is \
-                       an RFC 9457 problem.",
+                       an RFC 9457 problem: beside those of each read, 404 NOT_FOUND for a path \
+                       that is not described here, and 405 METHOD_NOT_ALLOWED with `Allow` for a \
+                       method that its path does not take.",
     ),
     components(schemas(
         AccountView,
@@ -51,22 +81,5 @@ pub fn openapi() -> Document {
         OrderDetail,
         Problem,
     )),
-    modifiers(&BearerTokens),
-    security(("bearer" = [])),
 )]
 struct QueryApi;
-
-struct BearerTokens;
-
-impl Modify for BearerTokens {
-    fn modify(&self, document: &mut Document) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
-    }
-}

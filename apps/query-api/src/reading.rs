@@ -37,7 +37,8 @@ pub(crate) struct ReadHeaders {
         rename = "Atlas-Min-Position",
         value_type = String,
         required = false,
-        example = "MS00Mg"
+        pattern = "^[A-Za-z0-9_-]{1,128}$",
+        example = "MS0x"
     )]
     atlas_min_position: Option<String>,
 }

@@ -44,8 +44,10 @@ pub fn scratch_folder(parent: &Path) -> PathBuf {
             drop(fs::remove_dir_all(entry.path()));
         }
     }
+    let pid = process::id();
+    let started = started_at(pid).unwrap_or_default();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    parent.join(format!("{}-{count}", process::id()))
+    parent.join(format!("{pid}-{started}-{count}"))
 }
 
 /// Makes a folder with these rights, whatever the caller's mask is, and those above it such that a
@@ -84,13 +86,25 @@ fn unless_missing(path: &Path, outcome: io::Result<()>) -> Result<(), ServerErro
     }
 }
 
+/// Whether the process is gone that a scratch folder's name tells of. Another that was given its id
+/// since has another start.
 fn is_left_over(folder: &Path) -> bool {
     let name = folder.file_name().and_then(OsStr::to_str);
-    let pid = name
-        .and_then(|name| name.split_once('-'))
-        .map(|(pid, _)| pid);
-    let pid = pid.and_then(|pid| pid.parse::<u32>().ok());
-    pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
+    let mut parts = name.unwrap_or_default().split('-').map(str::parse::<u64>);
+    let (Some(Ok(pid)), Some(Ok(started)), Some(Ok(_)), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    u32::try_from(pid).is_ok_and(|pid| started_at(pid) != Some(started))
+}
+
+/// When a process that runs was started, in clock ticks since the machine was: field 22 of its
+/// `stat`, in which only the name, in parentheses, may hold anything.
+fn started_at(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -100,19 +114,24 @@ mod tests {
     #[test]
     fn scratch_folders_are_distinct_and_swept() {
         let parent = std::env::temp_dir().join(format!("atlas-scratch-{}", process::id()));
-        let left_over = parent.join("4194305-0"); // above the greatest process id there can be
-        let foreign = parent.join("notes");
-        fs::create_dir_all(&left_over).unwrap();
-        fs::create_dir_all(&foreign).unwrap();
+        // Above the greatest process id there can be.
+        let left_over = parent.join("4194305-7-0");
+        // An id that is in use again.
+        let of_a_forerunner = parent.join(format!("{}-7-0", process::id()));
+        let foreign = [parent.join("notes"), parent.join("2026-11-25-1")];
+        for folder in [&left_over, &of_a_forerunner].into_iter().chain(&foreign) {
+            fs::create_dir_all(folder).unwrap();
+        }
 
         let first = scratch_folder(&parent);
         fs::create_dir_all(&first).unwrap();
         let second = scratch_folder(&parent);
 
-        let kept = (first.exists(), foreign.exists(), left_over.exists());
+        let kept = first.exists() && foreign.iter().all(|folder| folder.exists());
+        let swept = !left_over.exists() && !of_a_forerunner.exists();
         fs::remove_dir_all(&parent).unwrap();
         assert_ne!(first, second);
-        assert_eq!(kept, (true, true, false));
+        assert_eq!((kept, swept), (true, true));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Need {
     Redis,
     /// PgBouncer, the pooler that processes must refuse.
     PgBouncer,
+    /// nginx, the gateway that compresses.
+    Nginx,
     /// Java and Maven, which run and fetch Apache Kafka.
     Kafka,
     /// Python's virtual environments, for tools that come as Python packages.
@@ -45,6 +47,7 @@ impl Need {
             Self::Postgres => add(find_binaries().is_none(), "postgresql"),
             Self::Redis => add(lacks("redis-server"), "redis-server"),
             Self::PgBouncer => add(lacks("pgbouncer"), "pgbouncer"),
+            Self::Nginx => add(lacks("nginx"), "nginx"),
             Self::Kafka => {
                 add(lacks("java"), "default-jre-headless");
                 add(lacks("mvn"), "maven");
@@ -74,16 +77,25 @@ pub enum PackagesError {
     NotRun(#[source] io::Error),
 }
 
-/// Installs its arguments. Debian's postgresql package makes a cluster and starts it unless it is
-/// told not to, here for as long as the installation runs.
+/// Installs its arguments. What Debian's packages of servers do beside that is not wanted: start
+/// one for the whole machine, and, postgresql, make a cluster. They are told not to for as long as
+/// the installation runs, where the machine has no such rules of its own.
 const INSTALL: &str = r#"
 set -eu
 export DEBIAN_FRONTEND=noninteractive
+starts=/usr/sbin/policy-rc.d
+clusters=/etc/postgresql-common/createcluster.d/artisan-atlas.conf
+ours=
+trap 'rm -f "$clusters" $ours' EXIT
+trap 'exit 1' INT TERM
+if [ ! -e "$starts" ]; then
+    ours=$starts
+    printf '#!/bin/sh\nexit 101\n' > "$starts"
+    chmod +x "$starts"
+fi
 case " $* " in *" postgresql "*)
-    settings=/etc/postgresql-common/createcluster.d
-    mkdir -p "$settings"
-    trap 'rm -f "$settings/artisan-atlas.conf"' EXIT
-    echo 'create_main_cluster = false' > "$settings/artisan-atlas.conf"
+    mkdir -p "${clusters%/*}"
+    echo 'create_main_cluster = false' > "$clusters"
 esac
 apt-get -q update
 apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"

@@ -102,6 +102,8 @@ impl PrivateRedis {
         command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
+            // A replica that asks for everything gets it at once.
+            .args(["--repl-diskless-sync-delay", "0"])
             .current_dir(&self.folder);
         let process = Process::spawn("redis-server", command, &log, Signal::KILL)?;
         let process = self.process.insert(process);

@@ -52,20 +52,34 @@ impl Gate {
     }
 }
 
+/// What the client should do: a challenge as RFC 6750 has it.
+const CHALLENGE: &str = r#"Bearer realm="artisan-atlas""#;
+/// The same for a client that did do it, but with a token that is of no use.
+const CHALLENGE_AGAIN: &str = r#"Bearer realm="artisan-atlas", error="invalid_token""#;
+
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    let missing = || {
+    let value = single(headers, &header::AUTHORIZATION).ok().flatten();
+    let token = value
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    token.ok_or_else(|| {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
         unauthenticated(
             "send exactly one header \"Authorization: Bearer\" with a token".to_owned(),
-            r#"Bearer realm="artisan-atlas""#,
+            if values.any(is_bearer) {
+                CHALLENGE_AGAIN
+            } else {
+                CHALLENGE
+            },
         )
-    };
-    let value = single(headers, &header::AUTHORIZATION).map_err(|_| missing())?;
-    let (scheme, token) = value.and_then(|v| v.split_once(' ')).ok_or_else(missing)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(token.trim())
-    } else {
-        Err(missing())
-    }
+    })
+}
+
+/// Whether a value of `Authorization` was meant to be a token.
+fn is_bearer(value: &HeaderValue) -> bool {
+    let scheme = value.as_bytes().split(|byte| *byte == b' ').next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
 fn refused(error: TokenError) -> Problem {
@@ -75,10 +89,7 @@ fn refused(error: TokenError) -> Problem {
             "the keys that verify tokens could not be fetched yet; try again in a moment",
         );
     }
-    unauthenticated(
-        error.to_string(),
-        r#"Bearer realm="artisan-atlas", error="invalid_token""#,
-    )
+    unauthenticated(error.to_string(), CHALLENGE_AGAIN)
 }
 
 fn unauthenticated(detail: String, challenge: &'static str) -> Problem {

@@ -104,10 +104,13 @@ fn strong_version(tag: &str) -> Result<i64, Problem> {
         .ok_or_else(not_one_strong_tag)
 }
 
-/// A version as we write it: digits without sign or leading zeros.
+/// A version as we write it: up to 18 digits, without sign or leading zeros.
 fn decimal(text: &str) -> Option<i64> {
-    let version: i64 = text.parse().ok()?;
-    (version.to_string() == text).then_some(version)
+    let digits = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits || (text.starts_with('0') && text != "0") {
+        return None;
+    }
+    text.parse().ok()
 }
 
 fn not_one_strong_tag() -> Problem {

@@ -94,10 +94,16 @@ fn too_large() -> Problem {
 fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
     let unsupported = |detail| Err(Problem::new(Code::UnsupportedMediaType, detail));
     let declared = single(headers, &header::CONTENT_TYPE).ok().flatten();
-    if !declared.is_some_and(is_json) {
+    let (essence, parameters) = declared
+        .map(|declared| declared.split_once(';').unwrap_or((declared, "")))
+        .unwrap_or_default();
+    if !is_json(essence) {
         return unsupported(
             "send the body as JSON, with the header \"Content-Type: application/json\"",
         );
+    }
+    if !parameters.split(';').all(is_no_foreign_charset) {
+        return unsupported("send the body in UTF-8: JSON has no other charset");
     }
     match single(headers, &header::CONTENT_ENCODING) {
         Ok(None | Some("identity")) => Ok(()),
@@ -107,11 +113,17 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-fn is_json(content_type: &str) -> bool {
-    let (essence, _) = content_type.split_once(';').unwrap_or((content_type, ""));
+fn is_json(essence: &str) -> bool {
     let essence = essence.trim().to_ascii_lowercase();
     essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// Whether a parameter of a media type is not `charset`, or says UTF-8. Others are of no meaning.
+fn is_no_foreign_charset(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset") || value.eq_ignore_ascii_case("utf-8")
 }
 
 fn not_json(reason: String) -> Problem {

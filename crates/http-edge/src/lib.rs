@@ -7,8 +7,10 @@
 
 mod access;
 mod code;
+mod describe;
 mod edge;
 mod etag;
+mod examples;
 mod gate;
 mod headers;
 mod json_body;
@@ -31,6 +33,7 @@ mod write_mark;
 
 pub use access::{Access, Relation, Row};
 pub use code::Code;
+pub use describe::{AnswerHeader, Form, describe};
 pub use edge::Edge;
 pub use etag::{ETag, IfNoneMatch};
 pub use gate::Gate;

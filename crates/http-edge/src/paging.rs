@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Problem, Query};
+use crate::{Problem, Query, Segment};
 
 /// How many items a page has if nothing else is asked for.
 const DEFAULT_LIMIT: u32 = 50;
@@ -21,8 +21,8 @@ const MAX_LIMIT: u32 = 200;
 #[into_params(parameter_in = Query)]
 pub struct PageParams {
     /// How many items at most.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    limit: Option<String>,
     /// `nextCursor` of the page before, with the same filters.
     cursor: Option<String>,
 }
@@ -66,13 +66,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Query(PageParams { limit, cursor }) = Query::from_request_parts(parts, state).await?;
-        let limit = limit.unwrap_or(DEFAULT_LIMIT);
-        if (1..=MAX_LIMIT).contains(&limit) {
-            Ok(Self { limit, cursor })
-        } else {
-            Err(Problem::malformed(
+        let limit = match limit {
+            None => Some(DEFAULT_LIMIT),
+            Some(text) => u32::read(&text).filter(|limit| (1..=MAX_LIMIT).contains(limit)),
+        };
+        match limit {
+            Some(limit) => Ok(Self { limit, cursor }),
+            None => Err(Problem::malformed(
                 "limit must be a whole number from 1 to 200",
-            ))
+            )),
         }
     }
 }

@@ -39,9 +39,9 @@ impl Segment for Uuid {
 }
 
 macro_rules! number_segments {
-    ($($type:ident),+) => {$(
+    ($($type:ident: $largest:literal),+) => {$(
         impl Segment for $type {
-            const EXPECTED: &'static str = "a whole number";
+            const EXPECTED: &'static str = concat!("a whole number from 0 to ", $largest);
 
             fn read(text: &str) -> Option<Self> {
                 // `parse` takes a sign and leading zeros too, and one number has one path.
@@ -51,7 +51,7 @@ macro_rules! number_segments {
     )+};
 }
 
-number_segments!(u8, u16, u32, u64);
+number_segments!(u8: "255", u16: "65535", u32: "4294967295", u64: "18446744073709551615");
 
 /// Types that the parameters of a path can be, in their order.
 pub trait Segments: Sized {

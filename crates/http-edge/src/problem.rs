@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -300,7 +299,8 @@ impl Problem {
             .or(occurrence.filter(|_| carried).map(|o| o.outcome))
     }
 
-    fn to_body(&self, occurrence: Option<Occurrence<'_>>) -> Body {
+    /// The body of the answer.
+    pub(crate) fn to_json(&self, occurrence: Option<Occurrence<'_>>) -> Vec<u8> {
         let Parts {
             code,
             detail,
@@ -327,20 +327,20 @@ impl Problem {
             outcome: self.outcome(occurrence),
         };
         // Strings and numbers only: this cannot fail, and if it did, the status would still tell.
-        serde_json::to_vec(&body).unwrap_or_default().into()
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 
     /// Says in a response which request it answers, if it is a problem.
     pub(crate) fn complete(response: &mut Response, occurrence: Occurrence<'_>) {
         if let Some(problem) = response.extensions_mut().remove::<Self>() {
-            *response.body_mut() = problem.to_body(Some(occurrence));
+            *response.body_mut() = problem.to_json(Some(occurrence)).into();
         }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.to_body(None).into_response();
+        let mut response = self.to_json(None).into_response();
         *response.status_mut() = self.0.code.status();
         *response.headers_mut() = self.0.headers.clone();
         response

@@ -1,15 +1,17 @@
 //! The query of a read: parameters by name, unknown ones ignored.
 
-use std::error::Error;
+use std::fmt::{self, Display};
 
 use axum::extract::FromRequestParts;
-use axum::extract::rejection::QueryRejection;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::value::{MapDeserializer, StrDeserializer};
+use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
 
 use crate::Problem;
 
-/// The parameters of a query. An unknown value of an enumeration and a parameter that stands twice
+/// The parameters of a query, as a struct of optional texts and enumerations: what else a text must
+/// be is the route's to say. An unknown value of an enumeration and a parameter that stands twice
 /// are 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query<T>(pub T);
@@ -22,18 +24,86 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match axum::extract::Query::try_from_uri(&parts.uri) {
-            Ok(axum::extract::Query(parameters)) => Ok(Self(parameters)),
-            Err(rejection) => Err(unreadable(&rejection)),
+        type Pairs = axum::extract::Query<Vec<(String, String)>>;
+        let pairs = Pairs::try_from_uri(&parts.uri);
+        let pairs = pairs
+            .map_err(|_| Problem::malformed("the query cannot be read"))?
+            .0;
+        let parameters = pairs
+            .into_iter()
+            .map(|(name, value)| (name.clone(), Parameter { name, value }));
+        match T::deserialize(MapDeserializer::new(parameters)) {
+            Ok(parameters) => Ok(Self(parameters)),
+            Err(Unreadable(reason)) => Err(Problem::malformed(reason)),
         }
     }
 }
 
-fn unreadable(rejection: &QueryRejection) -> Problem {
-    // The rejection's own text says where it happened, its source what happened.
-    let reason = rejection
-        .source()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    Problem::malformed(format!("the query cannot be read: {reason}"))
+/// Why a query is not what the route takes, in words for its sender.
+#[derive(Debug)]
+struct Unreadable(String);
+
+impl Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+impl de::Error for Unreadable {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self(format!("the parameter {field} stands twice in the query"))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(format!("must be one of {}", expected.join(", ")))
+    }
+}
+
+/// One value, and the name that a refusal of it begins with.
+struct Parameter {
+    name: String,
+    value: String,
+}
+
+impl<'de> IntoDeserializer<'de, Unreadable> for Parameter {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Parameter {
+    type Error = Unreadable;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        visitor.visit_string(self.value)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        let value: StrDeserializer<'_, Unreadable> = self.value.as_str().into_deserializer();
+        visitor
+            .visit_enum(value)
+            .map_err(|Unreadable(reason)| Unreadable(format!("{} {reason}", self.name)))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
 }

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::example::Example;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::Code;
@@ -15,7 +14,6 @@ impl Code {
     pub const ANY: &[Self] = &[
         Self::MalformedRequest,
         Self::Unauthenticated,
-        Self::Forbidden,
         Self::RateLimited,
         Self::Internal,
         Self::Overloaded,
@@ -29,10 +27,9 @@ impl Code {
 
     /// How every command may refuse, beside [`ANY`](Self::ANY).
     pub const COMMAND: &[Self] = &[
-        Self::ConcurrentModification,
+        Self::Forbidden,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
-        Self::ValidationFailed,
         Self::IdempotencyKeyReused,
         Self::UnreadableEvent,
     ];
@@ -41,6 +38,7 @@ impl Code {
     pub const ORDER_COMMAND: &[Self] = &[
         Self::NotFound,
         Self::IllegalTransition,
+        Self::ConcurrentModification,
         Self::VersionMismatch,
     ];
 }
@@ -71,7 +69,8 @@ macro_rules! problems {
     )+};
 }
 
-/// The OpenAPI responses of these codes, one a status.
+/// The OpenAPI responses of these codes, one a status, each code with its example. They refer to
+/// components that [`describe`](crate::describe) adds.
 #[must_use]
 pub fn problem_responses(sets: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
     let mut statuses: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
@@ -83,44 +82,26 @@ pub fn problem_responses(sets: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> 
     }
     statuses
         .into_iter()
-        .map(|(status, codes)| (status.to_string(), RefOr::T(response(status, &codes))))
+        .map(|(status, codes)| (status.to_string(), RefOr::T(response(&codes))))
         .collect()
 }
 
-fn response(status: u16, codes: &[Code]) -> Response {
+fn response(codes: &[Code]) -> Response {
     let lines: Vec<_> = codes
         .iter()
         .map(|code| format!("- `{}`: {}", code.as_str(), code.when()))
         .collect();
+    let examples = codes.iter().map(|code| {
+        let name = code.as_str();
+        let example = Ref::new(format!("#/components/examples/{name}"));
+        (name, RefOr::Ref::<Example>(example))
+    });
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(examples)
         .build();
-    let mut response = ResponseBuilder::new()
+    ResponseBuilder::new()
         .description(lines.join("\n"))
-        .content(PROBLEM_JSON, content);
-    if status == 401 {
-        response = response.header(
-            "WWW-Authenticate",
-            header(Type::String, "How to authenticate."),
-        );
-    }
-    if matches!(status, 429 | 503) {
-        let text = "After how many seconds it is worth to try again.";
-        response = response.header("Retry-After", header(Type::Integer, text));
-    }
-    if status == 429 {
-        let state = "How each limit stands, as draft-ietf-httpapi-ratelimit-headers has it.";
-        let policy = "What each limit is, as draft-ietf-httpapi-ratelimit-headers has it.";
-        response = response
-            .header("RateLimit", header(Type::String, state))
-            .header("RateLimit-Policy", header(Type::String, policy));
-    }
-    response.build()
-}
-
-fn header(schema_type: Type, description: &str) -> Header {
-    HeaderBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(schema_type)))
-        .description(Some(description))
+        .content(PROBLEM_JSON, content)
         .build()
 }

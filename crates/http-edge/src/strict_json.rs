@@ -115,7 +115,9 @@ impl Mismatch {
         let found = match found {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
-            Value::Number(_) => "a number",
+            Value::Number(number) => {
+                return Self::here(format!("expected {what}, found the number {number}"));
+            }
             Value::String(_) => "a string",
             Value::Array(_) => "an array",
             Value::Object(_) => "an object",
@@ -156,10 +158,31 @@ impl de::Error for Mismatch {
 /// A value that gives itself only as what it is.
 struct Strict(Value);
 
+/// A number that is whole, however it is written: JSON has one type of numbers, in which `1`, `1.0`
+/// and `1e0` are the same.
+fn whole(value: &Value) -> Option<i128> {
+    let number = value.as_number()?;
+    if let Some(number) = number.as_i64() {
+        return Some(number.into());
+    }
+    if let Some(number) = number.as_u64() {
+        return Some(number.into());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "what is too large stays too large"
+    )]
+    let whole = |number: f64| number as i128;
+    number
+        .as_f64()
+        .filter(|number| number.fract() == 0.0)
+        .map(whole)
+}
+
 macro_rules! whole_numbers {
-    ($($method:ident: $type:ident, $visit:ident, $as:ident;)*) => {$(
+    ($($method:ident: $type:ident, $visit:ident;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-            let number = self.0.$as().and_then(|number| $type::try_from(number).ok());
+            let number = whole(&self.0).and_then(|number| $type::try_from(number).ok());
             match number {
                 Some(number) => visitor.$visit(number),
                 None => Err(Mismatch::expected(
@@ -186,14 +209,14 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     whole_numbers! {
-        deserialize_u8: u8, visit_u8, as_u64;
-        deserialize_u16: u16, visit_u16, as_u64;
-        deserialize_u32: u32, visit_u32, as_u64;
-        deserialize_u64: u64, visit_u64, as_u64;
-        deserialize_i8: i8, visit_i8, as_i64;
-        deserialize_i16: i16, visit_i16, as_i64;
-        deserialize_i32: i32, visit_i32, as_i64;
-        deserialize_i64: i64, visit_i64, as_i64;
+        deserialize_u8: u8, visit_u8;
+        deserialize_u16: u16, visit_u16;
+        deserialize_u32: u32, visit_u32;
+        deserialize_u64: u64, visit_u64;
+        deserialize_i8: i8, visit_i8;
+        deserialize_i16: i16, visit_i16;
+        deserialize_i32: i32, visit_i32;
+        deserialize_i64: i64, visit_i64;
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {

@@ -1,5 +1,6 @@
 //! What tests stand on: a database of their own on a real Postgres, servers of their own to crash,
-//! a proxy to put in front of them, and waits that end.
+//! a proxy to put in front of them, waits that end, and an OpenAPI document that answers are held
+//! against.
 //!
 //! Deliberately absent: anything of ours but the servers. A test that needs a clock or ids driven
 //! by hand implements kernel's traits; a test that needs orders uses the domain's fixtures.
@@ -13,7 +14,9 @@
 )]
 
 mod database;
+mod document;
 mod eventually;
+mod gateway;
 pub mod measure;
 mod pooler;
 mod proxy;
@@ -22,7 +25,9 @@ mod server;
 mod template;
 
 pub use database::TestDatabase;
+pub use document::{Answered, Document};
 pub use eventually::eventually;
+pub use gateway::TestGateway;
 pub use pooler::TestPooler;
 pub use proxy::{Cut, Proxy};
 pub use redis::TestRedis;

@@ -31,6 +31,8 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct State {
+    /// Where new connections lead.
+    target: Mutex<SocketAddr>,
     delay: Mutex<Duration>,
     trap: Mutex<Option<Trap>>,
     cuts: AtomicU32,
@@ -55,13 +57,13 @@ impl Proxy {
             .unwrap_or_else(|error| panic!("no port for a proxy: {error}"));
         let own = listener.local_addr().map_or(0, |address| address.port());
         let state = Arc::new(State {
+            target: Mutex::new(at(port)),
             delay: Mutex::new(Duration::ZERO),
             trap: Mutex::new(None),
             cuts: AtomicU32::new(0),
             severed: watch::Sender::new(0),
         });
-        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        tokio::spawn(accept(listener, target, Arc::clone(&state)));
+        tokio::spawn(accept(listener, Arc::clone(&state)));
         Self { port: own, state }
     }
 
@@ -69,6 +71,11 @@ impl Proxy {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// From now on, new connections lead to what listens on this port.
+    pub fn lead_to(&self, port: u16) {
+        *lock(&self.state.target) = at(port);
     }
 
     /// From now on, whatever a client sends is held up for so long.
@@ -94,11 +101,16 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, state: Arc<State>) {
+fn at(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             let mut severed = state.severed.subscribe();
+            let target = *lock(&state.target);
             let Ok(server) = TcpStream::connect(target).await else {
                 return;
             };

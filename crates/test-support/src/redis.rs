@@ -1,10 +1,14 @@
 //! A Redis of one test alone, to crash and to trouble.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dev_servers::{Port, PrivateRedis, RedisOptions, ServerError, scratch_folder};
 
+use crate::eventually;
 use crate::server::{blocking, chain, workspace};
+
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A private Redis that a test may crash, start again and say anything to.
 #[derive(Debug)]
@@ -48,9 +52,43 @@ impl TestRedis {
     ///
     /// # Panics
     /// When it refuses.
-    pub async fn say(&self, words: &'static [&'static str]) -> String {
-        self.control("speak to", move |server| server.say(words))
-            .await
+    pub async fn say(&self, words: &[&str]) -> String {
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        self.control("speak to", move |server| {
+            server.say(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+        .await
+    }
+
+    /// Makes it a replica of the other, which from now on takes no writes, and waits until it has
+    /// all that the other has.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub async fn follow(&self, other: &Self) {
+        self.say(&["REPLICAOF", "127.0.0.1", &other.port.to_string()])
+            .await;
+        eventually(
+            "a replica that is up to date",
+            FOLLOWED_WITHIN,
+            async || {
+                let said = self.say(&["INFO", "replication"]).await;
+                if said.contains("master_link_status:up") {
+                    Ok(())
+                } else {
+                    Err(said)
+                }
+            },
+        )
+        .await;
+    }
+
+    /// Makes a replica a primary, which takes writes.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn lead(&self) {
+        self.say(&["REPLICAOF", "NO", "ONE"]).await;
     }
 
     /// Ends it at once, as a crash would.

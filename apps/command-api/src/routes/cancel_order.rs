@@ -14,7 +14,7 @@ use crate::request::{CommandHeaders, Sent};
 
 problems! {
     /// How cancelling an order is refused.
-    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND;
+    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND, &[Code::ValidationFailed];
 }
 
 /// Why the order should end.

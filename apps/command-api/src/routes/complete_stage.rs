@@ -27,7 +27,7 @@ problems! {
     tag = "work",
     params(
         ("id" = uuid::Uuid, Path, description = "the order"),
-        ("number" = u32, Path, minimum = 1, description = "the stage, numbered from 1"),
+        ("number" = i64, Path, minimum = 1, maximum = 4_294_967_295_u32, description = "the stage, numbered from 1"),
         CommandHeaders,
     ),
     request_body(content = Option<NoBody>, example = json!({})),

@@ -15,7 +15,12 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How confirming an offer is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::OfferNotStanding, Code::OfferOutdated, Code::OfferChanged];
+        &[
+            Code::ValidationFailed,
+            Code::OfferNotStanding,
+            Code::OfferOutdated,
+            Code::OfferChanged,
+        ];
 }
 
 /// Which revision of the offer is meant.

@@ -14,7 +14,8 @@ use crate::request::{CommandHeaders, Sent};
 
 problems! {
     /// How declining an invitation is refused.
-    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND, &[Code::InvitationNotOpen];
+    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
+        &[Code::ValidationFailed, Code::InvitationNotOpen];
 }
 
 /// Why the workshop declines, if it says so.

@@ -16,7 +16,8 @@ use crate::request::{CommandHeaders, Sent};
 
 problems! {
     /// How editing a request is refused.
-    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND, &[Code::NothingToChange];
+    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
+        &[Code::ValidationFailed, Code::NothingToChange];
 }
 
 /// What the request is to say from here on. What is left out stays as it is; nothing may be null.

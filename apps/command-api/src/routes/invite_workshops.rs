@@ -15,7 +15,7 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How inviting workshops is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::UnknownWorkshop, Code::AlreadyInvited];
+        &[Code::ValidationFailed, Code::UnknownWorkshop, Code::AlreadyInvited];
 }
 
 /// Who may answer too.
@@ -25,7 +25,7 @@ pub(crate) struct Body {
     /// The workshops to invite, all different: they must be in the directory and take
     /// commissions, and none may be pending or have an offer that stands. Never the commissioner's
     /// own id. An order has at most 20 seats over its life.
-    #[schema(value_type = Vec<uuid::Uuid>, min_items = 1, max_items = 20)]
+    #[schema(value_type = std::collections::BTreeSet<uuid::Uuid>, min_items = 1, max_items = 20)]
     workshops: Option<Vec<String>>,
 }
 

@@ -16,7 +16,8 @@ use crate::request::{NoPath, Sent, UnconditionalHeaders};
 
 problems! {
     /// How placing an order is refused.
-    Problems: Code::ANY, Code::COMMAND, &[Code::UnknownWorkshop];
+    Problems: Code::ANY, Code::COMMAND,
+        &[Code::ValidationFailed, Code::UnknownWorkshop];
 }
 
 /// A request, and who may answer it.
@@ -27,7 +28,7 @@ pub(crate) struct Body {
     request: Option<RequestBody>,
     /// The workshops to invite, all different: they must be in the directory and take
     /// commissions. Never the commissioner's own id.
-    #[schema(value_type = Vec<uuid::Uuid>, min_items = 1, max_items = 20)]
+    #[schema(value_type = std::collections::BTreeSet<uuid::Uuid>, min_items = 1, max_items = 20)]
     workshops: Option<Vec<String>>,
 }
 
@@ -54,11 +55,6 @@ struct RequestBody {
 #[response(
     status = 201,
     description = "placed",
-    headers(
-        ("Location" = String, description = "the order's path in the query API"),
-        ("ETag" = String, description = "the order's version, for If-Match"),
-        ("Idempotency-Replayed" = String, description = "true: an earlier answer"),
-    ),
     example = json!({
         "orderId": "01938f5e-7c00-7000-8000-000000000001",
         "version": 1,
@@ -102,7 +98,7 @@ impl From<RequestBody> for RequestInput {
             "title": "Oak dining table",
             "brief": "For eight people, oiled, with rounded corners.",
             "budget": {"amount": "1250.00", "currency": "EUR"},
-            "deadline": "2027-05-01T12:00:00Z",
+            "deadline": "2099-05-01T12:00:00Z",
         },
         "workshops": ["01938f5e-7c00-7000-8000-00000000000a"],
     })),

@@ -14,7 +14,8 @@ use crate::request::{Sent, UnconditionalHeaders};
 
 problems! {
     /// How a directory entry is refused.
-    Problems: Code::ANY, Code::COMMAND;
+    Problems: Code::ANY, Code::COMMAND,
+        &[Code::ValidationFailed, Code::ConcurrentModification];
 }
 
 /// What the entry should say.
@@ -46,10 +47,6 @@ enum Put {
     #[response(
         status = 201,
         description = "entered",
-        headers(
-            ("ETag" = String, description = "the entry's version"),
-            ("Idempotency-Replayed" = String, description = "true: an earlier answer"),
-        ),
         example = json!({
             "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
             "version": 1,
@@ -60,10 +57,6 @@ enum Put {
     #[response(
         status = 200,
         description = "changed, or nothing to change",
-        headers(
-            ("ETag" = String, description = "the entry's version"),
-            ("Idempotency-Replayed" = String, description = "true: an earlier answer"),
-        ),
         example = json!({
             "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
             "version": 2,

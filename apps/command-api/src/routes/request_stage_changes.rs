@@ -16,7 +16,7 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How requesting changes is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::NotCurrentStage, Code::StageNotAwaitingApproval];
+        &[Code::ValidationFailed, Code::NotCurrentStage, Code::StageNotAwaitingApproval];
 }
 
 /// What is to be changed.
@@ -38,7 +38,7 @@ pub(crate) struct Body {
     tag = "work",
     params(
         ("id" = uuid::Uuid, Path, description = "the order"),
-        ("number" = u32, Path, minimum = 1, description = "the stage, numbered from 1"),
+        ("number" = i64, Path, minimum = 1, maximum = 4_294_967_295_u32, description = "the stage, numbered from 1"),
         CommandHeaders,
     ),
     request_body(content = Body, example = json!({"note": "Rounder corners, please."})),

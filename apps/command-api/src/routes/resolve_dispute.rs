@@ -14,7 +14,7 @@ use crate::request::{CommandHeaders, Sent};
 
 problems! {
     /// How resolving a dispute is refused.
-    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND;
+    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND, &[Code::ValidationFailed];
 }
 
 /// How a dispute is resolved, and why so.

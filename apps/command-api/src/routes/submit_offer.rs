@@ -18,7 +18,12 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How an offer is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::InvitationNotOpen, Code::OfferOutdated, Code::NothingToChange];
+        &[
+            Code::ValidationFailed,
+            Code::InvitationNotOpen,
+            Code::OfferOutdated,
+            Code::NothingToChange,
+        ];
 }
 
 /// A workshop's terms.
@@ -101,7 +106,7 @@ impl From<StageBody> for StageInput {
     ),
     request_body(content = Body, example = json!({
         "budget": {"amount": "1180.00", "currency": "EUR"},
-        "deadline": "2027-04-15T12:00:00Z",
+        "deadline": "2099-04-15T12:00:00Z",
         "description": "Solid oak from the region, hand-planed and oiled twice.",
         "stages": [
             {

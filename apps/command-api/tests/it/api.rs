@@ -1,6 +1,6 @@
 //! The application in process, requests to it, and what it answers.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +15,7 @@ use kernel::{Actor, Clock, RandomIds};
 use serde_json::Value;
 use service_runtime::DatabaseConfig;
 use service_runtime::config::Reader;
+use test_support::{Answered, Document};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -145,6 +146,18 @@ impl Call {
         self
     }
 
+    /// Sends, and returns the body as text.
+    pub(crate) async fn send_for_text(self) -> String {
+        let request = self
+            .request
+            .uri(&self.path)
+            .body(self.body)
+            .expect("a request");
+        let response = self.api.0.oneshot(request).await.expect("an answer");
+        let bytes = response.into_body().collect().await.expect("a whole body");
+        String::from_utf8(bytes.to_bytes().to_vec()).expect("text")
+    }
+
     pub(crate) async fn send(self) -> Reply {
         let request = self
             .request
@@ -152,14 +165,36 @@ impl Call {
             .header("x-request-id", "r-1")
             .body(self.body)
             .expect("a request");
+        let method = request.method().clone();
         let response = self.api.0.oneshot(request).await.expect("an answer");
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.expect("a whole body").to_bytes();
-        Reply {
+        let reply = Reply {
             status: head.status,
             headers: head.headers,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        }
+        };
+        is_described(method.as_str(), &self.path, &reply);
+        reply
+    }
+}
+
+/// Holds an answer against the document: whatever a test of this crate is answered is described.
+#[track_caller]
+fn is_described(method: &str, path: &str, reply: &Reply) {
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
+        Document::new(serde_json::to_value(command_api::openapi()).expect("JSON"))
+    });
+    let headers: Vec<_> = reply.headers.keys().map(HeaderName::as_str).collect();
+    let described = DOCUMENT.describes(Answered {
+        method,
+        path: path.split('?').next().unwrap_or_default(),
+        status: reply.status.as_u16(),
+        headers: &headers,
+        body: &reply.body,
+    });
+    if let Err(difference) = described {
+        panic!("{method} {path}: {difference}: {reply:?}");
     }
 }
 

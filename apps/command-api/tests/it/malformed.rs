@@ -223,3 +223,94 @@ async fn an_offer_without_stages_is_one_stage() {
         );
     }
 }
+
+/// JSON has one type of numbers: what is whole is a revision, or none that there is, or below 1.
+#[tokio::test]
+async fn a_revision_is_a_whole_number_from_1_however_it_is_written() {
+    let scene = Scene::set().await;
+    let order = scene.offered().await;
+    for (written, outcome, detail) in [
+        (
+            "0",
+            "422 VALIDATION_FAILED",
+            "must be a whole number from 1",
+        ),
+        (
+            "-1",
+            "422 VALIDATION_FAILED",
+            "must be a whole number from 1",
+        ),
+        (
+            "-1.0",
+            "422 VALIDATION_FAILED",
+            "must be a whole number from 1",
+        ),
+        ("2", "409 OFFER_CHANGED", ""),
+        ("2.0", "409 OFFER_CHANGED", ""),
+        ("1e3", "409 OFFER_CHANGED", ""),
+        ("4294967297", "409 OFFER_CHANGED", ""),
+        ("9223372036854775807", "409 OFFER_CHANGED", ""),
+        ("1.5", "400 MALFORMED_REQUEST", "found the number 1.5"),
+        ("\"1\"", "400 MALFORMED_REQUEST", "found a string"),
+        ("true", "400 MALFORMED_REQUEST", "found a boolean"),
+    ] {
+        let confirm = order.confirm(OAK);
+        let body = format!(r#"{{"offerRevision":{written}}}"#);
+        let reply = confirm.raw(body).send().await;
+        assert_eq!(reply.outcome(), outcome, "{written}");
+        if !detail.is_empty() {
+            let error = &reply.body["errors"][0];
+            assert_eq!(error["pointer"], "/offerRevision");
+            let told = error["detail"].as_str().unwrap();
+            assert!(told.contains(detail), "{written}: {told}");
+        }
+        let mut put = offer();
+        put["requestRevision"] = "here".into();
+        let put = put.to_string().replace("\"here\"", written);
+        let reply = order.put("offers", OAK).raw(put).send().await;
+        let outcome = outcome.replace("OFFER_CHANGED", "OFFER_OUTDATED");
+        assert_eq!(reply.outcome(), outcome, "{written}");
+    }
+    let confirm = order.confirm(OAK).raw(r#"{"offerRevision":1.0}"#);
+    confirm.expect_done().await;
+}
+
+#[tokio::test]
+async fn days_are_whole_however_they_are_written() {
+    let scene = Scene::set().await;
+    let order = scene.placed().await;
+    let put = |written: &str| {
+        let body = offer().to_string();
+        order
+            .put("offers", OAK)
+            .raw(body.replacen(":60", &format!(":{written}"), 1))
+    };
+    for (written, outcome) in [
+        ("0.0", "422 VALIDATION_FAILED"),
+        ("3651.0", "422 VALIDATION_FAILED"),
+        ("1e300", "400 MALFORMED_REQUEST"),
+        ("0.5", "400 MALFORMED_REQUEST"),
+    ] {
+        assert_eq!(put(written).send().await.outcome(), outcome, "{written}");
+    }
+    put("6.0e1").expect_done().await;
+    let stored = order.stream().await.events.remove(1).payload;
+    assert_eq!(stored["offer"]["stages"][1]["durationDays"], 60);
+}
+
+#[tokio::test]
+async fn an_instant_has_a_t_between_day_and_time() {
+    let scene = Scene::set().await;
+    let mut body = request(&[OAK]);
+    body["request"]["deadline"] = "2030-06-01 00:00:00Z".into();
+    let reply = place(&scene, body.to_string()).await;
+    assert_eq!(reply.outcome(), "422 VALIDATION_FAILED");
+    assert_eq!(
+        reply.body["errors"],
+        json!([{
+            "pointer": "/request/deadline",
+            "detail": "must be an RFC 3339 instant with a T between day and time, with its offset, \
+                       and without a leap second, such as \"2027-05-01T12:00:00Z\"",
+        }])
+    );
+}

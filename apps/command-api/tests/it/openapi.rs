@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use axum::http::header;
+use command_api::ACCESS;
+use http_edge::Code;
+use kernel::Role;
 use serde_json::Value;
 
 use crate::scene::Scene;
@@ -63,15 +66,18 @@ fn collect_references(value: &Value, references: &mut BTreeSet<String>) {
         .for_each(|value| collect_references(value, references));
 }
 
-/// The routes of the contract that this release has, and the statuses of their answers.
+/// The routes of the contract that this release has, and the statuses and codes of their answers.
 #[test]
 fn every_command_says_how_it_answers() {
     let document = document();
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let statuses: Vec<_> = operation["responses"].as_object().unwrap().keys().collect();
-            routes.push(format!("{method} {path} {statuses:?}").replace('"', ""));
+            routes.push(format!("{method} {path}"));
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let codes = codes(response).join(" ");
+                routes.push(format!("  {status} {codes}").trim_end().to_owned());
+            }
         }
     }
     insta::assert_snapshot!("routes_and_statuses", routes.join("\n"));
@@ -87,4 +93,73 @@ async fn the_document_and_its_page_are_served_to_anybody() {
     let page = scene.api.call("GET", "/docs/").send().await;
     assert_eq!(page.status, 200);
     assert_eq!(page.headers[header::CONTENT_TYPE], "text/html");
+}
+
+/// The codes of the problems of a response.
+fn codes(response: &Value) -> Vec<&str> {
+    let examples = &response["content"]["application/problem+json"]["examples"];
+    let examples = examples.as_object().into_iter().flatten();
+    examples.map(|(code, _)| code.as_str()).collect()
+}
+
+/// The codes of all problems of an operation.
+fn refusals(operation: &Value) -> BTreeSet<&str> {
+    let responses = operation["responses"].as_object().unwrap();
+    responses.values().flat_map(codes).collect()
+}
+
+fn names<'a>(sets: &[&[Code]]) -> BTreeSet<&'a str> {
+    let all = sets.iter().copied().flatten();
+    all.map(|code| code.as_str()).collect()
+}
+
+/// What every command of a kind may be refused for, whatever its rules are.
+#[test]
+fn each_command_is_refused_as_its_row_and_its_body_allow() {
+    let document = document();
+    for row in ACCESS.0 {
+        let operation = &document["paths"][row.path][row.method.to_lowercase()];
+        assert_eq!(operation["security"], serde_json::json!([{ "bearer": [] }]));
+        let closed = Role::ALL.iter().any(|role| row.relation(*role).is_none());
+        assert!(closed, "{} is open to everybody", row.path);
+        let mut expected = vec![Code::ANY, Code::COMMAND];
+        if row.path.starts_with("/v1/orders/{id}") {
+            expected.push(Code::ORDER_COMMAND);
+        }
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let name = schema["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        let has_values = document["components"]["schemas"][name]["properties"].is_object();
+        if has_values {
+            expected.push(&[Code::ValidationFailed]);
+        }
+        let refusals = refusals(operation);
+        let missing: Vec<_> = names(&expected).difference(&refusals).copied().collect();
+        assert_eq!(missing, [""; 0], "{} {}", row.method, row.path);
+        assert_eq!(
+            refusals.contains("VALIDATION_FAILED"),
+            has_values,
+            "{}",
+            row.path
+        );
+        let of_orders = names(&[Code::ORDER_COMMAND]);
+        let others: Vec<_> = of_orders.intersection(&refusals).copied().collect();
+        let expected: Vec<_> = match (row.method, row.path) {
+            (_, path) if path.starts_with("/v1/orders/{id}") => of_orders.into_iter().collect(),
+            ("PUT", _) => vec!["CONCURRENT_MODIFICATION"],
+            _ => Vec::new(),
+        };
+        assert_eq!(others, expected, "{} {}", row.method, row.path);
+        for code in names(&[Code::READ]) {
+            assert!(!refusals.contains(code), "{code} on {}", row.path);
+        }
+    }
+}
+
+/// Nobody's browser asks a stranger on the internet what it thinks of the document.
+#[tokio::test]
+async fn the_page_shows_no_validator_badge() {
+    let scene = Scene::set().await;
+    let script = scene.api.call("GET", "/docs/swagger-initializer.js");
+    let text = script.send_for_text().await;
+    assert!(text.contains(r#""validatorUrl": "none""#), "{text}");
 }

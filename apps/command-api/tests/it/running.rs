@@ -84,6 +84,12 @@ impl Running {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub(crate) async fn ended(mut self) -> ExitStatus {
         eventually("the end of the process", BOUND, || {
             let status = self.child.try_wait().unwrap();

@@ -16,7 +16,7 @@ use crate::reading::ReadHeaders;
 
 problems! {
     /// How listing invitations is refused.
-    Problems: Code::ANY, Code::READ;
+    Problems: Code::ANY, Code::READ, &[Code::Forbidden];
 }
 
 /// Which invitations to list.
@@ -32,10 +32,21 @@ pub(crate) struct Filter {
 #[response(
     status = 200,
     description = "a page",
-    headers(
-        ("Atlas-Position" = String, description = "how far the read model has come"),
-        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
-    ),
+    example = json!({
+        "items": [
+            {
+                "orderId": "01938f5e-7c00-7000-8000-000000000001",
+                "title": "Oak dining table",
+                "commissionerId": "01938f5e-7c00-7000-8000-00000000000c",
+                "status": "offered",
+                "requestRevision": 1,
+                "offerRevision": 1,
+                "outdated": false,
+                "invitedAt": "2026-11-25T12:00:00Z"
+            }
+        ],
+        "nextCursor": null
+    }),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Listed(List<InvitationItem>);
@@ -48,6 +59,7 @@ struct Listed(List<InvitationItem>);
     path = "/v1/invitations",
     tag = "orders",
     params(Filter, PageParams, ReadHeaders),
+    security(("bearer" = [])),
     responses(Listed, Problems)
 )]
 pub(crate) async fn list_invitations(

@@ -40,10 +40,31 @@ pub(crate) struct Filter {
 #[response(
     status = 200,
     description = "a page",
-    headers(
-        ("Atlas-Position" = String, description = "how far the read model has come"),
-        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
-    ),
+    example = json!({
+        "items": [
+            {
+                "orderId": "01938f5e-7c00-7000-8000-000000000001",
+                "version": 4,
+                "state": "inProgress",
+                "commissionerId": "01938f5e-7c00-7000-8000-00000000000c",
+                "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
+                "request": {
+                    "title": "Oak dining table",
+                    "budget": {
+                        "amount": "1250.00",
+                        "currency": "EUR"
+                    },
+                    "deadline": "2027-05-01T12:00:00Z",
+                    "revision": 1
+                },
+                "currentStage": 1,
+                "dispute": null,
+                "createdAt": "2026-11-25T12:00:00Z",
+                "updatedAt": "2026-11-26T09:30:00Z"
+            }
+        ],
+        "nextCursor": null
+    }),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Listed(List<OrderItem>);
@@ -72,6 +93,7 @@ impl Filter {
     path = "/v1/orders",
     tag = "orders",
     params(Filter, PageParams, ReadHeaders),
+    security(("bearer" = [])),
     responses(Listed, Problems)
 )]
 pub(crate) async fn list_orders(

@@ -20,10 +20,16 @@ problems! {
 #[response(
     status = 200,
     description = "a page",
-    headers(
-        ("Atlas-Position" = String, description = "how far the read model has come"),
-        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
-    ),
+    example = json!({
+        "items": [
+            {
+                "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
+                "name": "Hollow Oak Joinery",
+                "acceptsCommissions": true
+            }
+        ],
+        "nextCursor": null
+    }),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Listed(List<WorkshopItem>);
@@ -36,6 +42,7 @@ struct Listed(List<WorkshopItem>);
     path = "/v1/workshops",
     tag = "workshops",
     params(PageParams, ReadHeaders),
+    security(("bearer" = [])),
     responses(Listed, Problems)
 )]
 pub(crate) async fn list_workshops(

@@ -37,9 +37,11 @@ impl Moment {
     fn read(&self) -> Result<AsOf, Problem> {
         match (&self.version, &self.at) {
             (Some(version), None) => version
-                .parse()
-                .map(|version| AsOf::Version(Version::new(version)))
-                .map_err(|_| Problem::malformed("version must be a whole number")),
+                .parse::<i64>()
+                .ok()
+                .filter(|number| number.to_string() == *version)
+                .map(|number| AsOf::Version(Version::new(number)))
+                .ok_or_else(|| Problem::malformed("version must be a whole number")),
             (None, Some(at)) => parse_instant(at).map(AsOf::At).map_err(|fault| {
                 Problem::malformed(format!("at {fault}; write a plus sign in it as %2B"))
             }),
@@ -55,11 +57,89 @@ impl Moment {
 #[response(
     status = 200,
     description = "the order as it was",
-    headers(
-        ("ETag" = String, description = "the version that the order was at"),
-        ("Atlas-Position" = String, description = "how far the read model has come"),
-        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
-    ),
+    example = json!({
+        "orderId": "01938f5e-7c00-7000-8000-000000000001",
+        "version": 4,
+        "state": "inProgress",
+        "commissionerId": "01938f5e-7c00-7000-8000-00000000000c",
+        "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
+        "request": {
+            "title": "Oak dining table",
+            "brief": "For eight people, oiled, with rounded corners.",
+            "budget": {
+                "amount": "1250.00",
+                "currency": "EUR"
+            },
+            "deadline": "2027-05-01T12:00:00Z",
+            "revision": 1
+        },
+        "invitations": [
+            {
+                "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
+                "status": "confirmed",
+                "invitedAt": "2026-11-25T12:00:00Z",
+                "offer": {
+                    "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
+                    "budget": {
+                        "amount": "1180.00",
+                        "currency": "EUR"
+                    },
+                    "deadline": "2027-04-15T12:00:00Z",
+                    "description": "Solid oak from the region, hand-planed and oiled twice.",
+                    "stages": [
+                        {
+                            "name": "Drawing",
+                            "description": "A drawing to scale.",
+                            "durationDays": 7,
+                            "requiresApproval": true
+                        }
+                    ],
+                    "requestRevision": 1,
+                    "offerRevision": 1,
+                    "outdated": false
+                }
+            }
+        ],
+        "terms": {
+            "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
+            "budget": {
+                "amount": "1180.00",
+                "currency": "EUR"
+            },
+            "deadline": "2027-04-15T12:00:00Z",
+            "description": "Solid oak from the region, hand-planed and oiled twice.",
+            "stages": [
+                {
+                    "name": "Drawing",
+                    "description": "A drawing to scale.",
+                    "durationDays": 7,
+                    "requiresApproval": true
+                }
+            ],
+            "requestRevision": 1,
+            "offerRevision": 1,
+            "outdated": false
+        },
+        "stages": [
+            {
+                "number": 1,
+                "name": "Drawing",
+                "description": "A drawing to scale.",
+                "durationDays": 7,
+                "requiresApproval": true,
+                "status": "pending",
+                "completedAt": null
+            }
+        ],
+        "currentStage": 1,
+        "dispute": null,
+        "createdAt": "2026-11-25T12:00:00Z",
+        "updatedAt": "2026-11-26T09:30:00Z",
+        "asOf": {
+            "version": 4,
+            "at": "2026-11-26T09:30:00Z"
+        }
+    }),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Found(OrderAsOf);
@@ -76,6 +156,7 @@ struct Found(OrderAsOf);
         ("id" = uuid::Uuid, Path, description = "the order"),
         Moment, ConditionalHeaders, ReadHeaders,
     ),
+    security(("bearer" = [])),
     responses(Found, NotModified, Problems),
 )]
 pub(crate) async fn read_as_of(

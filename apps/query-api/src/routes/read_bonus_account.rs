@@ -53,10 +53,24 @@ pub(super) fn may_see(actor: Actor, account: Beneficiary) -> bool {
 #[response(
     status = 200,
     description = "the account",
-    headers(
-        ("Atlas-Position" = String, description = "how far the read model has come"),
-        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
-    ),
+    example = json!({
+        "id": "01938f5e-7c00-7000-8000-00000000000c",
+        "role": "commissioner",
+        "lifetimePoints": 140,
+        "grade": "Silver",
+        "nextGrade": {
+            "name": "Gold",
+            "pointsToGo": 160
+        },
+        "vip": {
+            "active": false,
+            "windowPoints": 140,
+            "threshold": 200,
+            "until": null
+        },
+        "policyVersion": 1,
+        "asOf": "2026-11-26T09:30:00Z"
+    }),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Found(AccountView);
@@ -70,6 +84,7 @@ struct Found(AccountView);
     path = "/v1/bonus/accounts/{id}",
     tag = "bonus",
     params(("id" = Uuid, Path, description = "the beneficiary"), InRole, ReadHeaders),
+    security(("bearer" = [])),
     responses(Found, Problems),
 )]
 pub(crate) async fn read_bonus_account(

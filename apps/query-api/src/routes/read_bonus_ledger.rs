@@ -25,10 +25,20 @@ problems! {
 #[response(
     status = 200,
     description = "a page",
-    headers(
-        ("Atlas-Position" = String, description = "how far the read model has come"),
-        ("Atlas-Lag-Seconds" = f64, description = "age of the oldest event not passed; 0 if none"),
-    ),
+    example = json!({
+        "items": [
+            {
+                "eventId": "01938f5e-7c00-7000-8000-0000000000e1",
+                "event": "OrderPlaced",
+                "orderId": "01938f5e-7c00-7000-8000-000000000001",
+                "points": 40,
+                "policyVersion": 1,
+                "occurredAt": "2026-11-25T12:00:00Z",
+                "recordedAt": "2026-11-25T12:00:00.250000Z"
+            }
+        ],
+        "nextCursor": null
+    }),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Listed(List<LedgerItem>);
@@ -41,6 +51,7 @@ struct Listed(List<LedgerItem>);
     path = "/v1/bonus/accounts/{id}/ledger",
     tag = "bonus",
     params(("id" = Uuid, Path, description = "the beneficiary"), InRole, PageParams, ReadHeaders),
+    security(("bearer" = [])),
     responses(Listed, Problems),
 )]
 pub(crate) async fn read_bonus_ledger(

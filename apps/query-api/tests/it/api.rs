@@ -1,11 +1,11 @@
 //! The application in process, requests to it, and what it answers.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
 use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
 use http_edge::{Edge, Gate, Keys, Limits, TokenVerifier};
@@ -13,6 +13,7 @@ use kernel::{Actor, Clock, RandomIds};
 use query_api::{ACCESS, AppState, app};
 use serde_json::Value;
 use sqlx::PgPool;
+use test_support::{Answered, Document};
 use tower::ServiceExt;
 
 use crate::people::{SECRET, token};
@@ -93,16 +94,49 @@ impl Call {
         self
     }
 
+    /// Sends, and returns the body as text.
+    pub(crate) async fn send_for_text(self) -> String {
+        let request = self
+            .request
+            .uri(&self.path)
+            .body(Body::empty())
+            .expect("a request");
+        let response = self.api.0.oneshot(request).await.expect("an answer");
+        let bytes = response.into_body().collect().await.expect("a whole body");
+        String::from_utf8(bytes.to_bytes().to_vec()).expect("text")
+    }
+
     pub(crate) async fn send(self) -> Reply {
         let request = self.request.uri(&self.path).body(Body::empty()).unwrap();
+        let method = request.method().clone();
         let response = self.api.0.oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Reply {
+        let reply = Reply {
             status: head.status,
             headers: head.headers,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        }
+        };
+        is_described(method.as_str(), &self.path, &reply);
+        reply
+    }
+}
+
+/// Holds an answer against the document: whatever a test of this crate is answered is described.
+#[track_caller]
+fn is_described(method: &str, path: &str, reply: &Reply) {
+    static DOCUMENT: LazyLock<Document> =
+        LazyLock::new(|| Document::new(serde_json::to_value(query_api::openapi()).expect("JSON")));
+    let headers: Vec<_> = reply.headers.keys().map(HeaderName::as_str).collect();
+    let described = DOCUMENT.describes(Answered {
+        method,
+        path: path.split('?').next().unwrap_or_default(),
+        status: reply.status.as_u16(),
+        headers: &headers,
+        body: &reply.body,
+    });
+    if let Err(difference) = described {
+        panic!("{method} {path}: {difference}: {reply:?}");
     }
 }
 

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use axum::http::header;
+use http_edge::Code;
+use kernel::Role;
+use query_api::ACCESS;
 use serde_json::Value;
 
 use crate::scene::Scene;
@@ -68,15 +71,18 @@ fn collect_references(value: &Value, references: &mut BTreeSet<String>) {
     }
 }
 
-/// The routes of the contract that this release has, and the statuses of their answers.
+/// The routes of the contract that this release has, and the statuses and codes of their answers.
 #[test]
 fn every_read_says_how_it_answers() {
     let document = document();
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let statuses: Vec<_> = operation["responses"].as_object().unwrap().keys().collect();
-            routes.push(format!("{method} {path} {statuses:?}").replace('"', ""));
+            routes.push(format!("{method} {path}"));
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let codes = codes(response).join(" ");
+                routes.push(format!("  {status} {codes}").trim_end().to_owned());
+            }
         }
     }
     insta::assert_snapshot!("routes_and_statuses", routes.join("\n"));
@@ -120,4 +126,49 @@ fn every_key_of_an_answer_is_promised() {
         checked += 1;
     }
     assert!(checked > 15, "only {checked} schemas have keys");
+}
+
+/// The codes of the problems of a response.
+fn codes(response: &Value) -> Vec<&str> {
+    let examples = &response["content"]["application/problem+json"]["examples"];
+    let examples = examples.as_object().into_iter().flatten();
+    examples.map(|(code, _)| code.as_str()).collect()
+}
+
+/// The codes of all problems of an operation.
+fn refusals(operation: &Value) -> BTreeSet<&str> {
+    let responses = operation["responses"].as_object().unwrap();
+    responses.values().flat_map(codes).collect()
+}
+
+fn names<'a>(sets: &[&[Code]]) -> BTreeSet<&'a str> {
+    let all = sets.iter().copied().flatten();
+    all.map(|code| code.as_str()).collect()
+}
+
+/// Exactly what a read may be refused for.
+#[test]
+fn each_read_is_refused_as_its_row_allows() {
+    let document = document();
+    for row in ACCESS.0 {
+        let operation = &document["paths"][row.path][row.method.to_lowercase()];
+        assert_eq!(operation["security"], serde_json::json!([{ "bearer": [] }]));
+        let mut expected = vec![Code::ANY, Code::READ];
+        if Role::ALL.iter().any(|role| row.relation(*role).is_none()) {
+            expected.push(&[Code::Forbidden]);
+        }
+        if row.path.contains("{id}") {
+            expected.push(&[Code::NotFound, Code::UnreadableEvent]);
+        }
+        assert_eq!(refusals(operation), names(&expected), "{}", row.path);
+    }
+}
+
+/// Nobody's browser asks a stranger on the internet what it thinks of the document.
+#[tokio::test]
+async fn the_page_shows_no_validator_badge() {
+    let scene = Scene::set().await;
+    let script = scene.api.call("GET", "/docs/swagger-initializer.js");
+    let text = script.send_for_text().await;
+    assert!(text.contains(r#""validatorUrl": "none""#), "{text}");
 }

@@ -80,6 +80,15 @@ async fn a_body_is_read_and_unknown_keys_are_ignored() {
     );
 }
 
+/// JSON has one type of numbers.
+#[tokio::test]
+async fn a_whole_number_is_one_however_it_is_written() {
+    for written in ["30", "30.0", "3e1", "3.0E+1", "300e-1"] {
+        let answer = send_json(format!(r#"{{"days": {written}}}"#)).await;
+        assert_eq!(answer.json()["value"]["days"], 30, "{written}");
+    }
+}
+
 #[tokio::test]
 async fn an_empty_body_is_an_empty_object_and_needs_no_content_type() {
     let empty = send_body(&place(), post("/place"), "").await;
@@ -102,7 +111,7 @@ async fn wrong_types_are_told_with_their_place_and_without_names_of_ours() {
         (
             json!({"request": {"title": 5}}),
             "/request/title",
-            "expected a string, found a number",
+            "expected a string, found the number 5",
         ),
         (
             json!({"workshops": {}}),
@@ -117,12 +126,22 @@ async fn wrong_types_are_told_with_their_place_and_without_names_of_ours() {
         (
             json!({"days": 256}),
             "/days",
-            "expected a whole number from 0 to 255, found a number",
+            "expected a whole number from 0 to 255, found the number 256",
         ),
         (
             json!({"days": 1.5}),
             "/days",
-            "expected a whole number from 0 to 255, found a number",
+            "expected a whole number from 0 to 255, found the number 1.5",
+        ),
+        (
+            json!({"days": -1.0}),
+            "/days",
+            "expected a whole number from 0 to 255, found the number -1.0",
+        ),
+        (
+            json!({"days": 1e300}),
+            "/days",
+            "expected a whole number from 0 to 255, found the number 1e+300",
         ),
         (
             json!({"urgent": "yes"}),
@@ -201,6 +220,10 @@ async fn a_body_must_be_declared_as_json() {
         (Some("application/json"), 200),
         (Some("Application/JSON; charset=utf-8"), 200),
         (Some("application/merge-patch+json"), 200),
+        (Some("application/json; charset=iso-8859-1"), 415),
+        (Some("application/json;charset=\"utf-16\""), 415),
+        (Some("application/json; profile=a; charset=latin1"), 415),
+        (Some("application/json; charset"), 415),
         (Some("text/plain"), 415),
         (Some("text/json"), 415),
         (Some("application/jsonx"), 415),

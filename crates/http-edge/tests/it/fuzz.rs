@@ -51,7 +51,7 @@ enum Kind {
 struct Filter {
     state: Option<Kind>,
     workshop_id: Option<String>,
-    number: Option<u16>,
+    number: Option<String>,
 }
 
 async fn list(

@@ -9,16 +9,31 @@ use serde_json::{Value, json};
 use crate::app::{Answer, app, get, send};
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Kind {
+    Even,
+    OddOnes,
+}
+
+#[derive(Deserialize)]
 struct Filter {
-    from: Option<u32>,
+    from: Option<String>,
+    kind: Option<Kind>,
 }
 
 /// Lists the numbers below 120, in order, from `from` on.
 async fn numbers(Query(filter): Query<Filter>, page: Page) -> Result<Json<List<u32>>, Problem> {
-    let list = Listing::of(&("numbers", filter.from));
+    let from = filter.from.map_or(0, |from| from.parse().unwrap());
+    let list = Listing::of(&("numbers", from));
     let after = page.after::<u32>(&list)?;
-    let begin = after.map_or(filter.from.unwrap_or(0), |last| last + 1);
-    let rows = (begin..120).take(page.limit() as usize + 1).collect();
+    let begin = after.map_or(from, |last| last + 1);
+    let is_listed = |number: &u32| match filter.kind {
+        None => true,
+        Some(Kind::Even) => number.is_multiple_of(2),
+        Some(Kind::OddOnes) => !number.is_multiple_of(2),
+    };
+    let rows = (begin..120).filter(is_listed);
+    let rows = rows.take(page.limit() as usize + 1).collect();
     Ok(Json(List::of(rows, &page, &list, |last| *last)))
 }
 
@@ -26,7 +41,7 @@ async fn call(path: &str) -> Answer {
     let routes = Router::new().route("/numbers", route_get(numbers)).route(
         "/others",
         route_get(|page: Page| async move {
-            page.after::<u32>(&Listing::of(&("others", None::<u32>)))
+            page.after::<u32>(&Listing::of(&("others", 0)))
                 .map(|_| "taken")
         }),
     );
@@ -73,12 +88,16 @@ async fn a_limit_is_from_1_to_200() {
     assert_eq!(items(&call("/numbers").await).len(), 50);
     assert_eq!(items(&call("/numbers?limit=1").await).len(), 1);
     assert_eq!(items(&call("/numbers?limit=200").await).len(), 120);
-    for limit in ["0", "201", "-1", "x", ""] {
+    for limit in ["0", "201", "-1", "%2B5", "05", "5.0", "x", ""] {
         let answer = call(&format!("/numbers?limit={limit}")).await;
         assert_eq!(
             answer.problem(),
             (400, "MALFORMED_REQUEST".to_owned()),
             "{limit}"
+        );
+        assert_eq!(
+            answer.detail(),
+            "limit must be a whole number from 1 to 200"
         );
     }
 }
@@ -100,5 +119,27 @@ async fn a_foreign_cursor_is_400() {
             (400, "MALFORMED_REQUEST".to_owned()),
             "{path}"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_query_is_told_in_plain_words() {
+    assert_eq!(items(&call("/numbers?kind=oddOnes").await)[0], 1);
+    assert_eq!(items(&call("/numbers?colour=red&colour=blue").await)[0], 0);
+    for (query, detail) in [
+        ("kind=OddOnes", "kind must be one of even, oddOnes"),
+        ("kind=", "kind must be one of even, oddOnes"),
+        (
+            "kind=even&kind=even",
+            "the parameter kind stands twice in the query",
+        ),
+        (
+            "limit=1&limit=2",
+            "the parameter limit stands twice in the query",
+        ),
+    ] {
+        let answer = call(&format!("/numbers?{query}")).await;
+        assert_eq!(answer.problem(), (400, "MALFORMED_REQUEST".to_owned()));
+        assert_eq!(answer.detail(), detail);
     }
 }

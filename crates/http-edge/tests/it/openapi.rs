@@ -1,7 +1,9 @@
 //! How refusals are described in OpenAPI.
 
 use axum::http::StatusCode;
-use http_edge::{Code, IfMatch, JsonBody, Path, Principal, Problem, problems};
+use http_edge::{
+    AnswerHeader, Code, IfMatch, JsonBody, Path, Principal, Problem, describe, problems,
+};
 use kernel::{OrderId, WorkshopId};
 use serde::Deserialize;
 use utoipa::{OpenApi, ToSchema};
@@ -23,6 +25,7 @@ problems! {
     path = "/v1/orders/{id}/offers/{workshop}/confirm",
     params(("id" = uuid::Uuid, Path), ("workshop" = uuid::Uuid, Path)),
     request_body = Confirm,
+    security(("bearer" = [])),
     responses((status = 200, description = "confirmed"), ConfirmProblems),
 )]
 #[expect(dead_code, reason = "only described here")]
@@ -41,7 +44,12 @@ struct Api;
 
 #[test]
 fn a_route_describes_each_refusal() {
-    let document = serde_json::to_value(Api::openapi()).unwrap();
+    let mut document = Api::openapi();
+    describe(&mut document, |_, status| match status {
+        200 => &[AnswerHeader::ETAG],
+        _ => &[],
+    });
+    let document = serde_json::to_value(document).unwrap();
     insta::assert_json_snapshot!(serde_json::json!([
         document["paths"],
         document["components"]

@@ -15,7 +15,7 @@ const OTHER: &str = "01890000-0000-7000-8000-00000000000b";
 #[serde(rename_all = "camelCase")]
 struct Filter {
     state: Option<State>,
-    at_least: Option<u8>,
+    at_least: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,13 +95,11 @@ async fn anything_else_in_their_place_is_400_and_says_what_must_be_there() {
 #[tokio::test]
 async fn a_query_names_its_parameters() {
     let read = call("/list?state=inProgress&atLeast=3&unknown=1").await;
-    assert_eq!(read.body, "Some(InProgress) Some(3)");
+    assert_eq!(read.body, "Some(InProgress) Some(\"3\")");
     assert_eq!(call("/list").await.body, "None None");
     for (path, reason) in [
         ("/list?state=lost", "inProgress"),
-        ("/list?atLeast=x", "atLeast"),
-        ("/list?atLeast=", "atLeast"),
-        ("/list?state=finished&state=finished", "duplicate"),
+        ("/list?state=finished&state=finished", "twice"),
     ] {
         let answer = call(path).await;
         assert_eq!(

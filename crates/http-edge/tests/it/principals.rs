@@ -179,19 +179,27 @@ async fn a_claim_that_stands_twice_is_refused() {
 #[tokio::test]
 async fn without_exactly_one_bearer_token_the_answer_says_how_to_authenticate() {
     let once = bearer("operator");
-    for request in [
-        get("/who"),
-        get("/who").header("authorization", "Basic dXNlcjpwYXNz"),
-        get("/who").header("authorization", "Bearer"),
-        get("/who")
-            .header("authorization", &once)
-            .header("authorization", &once),
+    let plain = r#"Bearer realm="artisan-atlas""#;
+    let again = r#"Bearer realm="artisan-atlas", error="invalid_token""#;
+    for (values, challenge) in [
+        (&[][..], plain),
+        (&["Basic dXNlcjpwYXNz"], plain),
+        (&["Bearer"], again),
+        (&["bearer "], again),
+        (&["Bearer x"], again),
+        (&["Bearer \u{e9}"], again),
+        (&[&once, &once], again),
+        (&["Basic dXNlcjpwYXNz", &once], again),
     ] {
+        let request = values.iter().fold(get("/who"), |request, value| {
+            request.header("authorization", *value)
+        });
         let answer = send(&who(), request).await;
         assert_eq!(answer.problem(), (401, "UNAUTHENTICATED".to_owned()));
         assert_eq!(
             answer.header("www-authenticate"),
-            Some(r#"Bearer realm="artisan-atlas""#)
+            Some(challenge),
+            "{values:?}"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Counts that processes share through Redis, and what becomes of requests when Redis is troubled.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,10 @@ use crate::app::{get, send};
 use crate::limits::{by, marketplace, place};
 
 const BOUND: Duration = Duration::from_secs(20);
+/// Where it is counted what the analyst asked for, and what the commissioner placed.
+const ASKED: &str = "atlas:rate:requests:{analyst:01890000-0000-7000-8000-000000000001}";
+/// See [`ASKED`].
+const PLACED: &str = "atlas:rate:placing:{commissioner:01890000-0000-7000-8000-000000000001}";
 
 /// A process of its own, as far as counts are concerned.
 struct Instance {
@@ -87,37 +92,80 @@ async fn twins_on_their_way_through_two_processes_spend_one_together() {
     assert_eq!(instances[1].places().await, 429);
 }
 
-/// Requests follow one another while something is done to Redis: none fails, and none takes 100 ms
-/// more than those of an application beside it that counts by itself.
-async fn under_load(instance: &Instance, trouble: impl Future<Output = ()>) {
-    let beside = marketplace(Limits::none());
-    let (done, is_done) = watch::channel(false);
-    let load = async {
-        let mut slowest = [Duration::ZERO; 2];
-        let mut bursts = 0;
-        while !*is_done.borrow() {
-            for (slowest, app) in slowest.iter_mut().zip([&instance.app, &beside]) {
-                let began = Instant::now();
-                let burst = (0..8).map(|_| send(app, by(get("/who"), "analyst")));
-                for answer in join_all(burst).await {
-                    assert_eq!(answer.status, 200, "{answer:?}");
-                }
-                *slowest = began.elapsed().max(*slowest);
-                tokio::task::yield_now().await;
-            }
-            bursts += 1;
+/// How late this test's own runtime wakes who only waits for a moment, added up.
+///
+/// On two busy cores a request may take long through no fault of anybody: its thread is not run, or
+/// runs others. What it took beyond that it waited for Redis, and only that is compared. So the
+/// bound is one of the code, and holds on a machine of any speed.
+struct Lateness {
+    /// Until the wait that is under way began.
+    before: Cell<Duration>,
+    began: Cell<Instant>,
+}
+
+impl Lateness {
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    fn new() -> Self {
+        Self {
+            before: Cell::default(),
+            began: Cell::new(Instant::now()),
         }
-        (slowest, bursts)
+    }
+
+    async fn watch(&self) {
+        loop {
+            self.began.set(Instant::now());
+            tokio::time::sleep(Self::MOMENT).await;
+            self.before.set(self.until_now());
+        }
+    }
+
+    /// A timer's moment may be up to one longer.
+    fn until_now(&self) -> Duration {
+        let late = self.began.get().elapsed().saturating_sub(2 * Self::MOMENT);
+        self.before.get() + late
+    }
+
+    /// How long this takes beyond what the runtime is late meanwhile, and what comes of it.
+    async fn without<T>(&self, work: impl Future<Output = T>) -> (Duration, T) {
+        let (began, late) = (Instant::now(), self.until_now());
+        let outcome = work.await;
+        let late = self.until_now().saturating_sub(late);
+        (began.elapsed().saturating_sub(late), outcome)
+    }
+}
+
+/// Requests follow one another while something is done to Redis: none fails or is told that it
+/// comes too often, and none waits 100 ms for Redis.
+async fn under_load(instance: &Instance, trouble: impl Future<Output = ()>) {
+    let (lateness, done) = (Lateness::new(), Cell::new(false));
+    let client = async || {
+        let (mut slowest, mut requests) = (Duration::ZERO, 0);
+        while !done.get() {
+            let ask = send(&instance.app, by(get("/who"), "analyst"));
+            let (took, answer) = lateness.without(ask).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            slowest = took.max(slowest);
+            requests += 1;
+            tokio::task::yield_now().await;
+        }
+        (slowest, requests)
     };
-    let (([slowest, beside], bursts), ()) = tokio::join!(load, async {
+    let clients = join_all((0..8).map(|_| client()));
+    let troubled = async {
         trouble.await;
-        done.send_replace(true);
-    });
-    assert!(bursts > 10, "{bursts} bursts are no load");
-    assert!(
-        slowest < beside + Duration::from_millis(100),
-        "{slowest:?}, beside {beside:?}, of {bursts}"
-    );
+        done.set(true);
+    };
+    let (clients, ()) = tokio::select! {
+        both = async { tokio::join!(clients, troubled) } => both,
+        () = lateness.watch() => unreachable!("it goes on for ever"),
+    };
+    let slowest = clients.iter().map(|(slowest, _)| *slowest).max().unwrap();
+    let requests: usize = clients.iter().map(|(_, requests)| requests).sum();
+    println!("{requests} requests; the slowest waited {slowest:?}");
+    assert!(requests > 200, "{requests} requests are no load");
+    assert!(slowest < Duration::from_millis(100), "{slowest:?}");
 }
 
 #[tokio::test]
@@ -148,14 +196,54 @@ async fn a_redis_that_becomes_slow_is_not_waited_for() {
     let instance = Instance::start(&url, 1_000_000, 2);
     instance.is_fit(true).await;
     under_load(&instance, async {
+        // A little, on the way to it.
         proxy.slow_by(Duration::from_millis(60));
         instance.is_fit(false).await;
         assert_eq!(instance.places().await, 200);
         proxy.slow_by(Duration::ZERO);
         instance.is_fit(true).await;
+        // And so much that it might as well be away.
+        redis.say(&["CLIENT", "PAUSE", "1500", "ALL"]).await;
+        instance.is_fit(false).await;
+        instance.is_fit(true).await;
         proxy.sever();
         instance.is_fit(false).await;
         instance.is_fit(true).await;
+    })
+    .await;
+}
+
+/// The address leads to another server, which has every count of the first.
+#[tokio::test]
+async fn a_redis_that_fails_over_fails_no_request_and_forgets_nothing() {
+    let (first, second) = (TestRedis::start().await, TestRedis::start().await);
+    second.follow(&first).await;
+    let proxy = Proxy::to(first.port()).await;
+    let url = format!("redis://127.0.0.1:{}", proxy.port());
+    let instance = Instance::start(&url, 1_000_000, 2);
+    instance.is_fit(true).await;
+    let counts = async |redis: &TestRedis| redis.say(&["EXISTS", PLACED]).await == "1";
+    assert_eq!(instance.places().await, 200);
+    eventually("the count to be copied", BOUND, || async {
+        let copied = counts(&second).await;
+        copied.then_some(()).ok_or("not yet")
+    })
+    .await;
+    under_load(&instance, async {
+        // In order: the replica leads, the first one follows it, and connections stay there.
+        second.lead().await;
+        first.follow(&second).await;
+        instance.is_fit(false).await;
+        proxy.lead_to(second.port());
+        instance.is_fit(true).await;
+        assert!(counts(&second).await, "the count came along");
+        // And after a crash.
+        second.kill().await;
+        instance.is_fit(false).await;
+        first.lead().await;
+        proxy.lead_to(first.port());
+        instance.is_fit(true).await;
+        assert!(counts(&first).await, "the count came back");
     })
     .await;
 }
@@ -177,14 +265,7 @@ async fn a_redis_that_becomes_a_replica_is_emptied_or_loses_its_clients_fails_no
         redis.say(&["CLIENT", "KILL", "TYPE", "normal"]).await;
         // What was cut off is connected again.
         eventually("a shared count", BOUND, async || {
-            match redis
-                .say(&[
-                    "EXISTS",
-                    "atlas:rate:requests:{analyst:01890000-0000-7000-8000-000000000001}",
-                ])
-                .await
-                .as_str()
-            {
+            match redis.say(&["EXISTS", ASKED]).await.as_str() {
                 "1" => Ok(()),
                 other => Err(other.to_owned()),
             }
@@ -200,13 +281,7 @@ async fn a_count_that_is_no_number_is_not_taken_for_one() {
     let redis = TestRedis::start().await;
     let instance = Instance::start(&redis.url(), 0, 1);
     instance.is_fit(true).await;
-    redis
-        .say(&[
-            "SET",
-            "atlas:rate:placing:{commissioner:01890000-0000-7000-8000-000000000001}",
-            "odd",
-        ])
-        .await;
+    redis.say(&["SET", PLACED, "odd"]).await;
     assert_eq!(instance.places().await, 200);
 }
 

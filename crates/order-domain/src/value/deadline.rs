@@ -15,8 +15,8 @@ const LEAP: u32 = 1_000_000_000;
 /// # Errors
 /// The text is no instant, names a leap second, or lies outside the years 0001–9999 in UTC.
 pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, FaultKind> {
-    // chrono also takes a typographic minus before the offset.
-    if !text.is_ascii() {
+    // chrono also takes a typographic minus before the offset, and a space in the place of the T.
+    if !text.is_ascii() || text.contains(' ') {
         return Err(FaultKind::MalformedInstant);
     }
     let instant = DateTime::parse_from_rfc3339(text)
@@ -171,6 +171,7 @@ mod tests {
             "2026-12-31T23:59:60.5+00:00",
             "2027-05-01T12:00:00\u{2212}05:00",
             " 2027-05-01T12:00:00Z",
+            "2027-05-01 12:00:00Z",
             "12027-05-01T12:00:00Z",
         ] {
             assert_eq!(shown(text), Err(FaultKind::MalformedInstant), "{text}");

@@ -72,8 +72,8 @@ pub enum FaultKind {
     },
     /// A text is no instant.
     #[error(
-        "must be an RFC 3339 instant with its offset and without a leap second, such as \
-         \"2027-05-01T12:00:00Z\""
+        "must be an RFC 3339 instant with a T between day and time, with its offset, and without a \
+         leap second, such as \"2027-05-01T12:00:00Z\""
     )]
     MalformedInstant,
     /// An instant lies outside the calendar that is kept.

@@ -34,6 +34,15 @@ impl Currency {
         Self::from_code(code)
     }
 
+    /// Every currency that [`parse`](Self::parse) takes, in the order of the alphabet.
+    pub fn in_force() -> impl Iterator<Item = Self> {
+        let letters = || b'A'..=b'Z';
+        letters()
+            .flat_map(move |a| letters().map(move |b| (a, b)))
+            .flat_map(move |(a, b)| letters().map(move |c| Self([a, b, c])))
+            .filter(|code| Self::parse(code.as_str()).is_ok())
+    }
+
     fn from_code(code: &str) -> Result<Self, FaultKind> {
         <[u8; 3]>::try_from(code.as_bytes())
             .ok()

@@ -17,16 +17,16 @@ macro_rules! revision {
             /// The first.
             pub const FIRST: Self = Self(1);
 
-            /// Reads a client's number.
+            /// Reads a client's number. One greater than any that is ever reached is legal: it is
+            /// just none that there is.
             ///
             /// # Errors
-            /// No revision can have it.
+            /// It is below 1.
             pub fn parse(number: i64) -> Result<Self, FaultKind> {
-                u32::try_from(number)
-                    .ok()
-                    .filter(|number| *number >= 1)
-                    .map(Self)
-                    .ok_or(FaultKind::RevisionOutOfRange)
+                if number < 1 {
+                    return Err(FaultKind::RevisionOutOfRange);
+                }
+                Ok(Self(u32::try_from(number).unwrap_or(u32::MAX)))
             }
 
             /// The one after this; the last that can be counted follows itself.
@@ -46,7 +46,11 @@ macro_rules! revision {
             type Error = FaultKind;
 
             fn try_from(number: i64) -> Result<Self, FaultKind> {
-                Self::parse(number)
+                u32::try_from(number)
+                    .ok()
+                    .filter(|number| *number >= 1)
+                    .map(Self)
+                    .ok_or(FaultKind::RevisionOutOfRange)
             }
         }
 
@@ -81,11 +85,21 @@ mod tests {
     fn a_revision_counts_from_one() {
         assert_eq!(OfferRevision::parse(1), Ok(OfferRevision::FIRST));
         assert_eq!(OfferRevision::FIRST.next().get(), 2);
-        for number in [i64::MIN, -1, 0, i64::from(u32::MAX) + 1] {
+        for number in [i64::MIN, -1, 0] {
             assert_eq!(
                 RequestRevision::parse(number),
                 Err(FaultKind::RevisionOutOfRange)
             );
+            assert!(RequestRevision::try_from(number).is_err());
         }
+    }
+
+    #[test]
+    fn a_client_may_name_a_revision_that_is_never_reached_and_the_store_may_not() {
+        let beyond = i64::from(u32::MAX) + 1;
+        let last = OfferRevision(u32::MAX);
+        assert_eq!(OfferRevision::parse(beyond), Ok(last));
+        assert_eq!(OfferRevision::parse(i64::MAX), Ok(last));
+        assert!(OfferRevision::try_from(beyond).is_err());
     }
 }

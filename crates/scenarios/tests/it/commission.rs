@@ -16,7 +16,7 @@ const DEADLINE: &str = "9000-01-01T00:00:00Z";
 #[derive(Clone)]
 pub(crate) struct Party {
     pub(crate) id: Uuid,
-    token: String,
+    pub(crate) token: String,
     client: Client,
 }
 

@@ -106,20 +106,28 @@ pub(crate) struct System {
 impl System {
     /// Starts all of them. `brokers` is where Kafka is, or where nobody answers.
     pub(crate) async fn start(brokers: &str) -> Self {
+        Self::start_with(brokers, &[]).await
+    }
+
+    /// The same, with these variables in the place of ours.
+    pub(crate) async fn start_with(brokers: &str, others: &[(&str, &str)]) -> Self {
         let server = TestServer::start().await;
         let database = TestDatabase::create_on(&server).await;
-        let variables = BTreeMap::from(
-            [
-                ("ATLAS_DATABASE_URL", database.url_app().as_str()),
-                ("ATLAS_KAFKA_BROKERS", brokers),
-                ("ATLAS_JWT_SECRET", SECRET),
-                ("ATLAS_LEASE_MS", "2000"),
-                // Few parties do what many would.
-                ("ATLAS_RATE_PLACE_PER_MINUTE", "0"),
-                ("ATLAS_RATE_ALL_PER_MINUTE", "0"),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
+        let url = database.url_app();
+        let ours = [
+            ("ATLAS_DATABASE_URL", url.as_str()),
+            ("ATLAS_KAFKA_BROKERS", brokers),
+            ("ATLAS_JWT_SECRET", SECRET),
+            ("ATLAS_LEASE_MS", "2000"),
+            // Few parties do what many would.
+            ("ATLAS_RATE_PLACE_PER_MINUTE", "0"),
+            ("ATLAS_RATE_ALL_PER_MINUTE", "0"),
+        ];
+        let variables = ours
+            .iter()
+            .chain(others)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect::<BTreeMap<_, _>>();
         let command = || App::new("command-api", &[], "ATLAS_COMMAND_ADDR", &variables);
         let mut system = Self {
             commands: [command(), command()],

@@ -1,0 +1,72 @@
+//! A projector that cannot go on with a part of its work is degraded: it says so, and goes on with
+//! the rest.
+
+use std::time::Duration;
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use test_support::eventually;
+
+use crate::commission::Party;
+use crate::kafka;
+use crate::system::System;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+async fn readiness_is(system: &System, status: &str, kafka: bool) {
+    let expected = json!({
+        "status": status,
+        "dependencies": [
+            {"name": "postgres", "required": true, "ok": true},
+            {"name": "kafka", "required": false, "ok": kafka},
+        ],
+    });
+    eventually("its readiness", BOUND, || async {
+        let answer = reqwest::get(system.projector.url("/health/ready")).await;
+        let answer = answer.unwrap();
+        let status = answer.status();
+        let found: Value = answer.json().await.unwrap();
+        if status == 200 && found == expected {
+            Ok(())
+        } else {
+            Err(format!("{status} {found}"))
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_cannot_be_handled_degrades_the_projector_and_stops_no_read_model() {
+    let broker = kafka::start().await;
+    let system = System::start(&broker.address()).await;
+    let client = Client::new();
+    let operator = Party::new("operator", &client);
+    let commissioner = Party::new("commissioner", &client);
+    let workshops = [Party::new("workshop", &client)];
+    let commands = &system.commands[0];
+    operator.register(commands, &workshops).await;
+    commissioner.place(commands, &workshops).await;
+    readiness_is(&system, "ready", true).await;
+
+    // A fact from a future that no consumer believes in.
+    let owner = system.database.pool_owner().await;
+    let told = sqlx::query(
+        "INSERT INTO store.events
+         SELECT nextval('store.position'), aggregate_type, gen_random_uuid(), sequence, event_type,
+                event_version, jsonb_set(payload, '{occurredAt}', '\"2300-01-01T00:00:00Z\"'),
+                metadata, gen_random_uuid(), now()
+         FROM store.events WHERE event_type = 'OrderPlaced'",
+    );
+    assert_eq!(told.execute(&owner).await.unwrap().rows_affected(), 1);
+    readiness_is(&system, "degraded", false).await;
+
+    let placed = commissioner.place(commands, &workshops).await;
+    eventually("the next order to be read", BOUND, || async {
+        let path = format!("/v1/orders/{placed}");
+        match commissioner.get(&system.query, &path, &[]).await {
+            answer if answer.status.is_success() => Ok(()),
+            answer => Err(answer.status),
+        }
+    })
+    .await;
+}

@@ -1,0 +1,206 @@
+//! An OpenAPI document that answers are held against: it must describe each, as it is.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// An API's document.
+#[derive(Debug)]
+pub struct Document(Value);
+
+/// An answer, and what it was given to.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The request's method, in capitals.
+    pub method: &'a str,
+    /// The request's path, without its query.
+    pub path: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// The names of its headers, in small letters.
+    pub headers: &'a [&'a str],
+    /// Its body, or null.
+    pub body: &'a Value,
+}
+
+impl Document {
+    /// The document as JSON.
+    #[must_use]
+    pub const fn new(document: Value) -> Self {
+        Self(document)
+    }
+
+    /// Why the document does not describe this answer, if it does not. What is answered to a
+    /// method and path that it does not have is beyond it.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn describes(&self, answered: Answered<'_>) -> Result<(), String> {
+        let Some(operation) = self.operation(answered.method, answered.path) else {
+            return Ok(());
+        };
+        let status = answered.status.to_string();
+        let Some(response) = at(operation, &["responses"]).get(&status) else {
+            return Err(format!("the status {status} is not described"));
+        };
+        self.has_headers(response, answered.headers)?;
+        let content = at(response, &["content"]);
+        let problem = at(content, &["application/problem+json"]);
+        match at(answered.body, &["code"]).as_str() {
+            Some(code) if problem.is_object() => self.has_problem(problem, code, answered.body),
+            _ => has_shape(at(content, &["application/json", "example"]), answered.body),
+        }
+    }
+
+    fn operation(&self, method: &str, path: &str) -> Option<&Value> {
+        let paths = at(&self.0, &["paths"]).as_object()?;
+        let (_, item) = paths.iter().find(|(template, _)| matches(template, path))?;
+        item.get(method.to_ascii_lowercase())
+    }
+
+    /// Of the headers that the document knows, the answer has those that the response must have,
+    /// and none that it may not have.
+    fn has_headers(&self, response: &Value, headers: &[&str]) -> Result<(), String> {
+        let known = at(&self.0, &["components", "headers"]).as_object();
+        for (name, header) in known.into_iter().flatten() {
+            let described = at(response, &["headers"]).get(name).is_some();
+            let sent = headers.contains(&name.to_ascii_lowercase().as_str());
+            if sent && !described {
+                return Err(format!("the header {name} is not described"));
+            }
+            if described && !sent && at(header, &["required"]) == true {
+                return Err(format!("the header {name} is described and missing"));
+            }
+        }
+        Ok(())
+    }
+
+    fn has_problem(&self, problem: &Value, code: &str, body: &Value) -> Result<(), String> {
+        let reference = at(problem, &["examples", code, "$ref"]).as_str();
+        let pointer = reference.map(|reference| reference.trim_start_matches('#'));
+        let Some(example) = pointer.and_then(|pointer| self.0.pointer(pointer)) else {
+            return Err(format!("the code {code} is not described"));
+        };
+        let (members, sent) = (keys(at(example, &["value"])), keys(body));
+        if let Some(member) = members.difference(&sent).next() {
+            return Err(format!(
+                "the member {member} of the example of {code} is missing"
+            ));
+        }
+        let promised = at(&self.0, &["components", "schemas", "Problem", "properties"]);
+        match sent.difference(&keys(promised)).next() {
+            Some(member) => Err(format!("the member {member} is not described")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a body has the keys of the example, as far as both have any. What an event tells, its
+/// `data`, is each event's own.
+fn has_shape(example: &Value, body: &Value) -> Result<(), String> {
+    match (example, body) {
+        (Value::Object(example), Value::Object(body)) => {
+            for name in example
+                .keys()
+                .chain(body.keys())
+                .filter(|name| *name != "data")
+            {
+                match (example.get(name), body.get(name)) {
+                    (Some(example), Some(body)) => has_shape(example, body)?,
+                    _ => return Err(format!("the key {name} is not in example and answer both")),
+                }
+            }
+            Ok(())
+        }
+        (Value::Array(example), Value::Array(body)) => {
+            let both = example.first().zip(body.first());
+            both.map_or(Ok(()), |(example, body)| has_shape(example, body))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What lies at the end of these keys; null where there is nothing.
+fn at<'v>(value: &'v Value, path: &[&str]) -> &'v Value {
+    const NULL: &Value = &Value::Null;
+    path.iter()
+        .fold(value, |value, key| value.get(key).unwrap_or(NULL))
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    let fields = object.as_object().into_iter().flatten();
+    fields.map(|(name, _)| name.as_str()).collect()
+}
+
+/// Whether a path is one of a template's.
+fn matches(template: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document() -> Document {
+        let reference = |what: &str| json!({ "$ref": format!("#/components/{what}") });
+        Document::new(json!({
+            "paths": { "/things/{id}": { "get": { "responses": {
+                "200": {
+                    "headers": { "ETag": reference("headers/ETag") },
+                    "content": { "application/json": { "example": { "id": 7, "in": [{ "a": 1 }] } } },
+                },
+                "404": { "content": { "application/problem+json": {
+                    "examples": { "NOT_FOUND": reference("examples/NOT_FOUND") },
+                } } },
+            } } } },
+            "components": {
+                "headers": { "ETag": { "required": true } },
+                "examples": { "NOT_FOUND": { "value": { "code": "NOT_FOUND", "detail": "no" } } },
+                "schemas": { "Problem": { "properties": { "code": {}, "detail": {} } } },
+            },
+        }))
+    }
+
+    fn answered(status: u16, headers: &[&str], body: &Value) -> Result<(), String> {
+        document().describes(Answered {
+            method: "GET",
+            path: "/things/1",
+            status,
+            headers,
+            body,
+        })
+    }
+
+    #[test]
+    fn what_is_described_is_admitted_and_nothing_else() {
+        let thing = json!({ "id": 1, "in": [{ "a": null }] });
+        let not_found = json!({ "code": "NOT_FOUND", "detail": "no such thing" });
+        assert_eq!(answered(200, &["etag"], &thing), Ok(()));
+        assert_eq!(answered(404, &[], &not_found), Ok(()));
+        for (status, headers, body) in [
+            (200, &[][..], thing.clone()),
+            (200, &["etag"], json!({ "id": 1 })),
+            (200, &["etag"], json!({ "id": 1, "in": [{ "b": 1 }] })),
+            (404, &["etag"], not_found),
+            (404, &[], json!({ "code": "GONE", "detail": "no" })),
+            (404, &[], json!({ "code": "NOT_FOUND" })),
+            (
+                404,
+                &[],
+                json!({ "code": "NOT_FOUND", "detail": "no", "sql": "SELECT" }),
+            ),
+            (500, &[], thing),
+        ] {
+            assert!(answered(status, headers, &body).is_err(), "{status} {body}");
+        }
+    }
+}
