@@ -166,8 +166,8 @@ fn timed_out(outcome: Outcome) -> Problem {
     let detail = match outcome {
         Outcome::None => "the command took too long and was given up; nothing was changed",
         Outcome::Unknown => {
-            "the command took too long and may still be carried out; repeat it with the same \
-             Idempotency-Key to learn what came of it"
+            "the command took too long and may still be carried out; if it was sent with an \
+             Idempotency-Key, repeat it with the same to learn what came of it, else read"
         }
     };
     Problem::new(Code::Timeout, detail).with_outcome(told(outcome))
@@ -177,8 +177,8 @@ fn unavailable(outcome: Outcome) -> Problem {
     let detail = match outcome {
         Outcome::None => "the store is out of reach; nothing was changed: try again in a moment",
         Outcome::Unknown => {
-            "the store went out of reach while it carried out the command; repeat it with the \
-             same Idempotency-Key to learn what came of it"
+            "the store went out of reach while it carried out the command; if it was sent with \
+             an Idempotency-Key, repeat it with the same to learn what came of it, else read"
         }
     };
     Problem::new(Code::StoreUnavailable, detail).with_outcome(told(outcome))

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use kernel::IdSource;
 use tokio::sync::Semaphore;
@@ -59,6 +59,7 @@ impl Edge {
             .layer(from_fn_with_state(self.continue_trace, observe));
         let open = open
             .method_not_allowed_fallback(wrong_method)
+            .layer(map_response(as_problem))
             .layer(CatchPanicLayer::custom(panicked));
         api.merge(open).layer(from_fn_with_state(self.ids, seal))
     }
@@ -66,6 +67,14 @@ impl Edge {
 
 async fn no_such_route() -> Problem {
     Problem::not_found("there is no such path; see /openapi.json for those that there are")
+}
+
+/// What is not found beside the routes of the contract, such as a file of the documents.
+async fn as_problem(response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        return no_such_route().await.into_response();
+    }
+    response
 }
 
 async fn wrong_method() -> Problem {
@@ -92,8 +101,8 @@ fn too_late(outcome: Outcome) -> Problem {
     let detail = match outcome {
         Outcome::None => "the request took too long and was given up; nothing was changed",
         Outcome::Unknown => {
-            "the request took too long; it may still change something: repeat it with the same \
-             Idempotency-Key to learn"
+            "the request took too long; it may still change something: only the Idempotency-Key \
+             with which it was sent, if any, makes it safe to repeat"
         }
     };
     Problem::new(Code::Timeout, detail).with_outcome(outcome)

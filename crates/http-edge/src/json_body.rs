@@ -1,7 +1,5 @@
 //! The JSON body of a command: read to the letter, bounded, and fingerprinted.
 
-use std::time::Duration;
-
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
@@ -9,7 +7,6 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
 
 use crate::headers::{NotSingle, single};
 use crate::place::Place;
@@ -19,9 +16,6 @@ use crate::{Code, FieldError, Problem};
 
 /// The largest body that is taken, in bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
-
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What an empty body means.
 const EMPTY: &[u8] = b"{}";
@@ -73,14 +67,7 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
         return Err(too_large());
     }
-    let body = Limited::new(body, MAX_BODY_BYTES).collect();
-    let Ok(collected) = timeout(PATIENCE, body).await else {
-        return Err(Problem::new(
-            Code::Timeout,
-            "the body did not arrive within 5 s; nothing was changed",
-        ));
-    };
-    match collected {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => Err(Problem::malformed("the body broke off before its end").caused_by(error)),

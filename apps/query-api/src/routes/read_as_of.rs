@@ -12,7 +12,7 @@ use projections::redaction::Viewer;
 use serde::Deserialize;
 use utoipa::IntoResponses;
 
-use super::read_order::{ConditionalHeaders, NO_ORDER, NotModified};
+use super::read_order::{ConditionalHeaders, NotModified};
 use crate::AppState;
 use crate::reading::{Fresh, ReadHeaders};
 
@@ -20,6 +20,10 @@ problems! {
     /// How reading an order of the past is refused.
     Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
 }
+
+/// The same for whoever is no party: what is not there tells nothing.
+const NO_SUCH_MOMENT: &str = "there is no such order, you are no party to it, or there was nothing \
+                              of it yet at that moment or version";
 
 /// Which moment of the past: exactly one of the two.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -177,7 +181,7 @@ pub(crate) async fn read_as_of(
             })
         })
         .await?
-        .found(NO_ORDER)?;
+        .found(NO_SUCH_MOMENT)?;
     Ok(found.map(|order| answer(order, &seen)))
 }
 
