@@ -56,8 +56,9 @@ enum Command {
     Ci,
     /// Measures the store, on an optimised build.
     Bench,
-    /// Runs what takes too long for every change: a million random runs, every mutant.
-    Soak,
+    /// Runs what takes too long for every change: faults again and again, a million random runs,
+    /// fuzz targets, every mutant.
+    Soak(soak::Options),
     /// Checks the rules of the house that no compiler knows.
     Tidy,
     /// Makes the pages in docs/ that are made by running the rules.
@@ -76,7 +77,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Ci => ci::run(),
         Command::Bench => bench::run(),
-        Command::Soak => soak::run(),
+        Command::Soak(options) => soak::run(&options),
         Command::Tidy => tidy::run(),
         Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),

@@ -1,12 +1,28 @@
 //! `soak`: what takes too long to be run for every change.
 
+mod fuzz;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::{Args, ValueEnum};
+
 use crate::command::{self, step};
 use crate::failure::Failure;
 use crate::test;
 use crate::workspace;
 
 /// Tests of what goes wrong under load, and how often they are run.
-const FAULTS: [&str; 4] = ["loss::", "contention::", "crash::", "outage::"];
+const FAULTS: [&str; 8] = [
+    "loss::",
+    "contention::",
+    "crash::",
+    "outage::",
+    "leavers::",
+    "lost_answers::",
+    "redis_faults::",
+    "store_restarts::",
+];
 const TIMES: usize = 10;
 
 /// So many random runs of the rules, a hundred times those of every change.
@@ -14,14 +30,50 @@ const RUNS: &str = "1000000";
 
 const MUTANTS: &str = "27.1.0";
 
+/// How much to run.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Run these parts and no other.
+    #[arg(long, value_enum, num_args = 1..)]
+    only: Vec<Part>,
+    /// How many seconds each fuzz target is run.
+    #[arg(long, default_value_t = 60)]
+    fuzz_seconds: u32,
+}
+
+/// What there is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Faults under load.
+    Faults,
+    /// Random runs of the order domain.
+    Runs,
+    /// Fuzz targets.
+    Fuzz,
+    /// Mutants of the order domain.
+    Mutants,
+}
+
 /// Runs it all, and stops at the first that fails.
-pub(crate) fn run() -> Result<(), Failure> {
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let parts = Part::value_variants().iter();
+    for part in parts.filter(|part| options.only.is_empty() || options.only.contains(part)) {
+        match part {
+            Part::Faults => faults()?,
+            Part::Runs => step("random runs of the order domain", random_runs)?,
+            Part::Fuzz => step("fuzz targets", || fuzz::run(options.fuzz_seconds))?,
+            Part::Mutants => step("mutants of the order domain", mutants)?,
+        }
+    }
+    Ok(())
+}
+
+fn faults() -> Result<(), Failure> {
     for time in 1..=TIMES {
         eprintln!("faults under load, {time} of {TIMES}");
         test::run(&test::Options::named(&FAULTS))?;
     }
-    step("random runs of the order domain", random_runs)?;
-    step("mutants of the order domain", mutants)
+    Ok(())
 }
 
 fn random_runs() -> Result<(), Failure> {
@@ -35,19 +87,25 @@ fn random_runs() -> Result<(), Failure> {
 
 /// Breaks the rules in every way that cargo-mutants knows: a test has to notice each.
 fn mutants() -> Result<(), Failure> {
-    let tools = workspace::make_state()?.join("cargo-mutants");
-    if !tools.join("bin/cargo-mutants").is_file() {
-        let mut cargo = command::cargo();
-        cargo
-            .args(["install", "--locked", "--quiet", "--root"])
-            .arg(&tools)
-            .args(["--version", MUTANTS, "cargo-mutants"]);
-        command::run(cargo)?;
-    }
-    let mut mutants = std::process::Command::new(tools.join("bin/cargo-mutants"));
+    let mut mutants = Command::new(install("cargo-mutants", MUTANTS)?);
     mutants
         .current_dir(workspace::root())
         .args(["mutants", "--package", "order-domain", "--output"])
         .arg(workspace::state());
     command::run(mutants)
+}
+
+/// A tool of cargo's, built once.
+fn install(tool: &str, version: &str) -> Result<PathBuf, Failure> {
+    let folder = workspace::make_state()?.join(tool);
+    let program = folder.join("bin").join(tool);
+    if !program.is_file() {
+        let mut cargo = command::cargo();
+        cargo
+            .args(["install", "--locked", "--quiet", "--root"])
+            .arg(&folder)
+            .args(["--version", version, tool]);
+        command::run(cargo)?;
+    }
+    Ok(program)
 }

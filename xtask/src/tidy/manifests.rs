@@ -36,8 +36,11 @@ pub(super) fn check_root(text: &str) -> Vec<Fault> {
     faults
 }
 
-/// Elsewhere, dependencies are only named.
+/// Elsewhere, dependencies are only named; but not in a workspace of its own, which has no root.
 pub(super) fn check_member(file: &str, text: &str) -> Vec<Fault> {
+    if text.lines().any(|line| line == "[workspace]") {
+        return Vec::new();
+    }
     lines(text)
         .filter(|line| line.section.ends_with("dependencies"))
         .filter(|line| !line.text.is_empty() && !line.text.starts_with('#'))
@@ -95,6 +98,8 @@ mod tests {
         assert!(check_member("a/Cargo.toml", good).is_empty());
         let bad = "[dev-dependencies]\nuuid = \"1\"\n";
         assert_eq!(check_member("a/Cargo.toml", bad).len(), 1);
+        let apart = format!("[workspace]\n{bad}");
+        assert!(check_member("a/Cargo.toml", &apart).is_empty());
     }
 
     #[test]

@@ -120,7 +120,9 @@ impl Steady {
         let replays = done.map(|(index, (command, first))| async move {
             match self.ask(index, command).await {
                 Told::Done { body, replayed } => assert!(replayed && body == *first, "{body}"),
-                _ => panic!("{} is not answered again", command.key),
+                Told::Refused | Told::Nothing | Told::Unknown => {
+                    panic!("{} is not answered again", command.key)
+                }
             }
         });
         stream::iter(replays)
@@ -190,7 +192,7 @@ impl Steady {
                 Told::Nothing => {
                     believed.told_nothing += 1;
                     let first = tries.load(Ordering::SeqCst) == turn + 1;
-                    if first && believed.told_nothing % 2 == 0 {
+                    if first && believed.told_nothing.is_multiple_of(2) {
                         Ok(told)
                     } else {
                         Err("nothing was changed")

@@ -10,6 +10,7 @@ use http_edge::{Limits, Quota, SharedBuckets};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use test_support::{Proxy, TestRedis, eventually};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::app::{get, send};
 use crate::limits::{by, marketplace, place};
@@ -114,9 +115,11 @@ impl Lateness {
     }
 
     async fn watch(&self) {
+        let mut moments = tokio::time::interval(Self::MOMENT);
+        moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.began.set(Instant::now());
-            tokio::time::sleep(Self::MOMENT).await;
+            moments.tick().await;
             self.before.set(self.until_now());
         }
     }
