@@ -12,6 +12,7 @@ use projections::redaction::Viewer;
 use serde::Deserialize;
 use utoipa::IntoResponses;
 
+use super::examples;
 use crate::AppState;
 use crate::reading::ReadHeaders;
 
@@ -40,31 +41,7 @@ pub(crate) struct Filter {
 #[response(
     status = 200,
     description = "a page",
-    example = json!({
-        "items": [
-            {
-                "orderId": "01938f5e-7c00-7000-8000-000000000001",
-                "version": 4,
-                "state": "inProgress",
-                "commissionerId": "01938f5e-7c00-7000-8000-00000000000c",
-                "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
-                "request": {
-                    "title": "Oak dining table",
-                    "budget": {
-                        "amount": "1250.00",
-                        "currency": "EUR"
-                    },
-                    "deadline": "2027-05-01T12:00:00Z",
-                    "revision": 1
-                },
-                "currentStage": 1,
-                "dispute": null,
-                "createdAt": "2026-11-25T12:00:00Z",
-                "updatedAt": "2026-11-26T09:30:00Z"
-            }
-        ],
-        "nextCursor": null
-    }),
+    example = json!({"items": [examples::item()], "nextCursor": null}),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Listed(List<OrderItem>);

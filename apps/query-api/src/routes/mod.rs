@@ -1,5 +1,6 @@
 //! One file a read: its route, its parameters, and how it is refused.
 
+mod examples;
 mod list_invitations;
 mod list_orders;
 mod list_workshops;

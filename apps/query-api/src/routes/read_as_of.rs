@@ -12,6 +12,7 @@ use projections::redaction::Viewer;
 use serde::Deserialize;
 use utoipa::IntoResponses;
 
+use super::examples;
 use super::read_order::{ConditionalHeaders, NotModified};
 use crate::AppState;
 use crate::reading::{Fresh, ReadHeaders};
@@ -61,89 +62,7 @@ impl Moment {
 #[response(
     status = 200,
     description = "the order as it was",
-    example = json!({
-        "orderId": "01938f5e-7c00-7000-8000-000000000001",
-        "version": 4,
-        "state": "inProgress",
-        "commissionerId": "01938f5e-7c00-7000-8000-00000000000c",
-        "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
-        "request": {
-            "title": "Oak dining table",
-            "brief": "For eight people, oiled, with rounded corners.",
-            "budget": {
-                "amount": "1250.00",
-                "currency": "EUR"
-            },
-            "deadline": "2027-05-01T12:00:00Z",
-            "revision": 1
-        },
-        "invitations": [
-            {
-                "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
-                "status": "confirmed",
-                "invitedAt": "2026-11-25T12:00:00Z",
-                "offer": {
-                    "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
-                    "budget": {
-                        "amount": "1180.00",
-                        "currency": "EUR"
-                    },
-                    "deadline": "2027-04-15T12:00:00Z",
-                    "description": "Solid oak from the region, hand-planed and oiled twice.",
-                    "stages": [
-                        {
-                            "name": "Drawing",
-                            "description": "A drawing to scale.",
-                            "durationDays": 7,
-                            "requiresApproval": true
-                        }
-                    ],
-                    "requestRevision": 1,
-                    "offerRevision": 1,
-                    "outdated": false
-                }
-            }
-        ],
-        "terms": {
-            "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
-            "budget": {
-                "amount": "1180.00",
-                "currency": "EUR"
-            },
-            "deadline": "2027-04-15T12:00:00Z",
-            "description": "Solid oak from the region, hand-planed and oiled twice.",
-            "stages": [
-                {
-                    "name": "Drawing",
-                    "description": "A drawing to scale.",
-                    "durationDays": 7,
-                    "requiresApproval": true
-                }
-            ],
-            "requestRevision": 1,
-            "offerRevision": 1,
-            "outdated": false
-        },
-        "stages": [
-            {
-                "number": 1,
-                "name": "Drawing",
-                "description": "A drawing to scale.",
-                "durationDays": 7,
-                "requiresApproval": true,
-                "status": "pending",
-                "completedAt": null
-            }
-        ],
-        "currentStage": 1,
-        "dispute": null,
-        "createdAt": "2026-11-25T12:00:00Z",
-        "updatedAt": "2026-11-26T09:30:00Z",
-        "asOf": {
-            "version": 4,
-            "at": "2026-11-26T09:30:00Z"
-        }
-    }),
+    example = json!(examples::order_as_of()),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Found(OrderAsOf);

@@ -10,6 +10,7 @@ use projections::orders::{Orders, TimelineEntry};
 use projections::redaction::Viewer;
 use utoipa::IntoResponses;
 
+use super::examples;
 use super::read_order::NO_ORDER;
 use crate::AppState;
 use crate::reading::ReadHeaders;
@@ -24,40 +25,7 @@ problems! {
 #[response(
     status = 200,
     description = "a page",
-    example = json!({
-        "items": [
-            {
-                "version": 1,
-                "event": "OrderPlaced",
-                "occurredAt": "2026-11-25T12:00:00Z",
-                "actor": {
-                    "role": "commissioner",
-                    "id": "01938f5e-7c00-7000-8000-00000000000c"
-                },
-                "onBehalfOf": null,
-                "summary": "The commissioner placed the order and invited 1 workshop.",
-                "data": {
-                    "orderId": "01938f5e-7c00-7000-8000-000000000001",
-                    "commissionerId": "01938f5e-7c00-7000-8000-00000000000c",
-                    "occurredAt": "2026-11-25T12:00:00Z",
-                    "request": {
-                        "title": "Oak dining table",
-                        "brief": "For eight people, oiled, with rounded corners.",
-                        "budget": {
-                            "amount": "1250.00",
-                            "currency": "EUR"
-                        },
-                        "deadline": "2027-05-01T12:00:00Z",
-                        "revision": 1
-                    },
-                    "workshops": [
-                        "01938f5e-7c00-7000-8000-00000000000a"
-                    ]
-                }
-            }
-        ],
-        "nextCursor": "Qm9nPj4-NQ"
-    }),
+    example = json!({"items": [examples::placed()], "nextCursor": "Qm9nPj4-NQ"}),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Told(List<TimelineEntry>);

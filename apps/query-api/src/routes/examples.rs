@@ -1,0 +1,106 @@
+//! One order, as the documents show it: in detail, as of a moment, in a list.
+
+use serde_json::{Value, json};
+
+const ORDER: &str = "01938f5e-7c00-7000-8000-000000000001";
+const COMMISSIONER: &str = "01938f5e-7c00-7000-8000-00000000000c";
+const WORKSHOP: &str = "01938f5e-7c00-7000-8000-00000000000a";
+const UPDATED_AT: &str = "2026-11-26T09:30:00Z";
+
+fn stage() -> Value {
+    json!({
+        "name": "Drawing",
+        "description": "A drawing to scale.",
+        "durationDays": 7,
+        "requiresApproval": true,
+    })
+}
+
+fn offer() -> Value {
+    json!({
+        "workshopId": WORKSHOP,
+        "budget": {"amount": "1180.00", "currency": "EUR"},
+        "deadline": "2027-04-15T12:00:00Z",
+        "description": "Solid oak from the region, hand-planed and oiled twice.",
+        "stages": [stage()],
+        "requestRevision": 1,
+        "offerRevision": 1,
+        "outdated": false,
+    })
+}
+
+/// The request as it was placed.
+pub(super) fn request() -> Value {
+    json!({
+        "title": "Oak dining table",
+        "brief": "For eight people, oiled, with rounded corners.",
+        "budget": {"amount": "1250.00", "currency": "EUR"},
+        "deadline": "2027-05-01T12:00:00Z",
+        "revision": 1,
+    })
+}
+
+/// An item of the list.
+pub(super) fn item() -> Value {
+    let mut request = request();
+    if let Some(request) = request.as_object_mut() {
+        request.remove("brief");
+    }
+    json!({
+        "orderId": ORDER,
+        "version": 4,
+        "state": "inProgress",
+        "commissionerId": COMMISSIONER,
+        "workshopId": WORKSHOP,
+        "request": request,
+        "currentStage": 1,
+        "dispute": null,
+        "createdAt": "2026-11-25T12:00:00Z",
+        "updatedAt": UPDATED_AT,
+    })
+}
+
+/// The order in detail.
+pub(super) fn order() -> Value {
+    let mut stage = stage();
+    stage["number"] = json!(1);
+    stage["status"] = json!("pending");
+    stage["completedAt"] = Value::Null;
+    let mut order = item();
+    order["request"] = request();
+    order["invitations"] = json!([{
+        "workshopId": WORKSHOP,
+        "status": "confirmed",
+        "invitedAt": "2026-11-25T12:00:00Z",
+        "offer": offer(),
+    }]);
+    order["terms"] = offer();
+    order["stages"] = json!([stage]);
+    order
+}
+
+/// The order as it was.
+pub(super) fn order_as_of() -> Value {
+    let mut order = order();
+    order["asOf"] = json!({"version": 4, "at": UPDATED_AT});
+    order
+}
+
+/// The first fact of its timeline.
+pub(super) fn placed() -> Value {
+    json!({
+        "version": 1,
+        "event": "OrderPlaced",
+        "occurredAt": "2026-11-25T12:00:00Z",
+        "actor": {"role": "commissioner", "id": COMMISSIONER},
+        "onBehalfOf": null,
+        "summary": "The commissioner placed the order and invited 1 workshop.",
+        "data": {
+            "orderId": ORDER,
+            "commissionerId": COMMISSIONER,
+            "occurredAt": "2026-11-25T12:00:00Z",
+            "request": request(),
+            "workshops": [WORKSHOP],
+        },
+    })
+}
