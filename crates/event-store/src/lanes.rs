@@ -1,8 +1,9 @@
 //! Lanes to the database: what waits while they are busy is done together.
 //!
-//! Who finds a lane free goes at once, alone. Under load the lanes are busy, and what has gathered
-//! meanwhile goes in one round trip and, where it writes, with one commit. A lane that is held up,
-//! by a lock or a server that does not answer, no longer counts: another one opens in its place.
+//! Who finds a lane free goes at once, alone. Under load it is busy, and what has gathered meanwhile
+//! goes in one round trip and, where it writes, with one commit; another lane opens for each whole
+//! batch that waits. A lane that is held up, by a lock or a server that does not answer, no longer
+//! counts: another one opens in its place.
 
 use std::collections::VecDeque;
 use std::fmt;
