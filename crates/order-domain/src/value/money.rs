@@ -303,4 +303,16 @@ mod tests {
             ])
         );
     }
+
+    #[test]
+    fn the_currencies_in_force_are_those_that_are_taken() {
+        let codes: Vec<_> = Currency::in_force().collect();
+        assert!(codes.is_sorted_by_key(|code| code.as_str().to_owned()));
+        for code in ["EUR", "JPY", "CHF", "KWD"] {
+            assert!(codes.contains(&Currency::parse(code).unwrap()), "{code}");
+        }
+        for code in ["XXX", "XTS", "DEM"] {
+            assert!(!codes.iter().any(|it| it.as_str() == code), "{code}");
+        }
+    }
 }

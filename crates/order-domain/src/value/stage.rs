@@ -214,3 +214,32 @@ impl StageInput {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_the_number_that_was_given() {
+        for days in [1, 2, 3650] {
+            let parsed = DurationDays::parse(days).unwrap();
+            assert_eq!(i64::from(parsed.get()), days);
+        }
+    }
+
+    #[test]
+    fn stored_stages_have_different_names_and_there_is_one_at_least() {
+        let plan = |name: &str| StagePlan {
+            name: StageName::parse(name).unwrap(),
+            description: StageDescription::parse("As agreed.").unwrap(),
+            duration_days: None,
+            requires_approval: false,
+        };
+        let stages = |names: &[&str]| {
+            StagePlans::try_from(names.iter().map(|name| plan(name)).collect::<Vec<_>>())
+        };
+        assert!(stages(&["Sketch", "Make"]).is_ok());
+        assert_eq!(stages(&["Make", "Make"]), Err(FaultKind::StageNameTaken));
+        assert_eq!(stages(&[]), Err(FaultKind::StageCount { actual: 0 }));
+    }
+}
