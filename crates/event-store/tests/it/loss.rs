@@ -1,20 +1,25 @@
-//! The loss test: many writers, rollbacks and crashes of the server, and a reader that must be
-//! delivered each committed event exactly once. Beside it the readers that are wrong, as controls:
-//! the load is one under which they lose.
+//! The loss test: many writers, some by appends of their own and some by commands that go together,
+//! rollbacks and crashes of the server, and a reader that must be delivered each committed event
+//! exactly once. Beside it the readers that are wrong, as controls: the load is one under which they
+//! lose.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use event_store::{AppendError, Appended, Feed, Position, append};
+use event_store::{
+    Accepted, AppendError, Appended, Decision, DecisionError, Executor, Feed, Loaded, NewEvent,
+    Position, StreamId, append,
+};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use test_support::{TestDatabase, TestServer, eventually};
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::fixtures::counted;
+use crate::fixtures::{counted, event, patient, stream};
 
 const WRITERS: usize = 12;
 /// One append in so many is rolled back.
@@ -107,6 +112,23 @@ impl Load {
         Ok(true)
     }
 
+    /// Gives commands, which go together with those of others, until the load is reached.
+    async fn command(self: Arc<Self>, executor: Executor, writer: usize) {
+        let mut round: u64 = 0;
+        while !self.done() {
+            round += 1;
+            let event = event(0);
+            let id = event.event_id.as_uuid();
+            let name = format!("command-{writer}-{}", round % 17);
+            let answer = executor.execute(AddThis { name, event }, patient()).await;
+            // What failed may be stored all the same.
+            if answer.is_ok() {
+                self.written.fetch_add(1, Ordering::Relaxed);
+                self.acknowledged.lock().unwrap().insert(id);
+            }
+        }
+    }
+
     async fn version(&self, name: &str) -> Result<i64, sqlx::Error> {
         sqlx::query_scalar(
             "SELECT coalesce(max(sequence), 0) FROM store.events
@@ -115,6 +137,32 @@ impl Load {
         .bind(name)
         .fetch_one(&self.pool)
         .await
+    }
+}
+
+/// Adds one event to a counter, wherever it is.
+struct AddThis {
+    name: String,
+    event: NewEvent,
+}
+
+impl Decision for AddThis {
+    type Rejection = ();
+
+    fn target(&self) -> StreamId {
+        stream(&self.name)
+    }
+
+    fn admit(&mut self, _: &Loaded) -> Result<(), DecisionError<()>> {
+        Ok(())
+    }
+
+    fn decide(&mut self, _: &Loaded) -> Result<Accepted, DecisionError<()>> {
+        Ok(Accepted {
+            events: vec![self.event.clone()],
+            status: 200,
+            state: None,
+        })
     }
 }
 
@@ -179,7 +227,13 @@ async fn nothing_is_lost_or_delivered_twice_under_load_rollbacks_and_crashes() {
         database.options("atlas_app"),
         Arc::clone(&stop),
     ));
-    let (load, writers) = Load::start(&pool, EVENTS);
+    let (load, mut writers) = Load::start(&pool, EVENTS);
+    let together = database.pool_app_with(pool_options()).await;
+    let executor = Executor::new(together, TaskTracker::new());
+    writers.extend((0..WRITERS).map(|writer| {
+        let (load, executor) = (Arc::clone(&load), executor.clone());
+        tokio::spawn(load.command(executor, writer))
+    }));
 
     for crash in 1..=CRASHES {
         let mark = EVENTS * crash / (CRASHES + 1);
