@@ -124,6 +124,9 @@ async fn bound_head(request: Request, next: Next) -> Response {
         )
         .into_response();
     }
+    if headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return Problem::malformed("send the header Host once").into_response();
+    }
     next.run(request).await
 }
 

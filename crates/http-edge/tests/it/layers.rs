@@ -139,6 +139,8 @@ async fn a_head_has_bounds_and_is_a_problem_beyond_them() {
         (get(&long(16 * 1024 - 3)), 400),
         ((0..64).fold(get("/id"), |r, _| r.header("x", "y")), 200),
         ((0..65).fold(get("/id"), |r, _| r.header("x", "y")), 400),
+        (get("/id").header("host", "a"), 200),
+        (get("/id").header("host", "a").header("host", "b"), 400),
     ] {
         let answer = send(&routes(), request).await;
         assert_eq!(answer.status, status);
