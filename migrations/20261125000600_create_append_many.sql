@@ -1,6 +1,6 @@
 -- Appends of several commands at once: one round trip and one commit for all of them.
 --
--- docs/adr/0010-appends-together.md says why. What is done to each unit is what store.append does
+-- docs/adr/0010-commands-go-together.md says why. What is done to each unit is what store.append does
 -- to one, in the same order; a unit whose stream has moved on, or whose key was used before, is
 -- left out and told, and the others go on.
 
@@ -19,8 +19,11 @@ $$;
 -- Units do not share a stream or a key. Streams are given ascending by (type, id) over all units,
 -- and name theirs by its number, from 1; events name their stream in the same way.
 --
--- Errors: 23505 on events_stream_version where a race was lost in the last moment, and nothing was
--- done for any unit; AT002 the transaction is above READ COMMITTED.
+-- What another transaction holds is waited for no longer than 50 ms: one unit's wait is that of all.
+--
+-- Errors: 23505 on events_stream_version where a race was lost in the last moment, 55P03 where
+-- something was held too long, and nothing was done for any unit; AT002 the transaction is above
+-- READ COMMITTED.
 CREATE FUNCTION store.append_many(
     p_scopes         text[],
     p_keys           text[],
@@ -48,6 +51,7 @@ CREATE FUNCTION store.append_many(
     )
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '50ms'
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -139,3 +143,7 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION store.append_many FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION store.append_many TO atlas_app;
+
+COMMENT ON TABLE store.events IS
+    'Every fact, in streams (aggregate_type, aggregate_id). Written by store.append and
+     store.append_many alone.';

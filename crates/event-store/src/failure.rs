@@ -47,6 +47,13 @@ pub(crate) fn classify(error: &Error) -> SqlFailure {
     }
 }
 
+/// Whether a statement that failed has certainly done nothing: the server refused it, or it was
+/// never sent. What we could not read of its answer may have been done.
+pub(crate) fn did_nothing(error: &Error) -> bool {
+    matches!(error, Error::Database(_) | Error::Encode(_))
+        && classify(error) != SqlFailure::Unreachable
+}
+
 /// Errors that arise on our side of the wire from what we or the schema got wrong.
 fn is_ours(error: &Error) -> bool {
     matches!(

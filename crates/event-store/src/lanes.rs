@@ -2,8 +2,8 @@
 //!
 //! Who finds a lane free goes at once, alone. Under load it is busy, and what has gathered meanwhile
 //! goes in one round trip and, where it writes, with one commit; another lane opens for each whole
-//! batch that waits. A lane that is held up, by a lock or a server that does not answer, no longer
-//! counts: another one opens in its place.
+//! batch that waits. Nobody waits long for another: what cannot go together goes alone, and a lane that
+//! is held up, by a lock or a server that does not answer, is replaced by another one.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,13 +18,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::failure::{SqlFailure, classify};
 
-/// How many there are at most, those that are held up among them: half of what the pool lends, for
-/// loads and appends each.
-const MOST_LANES: usize = 8;
 /// When a lane counts as held up.
 const HELD_UP_AFTER: Duration = Duration::from_millis(50);
 /// How many jobs go together at most.
-const LONGEST_BATCH: usize = 32;
+const LONGEST_BATCH: usize = 16;
 /// After how many batches a lane gives its connection back, for the pool to look after it.
 const BATCHES_A_CONNECTION: usize = 64;
 /// How long one statement may take: a little more than the server lets it run. Only a server that
@@ -36,11 +33,20 @@ pub(crate) trait Job: Send + Sync + Sized + 'static {
     /// What comes of it.
     type Done: Send + 'static;
 
+    /// How many lanes there are at most, those that are held up among them.
+    const MOST_LANES: usize;
+
     /// It is about to be sent; false when nobody waits for it any more, and it is not.
     fn start(&self) -> bool;
 
+    /// It was sent, and nothing was done.
+    fn undone(&self);
+
     /// Whether the two cannot go together.
     fn clashes_with(&self, other: &Self) -> bool;
+
+    /// Whether a failure says that nothing was done.
+    fn did_nothing(error: &sqlx::Error) -> bool;
 
     /// Does it.
     fn alone(
@@ -48,8 +54,7 @@ pub(crate) trait Job: Send + Sync + Sized + 'static {
         connection: &mut PgConnection,
     ) -> impl Future<Output = Result<Self::Done, sqlx::Error>> + Send;
 
-    /// Does several in one statement, none of them if it fails. One that comes back undone has to
-    /// be done alone.
+    /// Does several in one statement. One that comes back undone has to be done alone.
     fn together(
         jobs: &[&Self],
         connection: &mut PgConnection,
@@ -87,6 +92,8 @@ struct Line<J: Job> {
 
 struct Waiting<J: Job> {
     job: J,
+    /// It was tried with others, and has to go without them.
+    alone: bool,
     since: Instant,
     answer: oneshot::Sender<Result<J::Done, Undone>>,
 }
@@ -135,6 +142,7 @@ impl<J: Job> Lanes<J> {
         let (answer, done) = oneshot::channel();
         self.lock().waiting.push_back(Waiting {
             job,
+            alone: false,
             since: Instant::now(),
             answer,
         });
@@ -162,7 +170,7 @@ impl<J: Job> Line<J> {
     fn opens(&mut self) -> bool {
         let opens = !self.waiting.is_empty()
             && self.open < self.wanted()
-            && self.open + self.held_up < MOST_LANES;
+            && self.open + self.held_up < J::MOST_LANES;
         if opens {
             self.open += 1;
         }
@@ -174,29 +182,46 @@ impl<J: Job> Line<J> {
         1 + self.waiting.len() / LONGEST_BATCH
     }
 
-    /// A lane's next batch; empty when nothing waits, or there are lanes enough without it.
+    /// Whether a lane that has nothing in hand is one too many.
+    fn spares_one(&self) -> bool {
+        self.waiting.is_empty() || self.open > self.wanted()
+    }
+
+    /// A lane's next batch: what waits, in order, up to the first that cannot go with the others;
+    /// empty when there are lanes enough without it.
     fn next_batch(&mut self) -> Vec<Waiting<J>> {
-        let mut batch = Vec::new();
-        if self.open <= self.wanted() {
-            self.join(&mut batch);
+        let mut batch: Vec<Waiting<J>> = Vec::new();
+        if self.spares_one() {
+            return batch;
+        }
+        while batch.len() < LONGEST_BATCH {
+            let alone = batch.iter().any(|b| b.alone);
+            let fits = |next: &Waiting<J>| {
+                batch.is_empty()
+                    || !(alone || next.alone)
+                        && !batch.iter().any(|b| b.job.clashes_with(&next.job))
+            };
+            if !self.waiting.front().is_some_and(fits) {
+                break;
+            }
+            batch.extend(self.waiting.pop_front());
         }
         batch
     }
 
-    /// Adds what waits to a batch, in order, up to the first that cannot go with the others.
-    fn join(&mut self, batch: &mut Vec<Waiting<J>>) {
-        while batch.len() < LONGEST_BATCH {
-            let fits = |next: &Waiting<J>| !batch.iter().any(|b| b.job.clashes_with(&next.job));
-            if !self.waiting.front().is_some_and(fits) {
-                return;
-            }
-            batch.extend(self.waiting.pop_front());
+    /// What went with others and was not done goes next, by itself.
+    fn put_back(&mut self, batch: Vec<Waiting<J>>) {
+        for mut waiting in batch.into_iter().rev() {
+            waiting.job.undone();
+            waiting.alone = true;
+            self.waiting.push_front(waiting);
         }
     }
 
     fn waiting_since(&mut self, since: Instant) -> Vec<Waiting<J>> {
-        let longer = self.waiting.partition_point(|w| w.since <= since);
-        self.waiting.drain(..longer).collect()
+        let (longer, others) = self.waiting.drain(..).partition(|w| w.since <= since);
+        self.waiting = others;
+        VecDeque::into(longer)
     }
 }
 
@@ -215,50 +240,43 @@ enum Standing {
 
 impl<J: Job> Lane<J> {
     async fn drive(mut self) {
-        while let Some(batch) = self.next_or_close() {
+        while !self.closes() {
             let since = Instant::now();
-            match self.lanes.0.pool.acquire().await {
-                Ok(connection) => self.serve(connection, batch).await,
-                Err(error) => self.refuse(batch, since, error),
+            let acquire = self.lanes.0.pool.acquire();
+            match self.watched(acquire).await {
+                Ok(connection) => self.serve(connection).await,
+                Err(error) => self.refuse(since, error),
             }
         }
     }
 
-    fn next_or_close(&mut self) -> Option<Vec<Waiting<J>>> {
+    /// Closes in one step with the look at what waits: what comes later opens a lane of its own.
+    fn closes(&mut self) -> bool {
         let mut line = self.lanes.lock();
-        let batch = line.next_batch();
-        if !batch.is_empty() {
-            return Some(batch);
+        let closes = line.spares_one();
+        if closes {
+            line.open -= 1;
+            self.standing = Standing::Closed;
         }
-        // In one step: what comes from here on opens a lane of its own.
-        line.open -= 1;
-        drop(line);
-        self.standing = Standing::Closed;
-        None
+        closes
     }
 
     /// Nobody who has waited as long as this lane has for a connection waits once more.
-    fn refuse(&self, batch: Vec<Waiting<J>>, since: Instant, error: sqlx::Error) {
-        let behind = self.lanes.lock().waiting_since(since);
-        answer_all(batch.into_iter().chain(behind), error, Undone::NotSent);
+    fn refuse(&self, since: Instant, error: sqlx::Error) {
+        let waiting = self.lanes.lock().waiting_since(since);
+        answer_all(waiting, error, Undone::NotSent);
     }
 
-    async fn serve(
-        &mut self,
-        mut connection: PoolConnection<Postgres>,
-        mut batch: Vec<Waiting<J>>,
-    ) {
-        self.lanes.lock().join(&mut batch);
-        let mut served = 0;
-        while !batch.is_empty() {
-            if !self.watched(do_all(&mut connection, batch)).await {
-                drop(connection.detach());
+    async fn serve(&mut self, mut connection: PoolConnection<Postgres>) {
+        for _ in 0..BATCHES_A_CONNECTION {
+            let batch = self.lanes.lock().next_batch();
+            if batch.is_empty() {
                 return;
             }
-            served += 1;
-            batch = Vec::new();
-            if served < BATCHES_A_CONNECTION {
-                batch = self.lanes.lock().next_batch();
+            let lanes = self.lanes.clone();
+            if !self.watched(do_all(&lanes, &mut connection, batch)).await {
+                drop(connection.detach());
+                return;
             }
         }
     }
@@ -305,53 +323,63 @@ impl<J: Job> Drop for Lane<J> {
     }
 }
 
-/// Does a batch, all at once if that goes, and answers each; whether the connection is still good.
-async fn do_all<J: Job>(connection: &mut PgConnection, batch: Vec<Waiting<J>>) -> bool {
+/// Does a batch, and answers each that is done or will not be; whether the connection is still
+/// good.
+async fn do_all<J: Job>(
+    lanes: &Lanes<J>,
+    connection: &mut PgConnection,
+    batch: Vec<Waiting<J>>,
+) -> bool {
     let (mut batch, left): (Vec<_>, Vec<_>) = batch.into_iter().partition(|w| w.job.start());
     for waiting in left {
         waiting.answer(Err(Undone::Abandoned));
     }
-    if batch.len() > 1 {
-        let jobs: Vec<&J> = batch.iter().map(|w| &w.job).collect();
-        match bounded(J::together(&jobs, connection)).await {
-            Ok(done) => batch = answer_those_done(batch, done),
-            Err(error) if is_lost(&error) => {
-                answer_all(batch, error, Undone::Failed);
-                return false;
-            }
-            // Nothing was done for any: one has spoiled it for the others, or the plan is stale.
-            Err(error) => {
-                if let Err(error) = forget_stale_plans(connection, &error).await {
-                    answer_all(batch, error, Undone::NotSent);
-                    return false;
-                }
-            }
-        }
+    match batch.len() {
+        0 => true,
+        1 => match batch.pop() {
+            Some(waiting) => do_alone(connection, waiting).await,
+            None => true,
+        },
+        _ => do_together(lanes, connection, batch).await,
     }
-    do_each(connection, batch).await
 }
 
-/// Does one after the other.
-async fn do_each<J: Job>(connection: &mut PgConnection, batch: Vec<Waiting<J>>) -> bool {
-    let mut batch = batch.into_iter();
-    while let Some(waiting) = batch.next() {
-        let error = match bounded(waiting.job.alone(connection)).await {
-            Ok(done) => {
-                waiting.answer(Ok(done));
-                continue;
-            }
-            Err(error) => error,
-        };
-        let whole = !is_lost(&error) && forget_stale_plans(connection, &error).await.is_ok();
-        let lost = error.to_string();
-        answer_all([waiting], error, Undone::Failed);
-        if !whole {
-            let error = sqlx::Error::Protocol(format!("the connection was lost before: {lost}"));
-            answer_all(batch, error, Undone::NotSent);
-            return false;
+async fn do_alone<J: Job>(connection: &mut PgConnection, waiting: Waiting<J>) -> bool {
+    let error = match bounded(waiting.job.alone(connection)).await {
+        Ok(done) => {
+            waiting.answer(Ok(done));
+            return true;
+        }
+        Err(error) => error,
+    };
+    let whole = !is_lost(&error) && forget_stale_plans(connection, &error).await.is_ok();
+    answer_all([waiting], error, Undone::Failed);
+    whole
+}
+
+async fn do_together<J: Job>(
+    lanes: &Lanes<J>,
+    connection: &mut PgConnection,
+    batch: Vec<Waiting<J>>,
+) -> bool {
+    let jobs: Vec<&J> = batch.iter().map(|w| &w.job).collect();
+    match bounded(J::together(&jobs, connection)).await {
+        Ok(done) => {
+            let undone = answer_those_done(batch, done);
+            lanes.lock().put_back(undone);
+            true
+        }
+        // One has spoiled it for the others, or the plan is stale.
+        Err(error) if J::did_nothing(&error) => {
+            lanes.lock().put_back(batch);
+            forget_stale_plans(connection, &error).await.is_ok()
+        }
+        Err(error) => {
+            let whole = !is_lost(&error);
+            answer_all(batch, error, Undone::Failed);
+            whole
         }
     }
-    true
 }
 
 /// Answers those that were done together; the others remain.

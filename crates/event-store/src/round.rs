@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use crate::StreamId;
 use crate::append::{Append, AppendError, Appended, append};
 use crate::append_many::{Unit, append_many};
+use crate::failure::{SqlFailure, classify, did_nothing};
 use crate::lanes::Job;
 use crate::load::{LoadRequest, LoadedWithKey, load_many};
 use crate::run::Progress;
@@ -21,13 +22,24 @@ pub(crate) struct LoadJob {
 impl Job for LoadJob {
     type Done = LoadedWithKey;
 
+    /// With those of the appends, as many as the command API's pool lends.
+    const MOST_LANES: usize = 4;
+
     fn start(&self) -> bool {
         // Those who still wait for an answer come first.
         !self.progress.is_abandoned()
     }
 
-    fn clashes_with(&self, _: &Self) -> bool {
-        false
+    fn undone(&self) {}
+
+    /// One stream in several places is not held in memory as often.
+    fn clashes_with(&self, other: &Self) -> bool {
+        let target = self.request.streams.first();
+        target.is_some() && target == other.request.streams.first()
+    }
+
+    fn did_nothing(error: &sqlx::Error) -> bool {
+        classify(error) != SqlFailure::Unreachable
     }
 
     async fn alone(&self, connection: &mut PgConnection) -> Result<Self::Done, sqlx::Error> {
@@ -74,8 +86,18 @@ pub(crate) enum Done {
 impl Job for AppendJob {
     type Done = Done;
 
+    const MOST_LANES: usize = 12;
+
     fn start(&self) -> bool {
         self.progress.send()
+    }
+
+    fn undone(&self) {
+        self.progress.undone();
+    }
+
+    fn did_nothing(error: &sqlx::Error) -> bool {
+        did_nothing(error)
     }
 
     fn clashes_with(&self, other: &Self) -> bool {

@@ -8,10 +8,10 @@ use rand::Rng as _;
 
 use crate::append::{Append, Appended, ClaimedAnswer};
 use crate::executor::{Answer, Conditions, ExecuteError, Outcome};
-use crate::failure::{SqlFailure, classify};
+use crate::failure::{SqlFailure, classify, did_nothing};
 use crate::lanes::{Lanes, Undone};
 use crate::load::{LoadRequest, LoadedWithKey, StoredUnderKey};
-use crate::queue::Queues;
+use crate::queue::{Full, Queues, Standing};
 use crate::round::{AppendJob, Done, LoadJob};
 use crate::{Accepted, Decision, DecisionError, Loaded, PositionToken, StreamAppend, StreamId};
 
@@ -96,9 +96,16 @@ type Failed<D> = ExecuteError<<D as Decision>::Rejection>;
 impl<D: Decision> Run<D> {
     pub(crate) async fn in_line(mut self, queues: Queues) -> Result<Answer, Failed<D>> {
         let queued = Instant::now();
-        let place = queues
-            .join(self.decision.target())
-            .map_err(|_| ExecuteError::Overloaded)?;
+        let full = |Full| ExecuteError::Overloaded;
+        let place = match queues.come(self.decision.target()).map_err(full)? {
+            Standing::In(place) => place,
+            Standing::Before(anteroom) => {
+                if let Some(answer) = self.asked_in().await? {
+                    return Ok(answer);
+                }
+                anteroom.join().map_err(full)?
+            }
+        };
         let _turn = match place.turn_now() {
             Some(turn) => turn,
             None => {
@@ -108,6 +115,18 @@ impl<D: Decision> Run<D> {
         };
         metrics::histogram!("atlas_queue_wait_seconds").record(queued.elapsed());
         self.until_decided().await
+    }
+
+    /// Into a long line only those may who have business there; a repeat is answered at once.
+    async fn asked_in(&mut self) -> Result<Option<Answer>, Failed<D>> {
+        let loaded = self.load(self.streams()).await?;
+        if let Some(stored) = &loaded.stored {
+            return self.replay(stored).map(Some);
+        }
+        if let Some(loaded) = split(loaded) {
+            self.decision.admit(&loaded).map_err(refused)?;
+        }
+        Ok(None)
     }
 
     async fn look_ahead(&mut self) -> Result<(), Failed<D>> {
@@ -263,12 +282,10 @@ impl<D: Decision> Run<D> {
             Undone::Abandoned => ExecuteError::TimedOut {
                 outcome: Outcome::None,
             },
-            Undone::Failed(source) if classify(&source) == SqlFailure::Unreachable => {
-                ExecuteError::Unavailable {
-                    outcome: Outcome::Unknown,
-                    source,
-                }
-            }
+            Undone::Failed(source) if !did_nothing(&source) => ExecuteError::Unavailable {
+                outcome: Outcome::Unknown,
+                source,
+            },
             Undone::Failed(source) | Undone::NotSent(source) => {
                 self.progress.undone();
                 before_append(source)

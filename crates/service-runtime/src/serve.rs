@@ -31,6 +31,9 @@ pub(crate) struct Bounds {
     /// How long a client may take to send the head of a request, from when the connection is ready
     /// for it: for so long an unused connection is kept.
     pub(crate) head: Duration,
+    /// The same for a connection that is accepted when half of them are taken: those who only sit
+    /// there keep the others out no longer.
+    pub(crate) head_when_crowded: Duration,
     /// How long a client may take nothing of what it is sent.
     pub(crate) stall: Duration,
 }
@@ -40,6 +43,7 @@ impl Default for Bounds {
         Self {
             connections: 4096,
             head: Duration::from_secs(20),
+            head_when_crowded: Duration::from_secs(2),
             stall: Duration::from_secs(10),
         }
     }
@@ -64,6 +68,15 @@ pub(crate) async fn serve(
             .await
         else {
             break;
+        };
+        let crowded = places.available_permits() < bounds.connections / 2;
+        let bounds = Bounds {
+            head: if crowded {
+                bounds.head_when_crowded
+            } else {
+                bounds.head
+            },
+            ..bounds
         };
         let connection = serve_connection(stream, router.clone(), finish.clone(), bounds);
         connections.spawn(async move {
@@ -139,6 +152,7 @@ mod tests {
         Bounds {
             connections: 100,
             head: SHORT,
+            head_when_crowded: SHORT,
             stall: SHORT,
         }
     }
@@ -237,6 +251,25 @@ mod tests {
         // An unused connection does not hold up the end.
         server.ends().await;
         assert_eq!(is_closed(&mut second).await, b"");
+    }
+
+    #[tokio::test]
+    async fn those_who_only_sit_there_keep_nobody_out_for_long() {
+        let server = Server::start(Bounds {
+            connections: 4,
+            head: Duration::from_secs(3600),
+            head_when_crowded: SHORT,
+            ..bounds()
+        })
+        .await;
+        let mut silent = Vec::new();
+        for _ in 0..4 {
+            silent.push(server.connect().await);
+        }
+        let mut next = server.connect().await;
+        next.write_all(GET).await.unwrap();
+        assert!(answer(&mut next).await.ends_with("here"));
+        server.ends().await;
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use event_store::{
     StreamId, Version, append,
 };
 use sqlx::postgres::PgPoolOptions;
-use test_support::TestDatabase;
+use test_support::{TestDatabase, eventually};
 use tokio_util::task::TaskTracker;
 
 use crate::fixtures::{claim, counted, event, patient, stored, stream, until_blocked};
@@ -356,4 +356,77 @@ async fn a_command_that_stands_in_line_has_seen_what_was_there_when_it_came() {
     open.commit().await.unwrap();
     assert_eq!(first.await.unwrap().unwrap().version.get(), 2);
     assert_eq!(came_at(second.await.unwrap()), Some(0));
+}
+
+/// Has no business with the counter.
+struct Outsider;
+
+impl Decision for Outsider {
+    type Rejection = Full;
+
+    fn target(&self) -> StreamId {
+        stream("a")
+    }
+
+    fn admit(&mut self, _: &Loaded) -> Result<(), DecisionError<Full>> {
+        Err(DecisionError::Rejected(Full))
+    }
+
+    fn decide(&mut self, _: &Loaded) -> Result<Accepted, DecisionError<Full>> {
+        Err(DecisionError::Rejected(Full))
+    }
+}
+
+#[tokio::test]
+async fn those_who_have_no_business_with_a_stream_cannot_fill_its_line() {
+    let database = TestDatabase::create().await;
+    let executor = executor(&database).await;
+    let mut open = database.pool_app().await.begin().await.unwrap();
+    stored(append(&mut open, &counted("a", 0, 1)).await.unwrap());
+    let first = tokio::spawn({
+        let executor = executor.clone();
+        async move { executor.execute(add_one("a"), patient()).await }
+    });
+    until_blocked(&database).await;
+    let outsiders = (0..200).map(|_| {
+        let executor = executor.clone();
+        tokio::spawn(async move { executor.execute(Outsider, patient()).await })
+    });
+    let mut outsiders: Vec<_> = outsiders.collect();
+    // All but those who came while the line was short are sent away at once.
+    eventually(
+        "the outsiders to leave",
+        Duration::from_secs(10),
+        || async {
+            match outsiders
+                .iter()
+                .filter(|outsider| !outsider.is_finished())
+                .count()
+            {
+                31 => Ok(()),
+                standing => Err(standing),
+            }
+        },
+    )
+    .await;
+    let others = (0..20).map(|_| {
+        let executor = executor.clone();
+        tokio::spawn(async move { executor.execute(add_one("a"), patient()).await })
+    });
+    let others: Vec<_> = others.collect();
+    open.rollback().await.unwrap();
+    first.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    for outsider in outsiders.drain(..) {
+        let refused = outsider.await.unwrap().unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                ExecuteError::Rejected(Full) | ExecuteError::Overloaded
+            ),
+            "{refused:?}"
+        );
+    }
 }

@@ -1,16 +1,19 @@
 //! Commands that are given at once go together, and none suffers for another.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use event_store::{Answer, ExecuteError, Executor, Outcome, append};
+use event_store::{
+    Answer, Append, ClaimedAnswer, Conditions, ExecuteError, Executor, Outcome, append,
+};
 use futures::future::join_all;
 use sqlx::postgres::PgPoolOptions;
-use test_support::TestDatabase;
+use test_support::{TestDatabase, eventually};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::executor::{Full, add_one, executor, with_key};
-use crate::fixtures::{counted, patient, stored, until_blocked};
+use crate::executor::{AddOne, Full, add_one, executor, with_key};
+use crate::fixtures::{claim, counted, patient, stored, until_blocked};
 
 type Given = Result<Answer, ExecuteError<Full>>;
 
@@ -136,6 +139,97 @@ async fn one_that_the_server_gives_up_on_spoils_it_for_no_other() {
     open.rollback().await.unwrap();
 }
 
+/// All at once, one of them on what somebody holds: the others are done while it still waits.
+async fn give_beside(
+    executor: &Executor,
+    held: AddOne,
+    conditions: Conditions,
+) -> JoinHandle<Given> {
+    let given = tokio::spawn({
+        let executor = executor.clone();
+        async move { executor.execute(held, conditions).await }
+    });
+    let others = tokio::time::timeout(Duration::from_secs(2), give_all(executor, counters(30)));
+    for answer in others.await.unwrap() {
+        answer.unwrap();
+    }
+    assert!(!given.is_finished());
+    given
+}
+
+#[tokio::test]
+async fn one_that_waits_for_a_version_is_waited_for_by_nobody() {
+    let database = TestDatabase::create().await;
+    let executor = executor(&database).await;
+    let mut open = database.pool_app().await.begin().await.unwrap();
+    stored(append(&mut open, &counted("held", 0, 1)).await.unwrap());
+    let held = give_beside(&executor, add_one("held"), patient()).await;
+    open.rollback().await.unwrap();
+    assert_eq!(held.await.unwrap().unwrap().version.get(), 1);
+}
+
+#[tokio::test]
+async fn one_that_waits_for_its_key_is_waited_for_by_nobody() {
+    let database = TestDatabase::create().await;
+    let executor = executor(&database).await;
+    let mut open = database.pool_app().await.begin().await.unwrap();
+    let twin = Append {
+        claim: Some(ClaimedAnswer {
+            claim: claim("k", 1),
+            status: 200,
+            state: None,
+        }),
+        ..counted("elsewhere", 0, 1)
+    };
+    stored(append(&mut open, &twin).await.unwrap());
+    let held = give_beside(&executor, add_one("held"), with_key("k", 1)).await;
+    open.rollback().await.unwrap();
+    assert_eq!(held.await.unwrap().unwrap().version.get(), 1);
+}
+
+#[tokio::test]
+async fn what_was_answered_before_it_was_sent_is_not_sent_any_more() {
+    let database = TestDatabase::create().await;
+    let executor = executor(&database).await;
+    let owner = database.pool_owner().await;
+    let mut lock = owner.begin().await.unwrap();
+    sqlx::query("LOCK TABLE store.events IN SHARE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let given = counters(40).map(|name| {
+        let executor = executor.clone();
+        let soon = Conditions {
+            deadline: Instant::now() + Duration::from_secs(2),
+            ..patient()
+        };
+        tokio::spawn(async move { executor.execute(add_one(name), soon).await })
+    });
+    let answers = join_all(given.collect::<Vec<_>>()).await;
+    let outcomes = answers.into_iter().map(|answer| match answer.unwrap() {
+        Err(ExecuteError::TimedOut { outcome }) => outcome,
+        other => panic!("{other:?}"),
+    });
+    let outcomes: Vec<Outcome> = outcomes.collect();
+    let sent = outcomes
+        .iter()
+        .filter(|it| **it == Outcome::Unknown)
+        .count();
+    assert!((1..=12).contains(&sent), "{sent} were sent");
+    lock.rollback().await.unwrap();
+    // Behind whatever still goes: one more, and then everything has gone.
+    executor.execute(add_one("last"), patient()).await.unwrap();
+    eventually("those that were sent", Duration::from_secs(10), || async {
+        let stored = count(&database, "SELECT count(*) FROM store.events").await - 1;
+        if stored == i64::try_from(sent).unwrap() {
+            Ok(())
+        } else {
+            Err(stored)
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_stream_that_cannot_be_read_stops_no_other() {
     let database = TestDatabase::create().await;
@@ -172,9 +266,8 @@ async fn those_who_wait_for_others_hold_up_nobody_else() {
         tokio::spawn(async move { executor.execute(add_one(name), patient()).await })
     });
     until_blocked(&database).await;
-    // They wait until those in front of them have committed, which they do when these are done.
     let others = give_all(&executor, counters(40));
-    let others = tokio::time::timeout(Duration::from_secs(4), others).await;
+    let others = tokio::time::timeout(Duration::from_secs(2), others).await;
     for answer in others.unwrap() {
         answer.unwrap();
     }
