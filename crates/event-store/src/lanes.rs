@@ -197,9 +197,8 @@ impl<J: Job> Line<J> {
         while batch.len() < LONGEST_BATCH {
             let alone = batch.iter().any(|b| b.alone);
             let fits = |next: &Waiting<J>| {
-                batch.is_empty()
-                    || !(alone || next.alone)
-                        && !batch.iter().any(|b| b.job.clashes_with(&next.job))
+                let together = !alone && !next.alone;
+                batch.is_empty() || together && !batch.iter().any(|b| b.job.clashes_with(&next.job))
             };
             if !self.waiting.front().is_some_and(fits) {
                 break;

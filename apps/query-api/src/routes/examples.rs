@@ -62,28 +62,39 @@ pub(super) fn item() -> Value {
 
 /// The order in detail.
 pub(super) fn order() -> Value {
-    let mut stage = stage();
-    stage["number"] = json!(1);
-    stage["status"] = json!("pending");
-    stage["completedAt"] = Value::Null;
-    let mut order = item();
-    order["request"] = request();
-    order["invitations"] = json!([{
+    let stage = with(
+        stage(),
+        json!({"number": 1, "status": "pending", "completedAt": null}),
+    );
+    let invitation = json!({
         "workshopId": WORKSHOP,
         "status": "confirmed",
         "invitedAt": "2026-11-25T12:00:00Z",
         "offer": offer(),
-    }]);
-    order["terms"] = offer();
-    order["stages"] = json!([stage]);
-    order
+    });
+    with(
+        item(),
+        json!({
+            "request": request(),
+            "invitations": [invitation],
+            "terms": offer(),
+            "stages": [stage],
+        }),
+    )
 }
 
 /// The order as it was.
 pub(super) fn order_as_of() -> Value {
-    let mut order = order();
-    order["asOf"] = json!({"version": 4, "at": UPDATED_AT});
-    order
+    let as_of = json!({"version": 4, "at": UPDATED_AT});
+    with(order(), json!({ "asOf": as_of }))
+}
+
+/// An object with the fields of another beside its own, or in their place.
+fn with(mut object: Value, more: Value) -> Value {
+    if let (Some(fields), Value::Object(more)) = (object.as_object_mut(), more) {
+        fields.extend(more);
+    }
+    object
 }
 
 /// The first fact of its timeline.
