@@ -10,6 +10,7 @@
 //! Deliberately absent: what any event means. Start at `executor.rs` for writing, at `feed.rs`
 //! for reading, and at the migration that creates the store for both.
 
+mod answer;
 mod append;
 mod append_many;
 pub mod checkpoint;
@@ -25,6 +26,7 @@ pub mod idempotency;
 mod lanes;
 mod lease;
 mod load;
+mod progress;
 mod queue;
 mod read_model;
 mod reader;
@@ -32,13 +34,14 @@ mod round;
 mod run;
 mod token;
 
+pub use answer::{Answer, Claim, Conditions, ExecuteError, Outcome};
 pub use append::{
     Append, AppendError, Appended, ClaimedAnswer, StoredAnswer, StreamAppend, append,
 };
 pub use checkpoint::{Checkpoint, Freshness, Lag, freshness};
 pub use decision::{Accepted, Decision, DecisionError, Loaded, LoadedStream};
 pub use event::{NewEvent, Position, StoredEvent, StreamId, Version};
-pub use executor::{Answer, Claim, Conditions, ExecuteError, Executor, Outcome};
+pub use executor::Executor;
 pub use feed::{Batch, Feed};
 pub use follower::{FollowError, Follower};
 pub use held_back::{HeldBack, held_back};

@@ -10,7 +10,7 @@ use crate::append_many::{Unit, append_many};
 use crate::failure::{SqlFailure, classify, did_nothing};
 use crate::lanes::Job;
 use crate::load::{LoadRequest, LoadedWithKey, load_many};
-use crate::run::Progress;
+use crate::progress::Progress;
 
 /// What a decision rests on, to be read.
 #[derive(Debug)]

@@ -1,16 +1,16 @@
-//! One command under way: its rounds of load, decide and append, and how far it has come.
+//! One command under way: its rounds of load, decide and append.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 
+use crate::answer::{Answer, Conditions, ExecuteError, Outcome};
 use crate::append::{Append, Appended, ClaimedAnswer};
-use crate::executor::{Answer, Conditions, ExecuteError, Outcome};
 use crate::failure::{SqlFailure, classify, did_nothing};
 use crate::lanes::{Lanes, Undone};
 use crate::load::{LoadRequest, LoadedWithKey, StoredUnderKey};
+use crate::progress::Progress;
 use crate::queue::{Full, Queues, Standing};
 use crate::round::{AppendJob, Done, LoadJob};
 use crate::{Accepted, Decision, DecisionError, Loaded, PositionToken, StreamAppend, StreamId};
@@ -21,59 +21,6 @@ const FRESH_DECISIONS: u32 = 5;
 /// who loses to another process's queue again and again lets it run dry. The pause is drawn below
 /// it, and above half of it.
 const JITTER: Duration = Duration::from_millis(20);
-
-/// How far a command has come, agreed between the one who waits and the task that works.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Progress(Arc<AtomicU8>);
-
-const SENT: u8 = 1;
-const ABANDONED: u8 = 2;
-
-impl Progress {
-    /// The task is about to send an append; refused when nobody waits any more.
-    pub(crate) fn send(&self) -> bool {
-        self.0
-            .compare_exchange(0, SENT, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-    }
-
-    /// Whether nobody waits any more.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.0.load(Ordering::Acquire) & ABANDONED != 0
-    }
-
-    /// Whether what was done so far may have left a trace.
-    pub(crate) fn outcome(&self) -> Outcome {
-        outcome_of(self.0.load(Ordering::Acquire))
-    }
-
-    /// The append was answered and did nothing.
-    pub(crate) fn undone(&self) {
-        self.0.fetch_and(!SENT, Ordering::AcqRel);
-    }
-
-    /// The waiting ends; from here on nothing more is sent.
-    pub(crate) fn abandon(&self) -> Outcome {
-        outcome_of(self.0.fetch_or(ABANDONED, Ordering::AcqRel))
-    }
-}
-
-const fn outcome_of(progress: u8) -> Outcome {
-    if progress & SENT == 0 {
-        Outcome::None
-    } else {
-        Outcome::Unknown
-    }
-}
-
-/// Abandons the command when the one who waits is dropped.
-pub(crate) struct Waiter(pub(crate) Progress);
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}
 
 /// One command under way.
 pub(crate) struct Run<D: Decision> {
