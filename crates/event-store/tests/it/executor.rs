@@ -59,6 +59,19 @@ pub(crate) async fn executor(database: &TestDatabase) -> Executor {
     Executor::new(database.pool_app().await, TaskTracker::new())
 }
 
+/// One whose server gives up on a lock after 200 ms.
+pub(crate) async fn impatient_executor(database: &TestDatabase) -> Executor {
+    let impatient = PgPoolOptions::new().after_connect(|connection, _| {
+        Box::pin(async move {
+            sqlx::query("SET lock_timeout = '200ms'")
+                .execute(connection)
+                .await
+                .map(drop)
+        })
+    });
+    Executor::new(database.pool_app_with(impatient).await, TaskTracker::new())
+}
+
 pub(crate) fn with_key(key: &str, body: u8) -> Conditions {
     Conditions {
         claim: Some(claim(key, body)),
@@ -265,15 +278,7 @@ async fn a_deadline_before_the_append_leaves_nothing_and_one_after_it_says_unkno
 #[tokio::test]
 async fn a_server_that_gives_up_on_a_lock_has_changed_nothing_and_may_be_asked_again() {
     let database = TestDatabase::create().await;
-    let impatient = PgPoolOptions::new().after_connect(|connection, _| {
-        Box::pin(async move {
-            sqlx::query("SET lock_timeout = '200ms'")
-                .execute(connection)
-                .await
-                .map(drop)
-        })
-    });
-    let executor = Executor::new(database.pool_app_with(impatient).await, TaskTracker::new());
+    let executor = impatient_executor(&database).await;
     let mut open = database.pool_app().await.begin().await.unwrap();
     stored(append(&mut open, &counted("a", 0, 1)).await.unwrap());
     let refused = executor.execute(add_one("a"), patient()).await.unwrap_err();

@@ -7,12 +7,10 @@ use event_store::{
     Answer, Append, ClaimedAnswer, Conditions, ExecuteError, Executor, Outcome, append,
 };
 use futures::future::join_all;
-use sqlx::postgres::PgPoolOptions;
 use test_support::{TestDatabase, eventually};
 use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
 
-use crate::executor::{AddOne, Full, add_one, executor, with_key};
+use crate::executor::{AddOne, Full, add_one, executor, impatient_executor, with_key};
 use crate::fixtures::{claim, counted, patient, stored, until_blocked};
 
 type Given = Result<Answer, ExecuteError<Full>>;
@@ -112,15 +110,7 @@ async fn keys_that_are_used_twice_at_once_have_one_effect_each() {
 #[tokio::test]
 async fn one_that_the_server_gives_up_on_spoils_it_for_no_other() {
     let database = TestDatabase::create().await;
-    let impatient = PgPoolOptions::new().after_connect(|connection, _| {
-        Box::pin(async move {
-            sqlx::query("SET lock_timeout = '200ms'")
-                .execute(connection)
-                .await
-                .map(drop)
-        })
-    });
-    let executor = Executor::new(database.pool_app_with(impatient).await, TaskTracker::new());
+    let executor = impatient_executor(&database).await;
     let mut open = database.pool_app().await.begin().await.unwrap();
     stored(append(&mut open, &counted("c3", 0, 1)).await.unwrap());
 
