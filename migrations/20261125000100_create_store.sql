@@ -1,5 +1,5 @@
 -- The event store: one table of events, the append that fills it, the watermark that makes reading
--- it safe, and beside it idempotency keys, generations and checkpoints.
+-- it safe, and beside it idempotency keys and generations.
 --
 -- The events table is the source of truth and the outbox: an append is the only write of a command,
 -- everything else follows the feed. docs/adr/0002-watermark.md says why reading works as it does.
@@ -72,22 +72,6 @@ CREATE TABLE store.generation (
     since             timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 GRANT SELECT ON store.generation TO atlas_app;
-
--- How far each reader of the feed has come, and who reads for it now. `delivered` and `digest`
--- (the sum modulo 2^64 of the first eight bytes of each event id''s SHA-256) cover every event up
--- to `position`; an auditor recomputes them from store.events.
-CREATE TABLE store.checkpoints (
-    name       text PRIMARY KEY,
-    generation bigint      NOT NULL REFERENCES store.generation,
-    position   bigint      NOT NULL DEFAULT 0 CHECK (position >= 0),
-    delivered  bigint      NOT NULL DEFAULT 0 CHECK (delivered >= 0),
-    digest     bigint      NOT NULL DEFAULT 0,
-    owner      text,
-    epoch      bigint      NOT NULL DEFAULT 0,
-    expires_at timestamptz,
-    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-GRANT SELECT, INSERT, UPDATE ON store.checkpoints TO atlas_app;
 
 -- The advisory locks of appends: our namespace in the upper 16 bits, a position in the lower 48.
 CREATE FUNCTION store.lock_namespace() RETURNS bigint

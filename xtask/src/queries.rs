@@ -17,6 +17,9 @@ use crate::failure::Failure;
 use crate::tidy::Packages;
 use crate::workspace;
 
+/// The schemas of the first version of each read model, quoted for a URL.
+const READ_MODELS: &str = "%22orders%401%22%2C%22workshops%401%22%2C%22bonus%401%22";
+
 /// Writes `.sqlx` anew.
 pub(crate) fn prepare() -> Result<(), Failure> {
     let fresh = collect("check", &[])?;
@@ -59,11 +62,14 @@ fn collect(pass: &str, arguments: &[&str]) -> Result<BTreeMap<String, String>, F
     touch.args(Packages::load()?.roots_with_queries());
     command::run(touch)?;
 
+    // Statements name the tables of read models without a schema.
+    let url = postgres.url("atlas_owner", database::NAME);
+    let url = format!("{url}?options=-c%20search_path%3D{READ_MODELS}");
     let mut cargo = command::cargo();
     cargo
         .args([pass, "--workspace", "--all-targets"])
         .args(arguments)
-        .env("DATABASE_URL", postgres.url("atlas_owner", database::NAME))
+        .env("DATABASE_URL", url)
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &folder);
     command::run(cargo)?;

@@ -7,6 +7,7 @@ mod config;
 mod janitor;
 mod kafka_health;
 mod migrate;
+mod readers;
 mod relay;
 mod run;
 

@@ -5,17 +5,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bonus_store::Ingest;
-use event_store::{Follower, ReadModel, generation};
+use event_store::{Wakeups, generation, wake};
 use kernel::{IdSource as _, RandomIds, SystemClock};
-use messaging::{ConsumerState, Kafka, Relay, RelayOptions, RelayState, topics};
+use messaging::{ConsumerState, Kafka};
+use projections::Model;
 use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::cli::Role;
 use crate::config::ProjectorConfig;
-use crate::kafka_health::{self, Roles};
-use crate::{bonus, janitor, relay};
+use crate::readers::{self, Readers};
+use crate::{bonus, janitor, kafka_health};
 
 const NAME: &str = "projector";
 /// What the roles look up and write beside the feed's own connections.
@@ -46,21 +47,36 @@ async fn start(
             tasks.finish(),
         ),
     );
-    let owner = format!("{NAME} {}", RandomIds.next());
     let has = |role: Role| only.is_empty() || only.contains(&role);
-    if has(Role::ReadModels) {
-        read_models(config, process, &owner);
+    let (read_models, relay) = (has(Role::ReadModels), has(Role::Relay));
+    let readers = Readers {
+        connect: config.database.connect_options(NAME),
+        pool: pool.clone(),
+        owner: format!("{NAME} {}", RandomIds.next()),
+        lease: config.lease,
+        wakeups: Wakeups::new(),
+    };
+    if read_models {
+        for model in Model::ALL {
+            spawn(process, model.as_str(), readers.clone().follow(model, tasks.finish()));
+        }
     }
-    let mut roles = Roles::default();
-    if has(Role::Relay) {
-        roles.relay = relay(config, process, pool.clone(), owner);
+    if relay {
+        let kafka = Kafka::new(&config.brokers);
+        spawn(process, "relay", readers.clone().relay(kafka, tasks.finish()));
     }
-    if has(Role::Bonus) {
-        roles.bonus = bonus(config, process, pool.clone());
-    }
+    let watched = readers::watched(&mut health, read_models, relay);
+    spawn(process, "readers", readers.clone().watch(watched, tasks.finish()));
+    let listening = readers.wakeups.listen(pool.clone(), wake::EVENTS, tasks.finish());
+    spawn(process, "wake-ups", listening);
+    let bonus = if has(Role::Bonus) {
+        bonus(config, process, pool.clone())
+    } else {
+        watch::channel(ConsumerState::default()).1
+    };
     let kafka = Kafka::new(&config.brokers);
     let dependency = health.prefer("kafka");
-    let watching = kafka_health::watch(kafka, roles, dependency, tasks.finish());
+    let watching = kafka_health::watch(kafka, bonus, dependency, tasks.finish());
     spawn(process, "kafka", watching);
     if has(Role::Janitor) {
         tasks.spawn("janitor", janitor::run(pool, tasks.finish()));
@@ -76,48 +92,6 @@ fn pool(config: &ProjectorConfig) -> PgPool {
             Box::pin(async move { generation::enter(connection).await.map(drop) })
         })
         .connect_lazy_with(config.database.connect_options(NAME))
-}
-
-/// Each read model follows the feed by itself, so that one that fails stops no other.
-fn read_models(config: &ProjectorConfig, process: &Process, owner: &str) {
-    let connect = config.database.connect_options(NAME);
-    let models: [(&'static str, Arc<dyn ReadModel>); 3] = [
-        ("read model orders", Arc::new(projections::orders::Orders)),
-        (
-            "read model workshops",
-            Arc::new(projections::workshops::Workshops),
-        ),
-        ("read model bonus", Arc::new(projections::bonus::Bonus)),
-    ];
-    for (task, model) in models {
-        let follower = Follower::new(model, connect.clone(), owner.to_owned(), config.lease);
-        spawn(process, task, follower.run(process.tasks.finish()));
-    }
-}
-
-/// Starts the relay; what it is at.
-fn relay(
-    config: &ProjectorConfig,
-    process: &Process,
-    pool: PgPool,
-    owner: String,
-) -> watch::Receiver<RelayState> {
-    let kafka = Kafka::new(&config.brokers);
-    let options = RelayOptions {
-        connect: config.database.connect_options(NAME),
-        kafka: kafka.clone(),
-        owner,
-        lease: config.lease,
-    };
-    let relay = Relay::new(options, relay::messages_of);
-    let state = relay.state();
-    let finish = process.tasks.finish();
-    spawn(process, "relay", async move {
-        if topics::prepare_at_last(&kafka, &pool, &finish).await {
-            relay.run(finish).await;
-        }
-    });
-    state
 }
 
 /// Starts the bonus role; what its consumer is at.

@@ -12,6 +12,7 @@ mod access;
 mod app;
 mod config;
 mod gate;
+mod positions;
 mod reading;
 mod refusal;
 mod routes;

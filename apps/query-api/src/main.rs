@@ -1,10 +1,11 @@
 //! The process of the query API.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use event_store::generation;
+use event_store::{Wakeups, generation, wake};
 use http_edge::Edge;
 use kernel::{RandomIds, SystemClock};
 use query_api::{AppState, Config, NAME, app, gate};
@@ -46,7 +47,15 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         ),
     );
     let gate = gate(tokens, &rate, clock.clone(), process, &mut health)?;
-    let state = AppState::new(pool, gate, clock, min_position_wait);
+    let wakeups = Wakeups::new();
+    let listening = wakeups
+        .clone()
+        .listen(pool.clone(), wake::CHECKPOINTS, process.tasks.finish());
+    process.tasks.spawn("wake-ups", async move {
+        listening.await;
+        Ok::<(), Infallible>(())
+    });
+    let state = AppState::new(pool, gate, clock, min_position_wait, wakeups);
     let edge = Edge {
         ids: Arc::new(RandomIds),
         timeout: requests.timeout,

@@ -2,15 +2,14 @@
 //! old it is.
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use event_store::{Freshness, PositionToken, generation};
 use http_edge::{Code, MinPosition, Problem};
-use projections::Snapshot;
+use projections::{Model, Snapshot};
 use sqlx::{Connection, PgConnection};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 
 use crate::AppState;
@@ -18,10 +17,6 @@ use crate::refusal::ReadError;
 
 const POSITION: HeaderName = HeaderName::from_static("atlas-position");
 const LAG_SECONDS: HeaderName = HeaderName::from_static("atlas-lag-seconds");
-
-/// The shortest and the longest pause between two looks at how far a read model has come.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The header that every read takes.
 #[derive(IntoParams)]
@@ -102,7 +97,7 @@ impl AppState {
     /// Reads from the read model `model` in one snapshot, once it has come as far as `least`.
     pub(crate) async fn read<T>(
         &self,
-        model: &str,
+        model: Model,
         least: MinPosition,
         read: impl for<'c> Fn(&'c mut PgConnection) -> Reading<'c, T>,
     ) -> Result<Fresh<T>, Problem> {
@@ -139,33 +134,25 @@ impl AppState {
     /// A snapshot of a read model that has come as far as `least`.
     async fn snapshot(
         &self,
-        model: &str,
+        model: Model,
         least: Option<PositionToken>,
     ) -> Result<Snapshot, Problem> {
-        if let Some(least) = least {
-            self.refuse_foreign(least).await?;
-        }
+        let open = async || Snapshot::open(&self.pool, model).await.map_err(ReadError::from);
+        let Some(least) = least else {
+            return Ok(open().await?);
+        };
+        self.refuse_foreign(least).await?;
         let give_up = Instant::now() + self.min_position_wait;
-        let mut pause = SHORTEST_PAUSE;
         loop {
-            let snapshot = Snapshot::open(&self.pool, model)
-                .await
-                .map_err(ReadError::from)?;
-            let reached = snapshot.freshness().token;
-            if least.is_none_or(|least| has_come_to(reached, least)) {
+            let snapshot = open().await?;
+            if has_come_to(snapshot.freshness().token, least) {
                 return Ok(snapshot);
             }
             snapshot.close().await.map_err(ReadError::from)?;
-            let left = give_up.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Problem::new(
-                    Code::ProjectionLagging,
-                    "what is read here has not come as far as Atlas-Min-Position in time; try \
-                     again in a moment, or read without it",
-                ));
+            let reached = self.positions.reached(model, |now| has_come_to(now, least));
+            if timeout_at(give_up, reached).await.is_err() {
+                return Err(lagging());
             }
-            sleep(pause.min(left)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -183,6 +170,15 @@ impl AppState {
              take-over; read without Atlas-Min-Position",
         ))
     }
+}
+
+/// What was to be read has not come to the position that the client asks for.
+pub(crate) fn lagging() -> Problem {
+    Problem::new(
+        Code::ProjectionLagging,
+        "what is read here has not come as far as Atlas-Min-Position in time; try again in a \
+         moment, or read without it",
+    )
 }
 
 /// A read model that still is in an older generation has not come to any position of this one.

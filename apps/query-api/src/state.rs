@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
+use event_store::Wakeups;
 use http_edge::Gate;
 use kernel::Clock;
 use sqlx::PgPool;
+
+use crate::positions::Positions;
 
 /// What every route is given. Cheap to clone.
 #[derive(Clone)]
@@ -15,19 +18,22 @@ pub struct AppState {
     gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) min_position_wait: Duration,
+    pub(crate) positions: Positions,
 }
 
 impl AppState {
     /// The state of an application whose reads wait up to `min_position_wait` for the position
-    /// that a client asks for.
+    /// that a client asks for; `wakeups` tells when a checkpoint has moved.
     #[must_use]
     pub fn new(
         pool: PgPool,
         gate: Gate,
         clock: Arc<dyn Clock>,
         min_position_wait: Duration,
+        wakeups: Wakeups,
     ) -> Self {
         Self {
+            positions: Positions::new(pool.clone(), wakeups),
             pool,
             gate: Arc::new(gate),
             clock,

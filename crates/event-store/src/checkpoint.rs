@@ -1,9 +1,14 @@
-//! Checkpoints: how far a reader of the feed has come, whether that can still be true, and how old
-//! what it wrote is.
+//! Checkpoints: how far a reader of the feed has come, and how old what it wrote is.
+//! [`recompute`] says what the events say of one.
+
+mod recompute;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
+
+pub use recompute::recompute;
+pub(crate) use recompute::{PAGE, mark, nearest_mark, recompute_page};
 
 use crate::{Position, PositionToken, StoredEvent};
 
@@ -19,6 +24,16 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Of a reader that begins after `position`.
+    #[must_use]
+    pub const fn at(position: Position) -> Self {
+        Self {
+            position,
+            delivered: 0,
+            digest: 0,
+        }
+    }
+
     /// This checkpoint after `events` were delivered too.
     #[must_use]
     pub fn after(self, events: &[StoredEvent]) -> Self {
@@ -38,77 +53,17 @@ fn hashed(event: &StoredEvent) -> i64 {
         .fold(0_i64, |number, byte| (number << 8) | i64::from(*byte))
 }
 
-/// What the table of events says that a checkpoint at `position` has to be.
-///
-/// # Errors
-/// What the database said.
-pub async fn recompute(
-    connection: &mut PgConnection,
-    position: Position,
-) -> Result<Checkpoint, sqlx::Error> {
-    let mut checkpoint = Checkpoint::default();
-    while let Some(next) = recompute_page(connection, checkpoint, position).await? {
-        checkpoint = next;
-    }
-    Ok(checkpoint)
-}
-
-/// The checkpoint one page after `from`, by the primary key, as far as `position`; none at its
-/// end. The table may be large, and statements have a time limit.
-pub(crate) async fn recompute_page(
-    connection: &mut PgConnection,
-    from: Checkpoint,
-    position: Position,
-) -> Result<Option<Checkpoint>, sqlx::Error> {
-    let page = sqlx::query!(
-        r#"
-        SELECT max(page.position) AS last, count(*) AS "delivered!",
-               coalesce(sum(('x' || encode(substr(sha256(uuid_send(page.event_id)), 1, 8),
-                                           'hex'))::bit(64)::bigint::numeric)
-                        % 18446744073709551616, 0)::text AS "digest!"
-        FROM (
-            SELECT e.position, e.event_id FROM store.events e
-            WHERE e.position > $1 AND e.position <= $2
-            ORDER BY e.position
-            LIMIT 50000
-        ) page
-        "#,
-        from.position.get(),
-        position.get(),
-    )
-    .fetch_one(connection)
-    .await?;
-    let Some(last) = page.last else {
-        return Ok(None);
-    };
-    Ok(Some(Checkpoint {
-        position: Position::new(last),
-        delivered: from.delivered + page.delivered,
-        digest: from.digest.wrapping_add(modulo_2_64(&page.digest)?),
-    }))
-}
-
-/// A sum that the database has reduced modulo 2^64, sign kept, as the wrapped 64-bit number.
-fn modulo_2_64(text: &str) -> Result<i64, sqlx::Error> {
-    let number: i128 = text
-        .parse()
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    let wrapped = number.rem_euclid(1 << 64);
-    u64::try_from(wrapped)
-        .map(u64::cast_signed)
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
 /// How current a read model is, for one answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Freshness {
     /// How far it has come.
     pub token: PositionToken,
-    /// The age in seconds of the oldest committed event that it has not passed; 0 if none.
+    /// The age in seconds of the oldest committed event that it has not taken: not passed yet, or
+    /// parked; 0 if none.
     pub lag_seconds: f64,
 }
 
-/// Reads how current the read model `name` is, in the caller's snapshot; none before it first ran.
+/// Reads how current the reader `name` is, in the caller's snapshot; none before it first ran.
 ///
 /// # Errors
 /// What the database said.
@@ -118,15 +73,21 @@ pub async fn freshness(
 ) -> Result<Option<Freshness>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        SELECT c.generation, c.position, oldest.recorded_at AS "oldest?",
-               clock_timestamp() AS "now!"
+        SELECT c.generation, c.position,
+               least(next.recorded_at, parked.recorded_at) AS "oldest?", clock_timestamp() AS "now!"
         FROM store.checkpoints c
         LEFT JOIN LATERAL (
             SELECT e.recorded_at FROM store.events e
             WHERE e.position > c.position
             ORDER BY e.position
             LIMIT 1
-        ) oldest ON true
+        ) next ON true
+        LEFT JOIN LATERAL (
+            SELECT p.recorded_at FROM store.parked p
+            WHERE p.reader = c.name
+            ORDER BY p.recorded_at
+            LIMIT 1
+        ) parked ON true
         WHERE c.name = $1
         "#,
         name,
@@ -152,36 +113,60 @@ fn age_seconds(then: DateTime<Utc>, now: DateTime<Utc>) -> f64 {
 /// How much a reader of the feed has before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lag {
-    /// Events not yet passed, counted up to [`LAG_COUNTED_TO`].
+    /// Events not yet passed, counted up to [`LAG_COUNTED_TO`]; beyond that the difference of
+    /// positions, which holes make greater.
     pub events: i64,
-    /// The age in seconds of the oldest of them; 0 if none.
+    /// The age in seconds of the oldest event not yet passed or parked; 0 if none.
     pub seconds: f64,
+    /// Streams that are parked, counted up to [`LAG_COUNTED_TO`].
+    pub parked: i64,
 }
 
 /// Beyond this many events the lag is not counted further.
-pub const LAG_COUNTED_TO: i64 = 100_000;
+pub const LAG_COUNTED_TO: i64 = 10_000;
 
-/// Counts the events that a reader at `position` has before it.
+/// Counts what the reader `name` at `position` has before it.
 ///
 /// # Errors
 /// What the database said.
-pub async fn lag(connection: &mut PgConnection, position: Position) -> Result<Lag, sqlx::Error> {
+pub async fn lag(
+    connection: &mut PgConnection,
+    name: &str,
+    position: Position,
+) -> Result<Lag, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        SELECT count(*) AS "events!", min(e.recorded_at) AS oldest, clock_timestamp() AS "now!"
-        FROM (
-            SELECT recorded_at FROM store.events WHERE position > $1 ORDER BY position LIMIT $2
-        ) e
+        SELECT
+            (SELECT count(*) FROM (
+                SELECT FROM store.events WHERE position > $1 ORDER BY position LIMIT $2
+             ) e) AS "events!",
+            (SELECT count(*) FROM (
+                SELECT FROM store.parked WHERE reader = $3 LIMIT $2
+             ) p) AS "parked!",
+            store.last_drawn() - $1 AS "drawn!",
+            least(
+                (SELECT recorded_at FROM store.events WHERE position > $1
+                 ORDER BY position LIMIT 1),
+                (SELECT recorded_at FROM store.parked WHERE reader = $3
+                 ORDER BY recorded_at LIMIT 1)
+            ) AS oldest,
+            clock_timestamp() AS "now!"
         "#,
         position.get(),
         LAG_COUNTED_TO,
+        name,
     )
     .fetch_one(connection)
     .await?;
     Ok(Lag {
-        events: row.events,
+        events: if row.events < LAG_COUNTED_TO {
+            row.events
+        } else {
+            row.drawn.max(row.events)
+        },
         seconds: row
             .oldest
             .map_or(0.0, |oldest| age_seconds(oldest, row.now)),
+        parked: row.parked,
     })
 }

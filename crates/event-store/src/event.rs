@@ -44,6 +44,12 @@ impl Version {
     /// Of a stream without events.
     pub const NONE: Self = Self(0);
 
+    /// The version after one more event.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
     /// A stream of `value` events.
     #[must_use]
     pub const fn new(value: i64) -> Self {
@@ -166,6 +172,12 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
+    /// Its stored name and version, as people are told.
+    #[must_use]
+    pub fn name_and_version(&self) -> String {
+        format!("{} {}", self.event_type, self.event_version)
+    }
+
     /// The event's circumstances.
     ///
     /// # Errors

@@ -6,12 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use kernel::EventId;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::types::Json;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use crate::{Position, StoredEvent, StreamId, Version, generation};
+use crate::{Position, StoredEvent, StreamId, generation};
 
 /// A reader's own connection.
 #[derive(Debug)]
@@ -20,13 +19,91 @@ pub struct Feed {
     generation: i64,
 }
 
+/// Which events are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// None that lies after this position.
+    pub to: Option<Position>,
+    /// None of another stream.
+    pub stream: Option<StreamId>,
+}
+
+/// How much is read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchBound {
+    /// Events at most.
+    pub events: i64,
+    /// No further event once they have this many bytes.
+    pub bytes: i64,
+}
+
+impl Default for BatchBound {
+    fn default() -> Self {
+        Self {
+            events: 5_000,
+            bytes: 4 << 20,
+        }
+    }
+}
+
 /// What one look at the feed brings.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Up to here everything that will ever be committed is committed.
     pub watermark: Position,
-    /// The events after the position asked for, up to the watermark or the limit.
+    /// The events after the position asked for, up to the watermark or the bound.
     pub events: Vec<StoredEvent>,
+}
+
+/// The column `metadata`.
+pub(crate) type RawMetadata = Json<BTreeMap<String, String>>;
+
+/// The event of a row with its columns.
+macro_rules! event_of {
+    ($row:expr) => {
+        $crate::StoredEvent {
+            position: $crate::Position::new($row.position),
+            event_id: kernel::EventId::from_uuid($row.event_id),
+            stream: $crate::StreamId::from_parts($row.aggregate_type, $row.aggregate_id),
+            version: $crate::Version::new($row.sequence),
+            event_type: $row.event_type,
+            event_version: $row.event_version,
+            payload: $row.payload,
+            raw_metadata: $row.metadata.0,
+            recorded_at: $row.recorded_at,
+        }
+    };
+}
+pub(crate) use event_of;
+
+/// The events of one of the two ways to read, which the caller names with its arguments.
+macro_rules! events {
+    ($connection:expr, $which:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query!(
+            r#"SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
+                      event_version, payload,
+                      metadata AS "metadata: RawMetadata",
+                      recorded_at
+               FROM (
+                   SELECT e.*,
+                          sum(size) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - size
+                              AS before
+                   FROM (
+                       SELECT *, store.event_size(payload, metadata) AS size
+                       FROM store.events
+                       WHERE position > $1 AND position <= $2 "# + $which + r#"
+                       ORDER BY position
+                       LIMIT $3
+                   ) e
+               ) e
+               WHERE before < $4
+               ORDER BY position"#,
+            $($argument),+
+        )
+        .map(|row| event_of!(row))
+        .fetch_all($connection)
+        .await
+    };
 }
 
 impl Feed {
@@ -62,51 +139,49 @@ impl Feed {
         self.connection.close().await
     }
 
-    /// The next events after `after`, at most `limit` of them.
+    /// The next of the selected events after `after`, within the bound; one at least, if there is
+    /// one.
     ///
     /// # Errors
     /// What the database said; the connection is not to be used again then.
-    pub async fn next_batch(&mut self, after: Position, limit: i64) -> Result<Batch, sqlx::Error> {
+    pub async fn next_batch(
+        &mut self,
+        after: Position,
+        selection: &Selection,
+        bound: BatchBound,
+    ) -> Result<Batch, sqlx::Error> {
         // Two statements, never one: the events' snapshot has to be younger than the watermark.
         let watermark = sqlx::query_scalar!(r#"SELECT store.watermark() AS "watermark!""#)
             .fetch_one(&mut self.connection)
             .await?;
-        if watermark <= after.get() {
+        let watermark = Position::new(watermark);
+        let last = selection.to.map_or(watermark, |to| to.min(watermark));
+        if last <= after {
             return Ok(Batch {
-                watermark: Position::new(watermark),
+                watermark,
                 events: Vec::new(),
             });
         }
-        let events = sqlx::query!(
-            r#"
-            SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
-                   event_version, payload,
-                   metadata AS "metadata: Json<BTreeMap<String, String>>", recorded_at
-            FROM store.events
-            WHERE position > $1 AND position <= $2
-            ORDER BY position
-            LIMIT $3
-            "#,
-            after.get(),
-            watermark,
-            limit,
-        )
-        .map(|row| StoredEvent {
-            position: Position::new(row.position),
-            event_id: EventId::from_uuid(row.event_id),
-            stream: StreamId::from_parts(row.aggregate_type, row.aggregate_id),
-            version: Version::new(row.sequence),
-            event_type: row.event_type,
-            event_version: row.event_version,
-            payload: row.payload,
-            raw_metadata: row.metadata.0,
-            recorded_at: row.recorded_at,
-        })
-        .fetch_all(&mut self.connection)
-        .await?;
-        Ok(Batch {
-            watermark: Position::new(watermark),
-            events,
-        })
+        let events = match &selection.stream {
+            None => events!(
+                &mut self.connection,
+                "",
+                after.get(),
+                last.get(),
+                bound.events,
+                bound.bytes as _,
+            )?,
+            Some(stream) => events!(
+                &mut self.connection,
+                "AND aggregate_type = $5 AND aggregate_id = $6",
+                after.get(),
+                last.get(),
+                bound.events,
+                bound.bytes as _,
+                stream.kind(),
+                stream.key(),
+            )?,
+        };
+        Ok(Batch { watermark, events })
     }
 }

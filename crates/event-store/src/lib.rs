@@ -2,9 +2,9 @@
 //!
 //! - [`Executor`] runs a command: load, decide, append, two round trips.
 //! - [`append()`] is the one way in; [`load()`] reads whole streams.
-//! - [`Feed`] delivers every event once committed, in order, without a gap; [`FeedReader`] adds a
-//!   lease and a checkpoint, and [`Follower`] commits a [`ReadModel`]'s rows with that checkpoint.
-//!   What this release cannot read holds back its own stream and nothing else: [`HeldBack`].
+//! - [`Feed`] delivers every event once committed, in order, without a gap; [`Reader`] brings them
+//!   to a [`Sink`] under a lease and a checkpoint. What a sink cannot take parks its own stream and
+//!   nothing else: [`Parked`].
 //! - [`generation`] and [`checkpoint`] say what a position is worth after a restore.
 //!
 //! Deliberately absent: what any event means. Start at `executor.rs` for writing, at `feed.rs`
@@ -19,20 +19,19 @@ mod event;
 mod executor;
 mod failure;
 mod feed;
-mod follower;
 pub mod generation;
-mod held_back;
 pub mod idempotency;
 mod lanes;
-mod lease;
 mod load;
+mod parked;
 mod progress;
 mod queue;
-mod read_model;
 mod reader;
 mod round;
 mod run;
+mod sink;
 mod token;
+pub mod wake;
 
 pub use answer::{Answer, Claim, Conditions, ExecuteError, Outcome};
 pub use append::{
@@ -42,10 +41,13 @@ pub use checkpoint::{Checkpoint, Freshness, Lag, freshness};
 pub use decision::{Accepted, Decision, DecisionError, Loaded, LoadedStream};
 pub use event::{NewEvent, Position, StoredEvent, StreamId, Version};
 pub use executor::Executor;
-pub use feed::{Batch, Feed};
-pub use follower::{FollowError, Follower};
-pub use held_back::{HeldBack, held_back};
+pub use feed::{Batch, BatchBound, Feed, Selection};
 pub use load::{LONGEST_STREAM, load};
-pub use read_model::{ApplyError, ReadModel};
-pub use reader::{FeedReader, Opened, ReaderError, ReaderOptions};
+pub use parked::{Parked, parked, parked_at, parked_page};
+pub use reader::{
+    Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus, Standing,
+    reader_statuses,
+};
+pub use sink::{Sent, Sink, SinkError};
 pub use token::{MalformedToken, PositionToken};
+pub use wake::{Wakeup, Wakeups};

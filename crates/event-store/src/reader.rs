@@ -1,20 +1,43 @@
-//! A place at the feed: the connection, the lease and the checkpoint, held together.
+//! The reader loop: one for whatever follows the feed.
 //!
-//! Whoever reads the feed, into rows or onto Kafka, opens one, and drops it at the first error: a
-//! new one begins at the checkpoint.
+//! Under a lease it brings the events to a [`Sink`], batch by batch, and moves the checkpoint with
+//! what the sink writes. A standby waits for the lease. A stream of which the sink cannot take an
+//! event is parked, and looked at again at every start and once a minute; everything else flows.
+//! Whatever fails is tried again at the checkpoint; what cannot go on halts, and its row says so.
 
-use std::collections::BTreeSet;
+mod leader;
+mod lease;
+mod pace;
+mod state;
+mod take;
+
+use std::error::Error;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
-use crate::feed::{Batch, Feed};
-use crate::held_back::{self, HeldBack};
-use crate::lease::{Asked, Lease, LeaseError};
-use crate::{Checkpoint, Position, StoredEvent, StreamId, checkpoint};
+use crate::failure::chain;
+use crate::{BatchBound, Position, Sink, SinkError, StreamId, Wakeup};
+use leader::{Leader, Verdict};
+use pace::Pace;
+pub use state::{Condition, PARKED_COUNTED_TO, ReaderStatus, reader_statuses};
 
-/// How a reader presents itself.
+/// How often the row and the gauges are written.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often what cannot go on is tried again.
+const HALT_PAUSE: Duration = Duration::from_secs(60);
+/// How often the parked streams are looked at again.
+const LOOK_AGAIN_INTERVAL: Duration = Duration::from_secs(60);
+/// How long the loop may take to end once it was told to stop.
+const LONGEST_END: Duration = Duration::from_millis(900);
+/// How long a reader that was woken lets more events gather.
+const LINGER: Duration = Duration::from_millis(4);
+
+/// How a reader presents itself, and what it reads.
 #[derive(Debug, Clone)]
 pub struct ReaderOptions {
     /// The name of its checkpoint.
@@ -23,23 +46,65 @@ pub struct ReaderOptions {
     pub owner: String,
     /// How long the lease outlives a dead owner.
     pub lease: Duration,
+    /// Where it begins if it never ran: after this position.
+    pub after: Position,
+    /// Where it ends; none to follow for ever.
+    pub to: Option<Position>,
+    /// The one stream that it reads; none for all.
+    pub stream: Option<StreamId>,
+    /// Events a second at most; none for as many as there are.
+    pub max_rate: Option<NonZeroU32>,
+    /// How much it takes at once.
+    pub batch: BatchBound,
+    /// How often it looks at parked streams again.
+    pub look_again_every: Duration,
+    /// What cuts its pauses short.
+    pub wakeup: Option<Wakeup>,
 }
 
-/// What opening a place came to.
-#[derive(Debug)]
-pub enum Opened {
-    /// It is ours.
-    Reader(Box<FeedReader>),
-    /// Another owner has it for so much longer.
-    Held {
-        /// Who.
+impl ReaderOptions {
+    /// A reader of everything, for ever, as fast as it can.
+    #[must_use]
+    pub fn new(name: &str, owner: &str, lease: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            owner: owner.to_owned(),
+            lease,
+            after: Position::START,
+            to: None,
+            stream: None,
+            max_rate: None,
+            batch: BatchBound::default(),
+            look_again_every: LOOK_AGAIN_INTERVAL,
+            wakeup: None,
+        }
+    }
+}
+
+/// What a reader of this process is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not reached the store yet.
+    Starting,
+    /// Another owner leads; this one waits for the lease.
+    Standby {
+        /// Who leads.
         owner: String,
-        /// Until the lease would run out.
-        remaining: Duration,
     },
+    /// It leads, and this is how it is.
+    Leading(Condition),
 }
 
-/// Why a reader stopped.
+/// How a reader ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// It has come to the end of what it was to read.
+    Reached,
+}
+
+/// Why a reader had to begin again at its checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
     /// Somebody else has taken over.
@@ -64,274 +129,283 @@ pub enum ReaderError {
     /// The database failed.
     #[error("the feed could not be read")]
     Database(#[from] sqlx::Error),
+    /// The sink did not take the batch.
+    #[error("the batch was not taken")]
+    Sink(#[from] SinkError),
 }
 
-impl From<LeaseError> for ReaderError {
-    fn from(error: LeaseError) -> Self {
-        match error {
-            LeaseError::Lost => Self::LeaseLost,
-            LeaseError::Database(error) => Self::Database(error),
-        }
-    }
-}
-
-/// An open place at the feed.
+/// Brings the events of the store to a sink.
 #[derive(Debug)]
-pub struct FeedReader {
-    feed: Feed,
-    lease: Lease,
-    checkpoint: Checkpoint,
-    renewed_at: Instant,
+pub struct Reader {
+    connect: PgConnectOptions,
+    options: ReaderOptions,
+    standing: watch::Sender<Standing>,
 }
 
-impl FeedReader {
-    /// Connects, asks for the lease, and makes sure that the checkpoint holds in this generation.
-    ///
-    /// # Errors
-    /// [`ReaderError::ForeignCheckpoint`] when it does not; else what the database said.
-    pub async fn open(
-        connect: &PgConnectOptions,
-        options: &ReaderOptions,
-    ) -> Result<Opened, ReaderError> {
-        let length = options.lease;
-        let mut feed = within(length, Feed::connect(connect)).await?;
-        let generation = feed.generation();
-        let mut renewed_at = Instant::now();
-        let ask = Lease::ask(feed.connection(), &options.name, &options.owner, length);
-        let asked = within(length, ask).await?;
-        let (lease, leased) = match asked {
-            Asked::Granted(lease, leased) => (lease, leased),
-            Asked::Held { owner, remaining } => {
-                within(length, feed.close()).await?;
-                return Ok(Opened::Held { owner, remaining });
-            }
-        };
-        if leased.generation != generation {
-            let found = recompute(&mut feed, &lease, leased.checkpoint.position).await?;
-            if found != leased.checkpoint {
-                within(length, lease.release(feed.connection())).await?;
-                return Err(ReaderError::ForeignCheckpoint {
-                    name: options.name.clone(),
-                    from: leased.generation,
-                    to: generation,
-                });
-            }
-            renewed_at = Instant::now();
-            within(length, lease.enter(feed.connection(), generation)).await?;
-        }
-        Ok(Opened::Reader(Box::new(Self {
-            feed,
-            lease,
-            checkpoint: leased.checkpoint,
-            renewed_at,
-        })))
-    }
-
-    /// How far it has come.
+impl Reader {
+    /// A reader that has not started. `connect` opens the connection that it owns: its search path
+    /// says which version of a read model is meant.
     #[must_use]
-    pub const fn checkpoint(&self) -> Checkpoint {
-        self.checkpoint
-    }
-
-    /// The feed's own connection, for what is committed beside the checkpoint.
-    pub const fn feed(&mut self) -> &mut Feed {
-        &mut self.feed
-    }
-
-    /// The next events after the checkpoint, at most `limit` of them; the lease is renewed when
-    /// less than half of it is left.
-    ///
-    /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn next_batch(&mut self, limit: i64) -> Result<Batch, ReaderError> {
-        if self.renewed_at.elapsed() * 2 > self.lease.length() {
-            self.renew().await?;
+    pub fn new(connect: PgConnectOptions, options: ReaderOptions) -> Self {
+        Self {
+            connect,
+            options,
+            standing: watch::Sender::new(Standing::Starting),
         }
-        let next = self.feed.next_batch(self.checkpoint.position, limit);
-        within(self.lease.length(), next).await
     }
 
-    /// Makes the lease good for its whole length again.
+    /// What it is at, for health and tests.
+    #[must_use]
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
+    }
+
+    /// Reads until `stop`, or to the end; whatever fails is tried again at the checkpoint, with
+    /// growing pauses.
+    ///
+    /// Ends within a second of `stop`, whether the database and the sink answer or not, and gives
+    /// the lease back if it can.
+    pub async fn drive(&self, sink: &mut dyn Sink, stop: &CancellationToken) -> Ended {
+        let mut pace = Pace::new(self.options.batch, self.options.max_rate);
+        let mut verdict = None;
+        loop {
+            let outcome = tokio::select! {
+                outcome = self.lead(sink, stop, &mut pace, &mut verdict) => outcome,
+                // The database does not answer: the lease runs out by itself.
+                () = told_for(stop, LONGEST_END) => Ok(Ended::Stopped),
+            };
+            sink.abandon();
+            let failure = match outcome {
+                Ok(ended) => return ended,
+                Err(failure) => failure,
+            };
+            let pause = self.failed(&failure, &mut pace);
+            tokio::select! {
+                () = stop.cancelled() => return Ended::Stopped,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Takes everything that is there now, once; for tools and tests that drive by hand.
     ///
     /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn renew(&mut self) -> Result<(), ReaderError> {
-        let now = Instant::now();
-        let renewal = self.lease.renew(self.feed.connection());
-        within(self.lease.length(), renewal).await?;
-        self.renewed_at = now;
-        Ok(())
-    }
-
-    /// Moves the checkpoint over `events`, which have had their effect elsewhere.
-    ///
-    /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn pass(&mut self, events: &[StoredEvent]) -> Result<(), ReaderError> {
-        let to = self.checkpoint.after(events);
-        let now = Instant::now();
-        let move_on = self.lease.advance(self.feed.connection(), to);
-        within(self.lease.length(), move_on).await?;
-        self.moved(to, now);
-        Ok(())
-    }
-
-    /// Moves the checkpoint over `events`, which have had their effect elsewhere but for those that
-    /// `held` says wait: their streams are held back with the same commit.
-    ///
-    /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn pass_holding(
-        &mut self,
-        events: &[StoredEvent],
-        held: &[HeldBack],
-    ) -> Result<(), ReaderError> {
-        let to = self.checkpoint.after(events);
-        self.move_with(to, async |connection, name| {
-            held_back::hold(connection, name, held).await
-        })
-        .await
-    }
-
-    /// Those of the streams of `events` that it holds back.
-    ///
-    /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn held_among(
-        &mut self,
-        events: &[StoredEvent],
-    ) -> Result<BTreeSet<StreamId>, ReaderError> {
-        let length = self.lease.length();
-        let look = held_back::among(self.feed.connection(), self.lease.name(), events);
-        within(length, look).await
-    }
-
-    /// A page of the streams that it holds back, those after `after`, in their order.
-    ///
-    /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn held_back(
-        &mut self,
-        after: Option<&StreamId>,
-        limit: i64,
-    ) -> Result<Vec<HeldBack>, ReaderError> {
-        let length = self.lease.length();
-        let look = held_back::page(self.feed.connection(), self.lease.name(), after, limit);
-        within(length, look).await
-    }
-
-    /// What a stream that is held back waits with: its events from that one on, as far as the
-    /// checkpoint; the feed delivers what comes later.
-    ///
-    /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn waiting(&mut self, held: &HeldBack) -> Result<Vec<StoredEvent>, ReaderError> {
-        let (length, position) = (self.lease.length(), self.checkpoint.position);
-        let read = held_back::delivered(self.feed.connection(), &held.stream, position);
-        let mut events = within(length, read).await?;
-        events.retain(|event| event.version >= held.version);
-        Ok(events)
-    }
-
-    /// Lets a stream flow again, all that waited having had its effect.
-    ///
-    /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn release(&mut self, stream: &StreamId) -> Result<(), ReaderError> {
-        self.move_with(self.checkpoint, async |connection, name| {
-            held_back::release(connection, name, stream).await
-        })
-        .await
-    }
-
-    /// Moves the checkpoint in one transaction with what `also` does, under the lease.
-    async fn move_with(
-        &mut self,
-        to: Checkpoint,
-        also: impl AsyncFnOnce(&mut PgConnection, &str) -> Result<(), sqlx::Error>,
-    ) -> Result<(), ReaderError> {
-        let started = Instant::now();
-        let lease = self.lease.clone();
-        let transaction = async {
-            let mut transaction = self.feed.connection().begin().await?;
-            also(&mut transaction, lease.name()).await?;
-            lease.advance(&mut transaction, to).await?;
-            transaction.commit().await?;
-            Ok::<(), ReaderError>(())
+    /// See [`ReaderError`]. A lease that another holds is [`ReaderError::LeaseLost`].
+    pub async fn catch_up(&self, sink: &mut dyn Sink) -> Result<(), ReaderError> {
+        let standby = CancellationToken::new();
+        let held = |_| standby.cancel();
+        let elected =
+            Leader::elect(&self.connect, &self.options, &mut None, &standby, held).await?;
+        let Some(mut leader) = elected else {
+            return Err(ReaderError::LeaseLost);
         };
-        within(lease.length(), transaction).await?;
-        self.moved(to, started);
+        let stop = CancellationToken::new();
+        let mut pace = Pace::new(self.options.batch, self.options.max_rate);
+        let mut parks = true;
+        sink.begin().await?;
+        self.look_again(&mut leader, sink, &stop).await?;
+        loop {
+            match self.step(&mut leader, sink, &mut pace, &mut parks, &stop).await {
+                Ok(Step::Took(events)) => drop(pace.took(events)),
+                Ok(Step::Nothing { .. }) => return leader.resign(&Condition::Idle).await,
+                Ok(Step::Refused(tried)) => pace.halve(tried),
+                Err(failure) => {
+                    sink.abandon();
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    /// Waits for the lease, and reads for as long as it holds.
+    async fn lead(
+        &self,
+        sink: &mut dyn Sink,
+        stop: &CancellationToken,
+        pace: &mut Pace,
+        verdict: &mut Option<Verdict>,
+    ) -> Result<Ended, ReaderError> {
+        let standby = |owner| self.enter(Standing::Standby { owner });
+        let elected = Leader::elect(&self.connect, &self.options, verdict, stop, standby);
+        let Some(mut leader) = elected.await? else {
+            return Ok(Ended::Stopped);
+        };
+        info!(
+            reader = %self.options.name,
+            position = leader.checkpoint().position.get(),
+            "reader.started"
+        );
+        let outcome = self.follow(&mut leader, sink, stop, pace).await;
+        sink.abandon();
+        match outcome {
+            // The connection is of no use any more; the lease runs out, or is ours again at once.
+            Err(
+                failure @ (ReaderError::LeaseLost
+                | ReaderError::Silent
+                | ReaderError::Database(_)
+                | ReaderError::ForeignCheckpoint { .. }),
+            ) => Err(failure),
+            Ok(ended) => {
+                leader.resign(&Condition::Idle).await?;
+                Ok(ended)
+            }
+            Err(failure @ ReaderError::Sink(_)) => {
+                leader.resign(&condition_of(&failure)).await?;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn follow(
+        &self,
+        leader: &mut Leader,
+        sink: &mut dyn Sink,
+        stop: &CancellationToken,
+        pace: &mut Pace,
+    ) -> Result<Ended, ReaderError> {
+        sink.begin().await?;
+        self.enter(Standing::Leading(Condition::Running));
+        let mut parks = self.look_again(leader, sink, stop).await?;
+        let mut looked_again = Instant::now();
+        self.beat(leader, pace).await?;
+        let mut beaten = Instant::now();
+        let mut wakeup = self.options.wakeup.clone();
+        while !stop.is_cancelled() {
+            let wait = match self.step(leader, sink, pace, &mut parks, stop).await? {
+                Step::Took(events) => {
+                    self.enter(Standing::Leading(Condition::Running));
+                    leader.note(Condition::Running);
+                    pace.took(events)
+                }
+                Step::Refused(tried) => {
+                    pace.halve(tried);
+                    Duration::ZERO
+                }
+                Step::Nothing { reached: true } => return Ok(Ended::Reached),
+                Step::Nothing { reached: false } => {
+                    let pause = pace.found_nothing();
+                    if woken(wakeup.as_mut(), pause, stop).await {
+                        pace.woken();
+                    }
+                    Duration::ZERO
+                }
+            };
+            if !wait.is_zero() {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            if parks && looked_again.elapsed() >= self.options.look_again_every {
+                parks = self.look_again(leader, sink, stop).await?;
+                looked_again = Instant::now();
+            }
+            if beaten.elapsed() >= BEAT {
+                self.beat(leader, pace).await?;
+                beaten = Instant::now();
+            }
+        }
+        Ok(Ended::Stopped)
+    }
+
+    /// Writes the row and the gauges. Only the leader does, and the gauges end with it: a series
+    /// that nobody sets is soon forgotten.
+    async fn beat(&self, leader: &mut Leader, pace: &mut Pace) -> Result<(), ReaderError> {
+        leader.renew_at(pace.measure()).await?;
+        let lag = leader.lag().await?;
+        let gauge = |name: &'static str| {
+            metrics::gauge!(name, "reader" => self.options.name.clone())
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        gauge("atlas_feed_lag_events").set(lag.events as f64);
+        gauge("atlas_feed_lag_seconds").set(lag.seconds);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        gauge("atlas_feed_parked").set(lag.parked as f64);
         Ok(())
     }
 
-    /// The lease, to move the checkpoint inside a transaction on the feed's connection.
-    pub(crate) fn lease(&self) -> Lease {
-        self.lease.clone()
-    }
-
-    /// Notes that a transaction which moved the checkpoint has been committed.
-    pub(crate) const fn moved(&mut self, to: Checkpoint, at: Instant) {
-        self.checkpoint = to;
-        self.renewed_at = at;
-    }
-
-    /// Counts what lies before the checkpoint, for the gauges.
-    ///
-    /// # Errors
-    /// See [`ReaderError`]; the reader is not to be used again then.
-    pub async fn lag(&mut self) -> Result<checkpoint::Lag, ReaderError> {
-        let position: Position = self.checkpoint.position;
-        let count = checkpoint::lag(self.feed.connection(), position);
-        within(self.lease.length(), count).await
-    }
-
-    /// Gives the place back at once.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn close(mut self) -> Result<(), ReaderError> {
-        let length = self.lease.length();
-        within(length, self.lease.release(self.feed.connection())).await?;
-        within(length, self.feed.close()).await
-    }
-}
-
-/// Whatever the lease, the database is given this long to answer.
-const SHORTEST_BOUND: Duration = Duration::from_secs(1);
-
-/// How long a call to the database may take: what takes longer than a lease has lost it anyway.
-pub(crate) fn bound(lease: Duration) -> Duration {
-    lease.max(SHORTEST_BOUND)
-}
-
-/// Bounds a call to the database.
-async fn within<T, E>(
-    lease: Duration,
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<T, ReaderError>
-where
-    ReaderError: From<E>,
-{
-    match tokio::time::timeout(bound(lease), call).await {
-        Ok(outcome) => Ok(outcome?),
-        Err(_) => Err(ReaderError::Silent),
-    }
-}
-
-/// What the events say of a checkpoint, page by page; the lease is kept meanwhile.
-async fn recompute(
-    feed: &mut Feed,
-    lease: &Lease,
-    position: Position,
-) -> Result<Checkpoint, ReaderError> {
-    let length = lease.length();
-    let mut found = Checkpoint::default();
-    loop {
-        let page = checkpoint::recompute_page(feed.connection(), found, position);
-        match within(length, page).await? {
-            Some(next) => found = next,
-            None => return Ok(found),
+    /// Notes a failure, and says how long to wait after it.
+    fn failed(&self, failure: &ReaderError, pace: &mut Pace) -> Duration {
+        let reader = &self.options.name;
+        let told = chain(failure);
+        if let ReaderError::LeaseLost = failure {
+            info!(reader, "reader.lease_lost");
+            return pace.failed();
         }
-        within(length, lease.renew(feed.connection())).await?;
+        metrics::counter!("atlas_feed_failures_total", "reader" => reader.clone()).increment(1);
+        let condition = condition_of(failure);
+        let halts = matches!(condition, Condition::Halted { .. });
+        if halts {
+            error!(reader, error = told, "reader.halted");
+        } else {
+            warn!(reader, error = told, "reader.failed");
+        }
+        self.enter(Standing::Leading(condition));
+        if halts { HALT_PAUSE } else { pace.failed() }
     }
+
+    fn enter(&self, standing: Standing) {
+        self.standing.send_if_modified(|now| {
+            let changed = *now != standing;
+            *now = standing;
+            changed
+        });
+    }
+}
+
+/// What one look at the feed came to.
+enum Step {
+    /// So many events were passed.
+    Took(usize),
+    /// There was nothing new; `reached` says whether nothing more is to come.
+    Nothing { reached: bool },
+    /// One of so many events is refused.
+    Refused(usize),
+}
+
+/// How a reader is after a failure.
+fn condition_of(failure: &ReaderError) -> Condition {
+    let reason = chain(failure);
+    match failure {
+        ReaderError::ForeignCheckpoint { .. } | ReaderError::Sink(SinkError::Halted(_)) => {
+            Condition::Halted {
+                reason,
+                event_id: None,
+            }
+        }
+        ReaderError::LeaseLost
+        | ReaderError::Silent
+        | ReaderError::Database(_)
+        | ReaderError::Sink(_) => Condition::Failing { reason },
+    }
+}
+
+/// Waits for so long, or until there is something new; whether it was that.
+async fn woken(wakeup: Option<&mut Wakeup>, pause: Duration, stop: &CancellationToken) -> bool {
+    let heard = async {
+        let heard = match wakeup {
+            Some(wakeup) => wakeup.changed().await.is_ok(),
+            None => false,
+        };
+        if !heard {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(LINGER).await;
+    };
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(pause) => false,
+        () = heard => true,
+    }
+}
+
+/// Comes when `stop` was given so long ago.
+async fn told_for(stop: &CancellationToken, time: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(time).await;
+}
+
+/// Why an event was not taken, for its row.
+fn reason(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| chain(source))
 }

@@ -1,8 +1,8 @@
 //! The only crate that knows Kafka.
 //!
 //! - [`topics`] makes the topics that are missing, and records which cluster they are on.
-//! - [`Relay`] sends what the store's feed delivers, in order per key; what an event becomes on
-//!   Kafka is a parameter.
+//! - [`Relay`] is the sink that sends what the store's feed delivers, in order per key; what an event
+//!   becomes on Kafka is a parameter.
 //! - [`Consumer`] hands a group's messages to a [`Handler`], and commits what was handled.
 //! - [`watch`] says whether Kafka answers.
 //!
@@ -22,5 +22,5 @@ pub use client::Kafka;
 pub use consumer::{
     Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received, StuckPartition,
 };
-pub use relay::{Halt, Relay, RelayOptions, RelayState};
+pub use relay::Relay;
 pub use watch::watch;

@@ -1,8 +1,6 @@
 //! What every read model does with an event before it looks at what it says.
 
-use std::error::Error;
-
-use event_store::{ApplyError, StoredEvent, Version};
+use event_store::{SinkError, StoredEvent, Version};
 
 /// An event is missing between a row and the event delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -15,25 +13,13 @@ pub struct Gap {
 }
 
 /// Whether an event is the one that comes next after a row; one that the row has seen is not.
-pub(crate) fn comes_next(row: Version, event: &StoredEvent) -> Result<bool, ApplyError> {
-    if event.version.get() > row.get().saturating_add(1) {
+pub(crate) fn comes_next(row: Version, event: &StoredEvent) -> Result<bool, SinkError> {
+    if event.version > row.next() {
         let gap = Gap {
             row,
             event: event.version,
         };
-        return Err(unreadable(event, gap));
+        return Err(SinkError::unreadable(event, gap));
     }
     Ok(event.version > row)
-}
-
-/// An event that stops the read model.
-pub(crate) fn unreadable(
-    event: &StoredEvent,
-    why: impl Error + Send + Sync + 'static,
-) -> ApplyError {
-    ApplyError::Unreadable {
-        event_id: event.event_id,
-        event: format!("{} {}", event.event_type, event.event_version),
-        source: Box::new(why),
-    }
 }

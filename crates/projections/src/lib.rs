@@ -2,9 +2,10 @@
 //!
 //! Each read model owns its tables: it is the only one to write them, inside the transaction that
 //! moves its checkpoint, and the only one to read them. A row moves from its version to the next
-//! and never otherwise, so repeated delivery changes nothing.
+//! and never otherwise, so repeated delivery changes nothing. Statements name tables without a
+//! schema: which [`Version`] is meant, the connection's search path says.
 //!
-//! Deliberately absent: HTTP, the driving of the feed ([`event_store::Follower`] does that), and
+//! Deliberately absent: HTTP, the driving of the feed ([`event_store::Reader`] does that), and
 //! anything that decides.
 //!
 //! Where to start: [`orders`], [`workshops`] and [`bonus`] for a read model each, [`redaction`] for
@@ -17,8 +18,10 @@ mod page;
 pub mod redaction;
 mod row_sets;
 mod snapshot;
+mod version;
 pub mod workshops;
 
 pub use following::Gap;
 pub use page::Slice;
 pub use snapshot::Snapshot;
+pub use version::{Model, Version};

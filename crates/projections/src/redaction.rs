@@ -5,10 +5,9 @@
 //! everything if it is the confirmed one, nothing if not.
 
 use kernel::{Actor, CommissionerId, Role, WorkshopId};
-use order_domain::order::{OrderEvent, OrderFact};
 use serde_json::{Map, Value};
 
-use crate::orders::{OrderDetail, OrderItem, RecordedEvent, TimelineEntry, summary};
+use crate::orders::{OrderDetail, OrderItem, Recorded, TimelineEntry, summary};
 
 /// Who looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,128 +104,113 @@ pub(crate) fn redact_item(viewer: Viewer, mut order: OrderItem) -> Option<OrderI
     Some(order)
 }
 
+/// How much of an event a workshop is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// Everyone with a seat, all of it.
+    All,
+    /// Everyone with a seat; the list of workshops at this key is cut to the viewer.
+    Cut(&'static str),
+    /// The workshops in the list at this key, and of it each itself.
+    Listed(&'static str),
+    /// The workshop that it is about.
+    Own,
+    /// The confirmed workshop.
+    Work,
+    /// Everyone with a seat, but who is not confirmed without whom, on which terms and why.
+    Outcome,
+    /// No workshop.
+    None,
+}
+
+/// Who is told what, by the event's public name. An event that is not named here is told to no
+/// workshop.
+const RULES: [(&str, Rule); 18] = [
+    ("OrderPlaced", Rule::Cut("workshops")),
+    ("RequestEdited", Rule::All),
+    ("WorkshopsInvited", Rule::Listed("workshops")),
+    ("OfferSubmitted", Rule::Own),
+    ("OfferRevised", Rule::Own),
+    ("OfferWithdrawn", Rule::Own),
+    ("InvitationDeclined", Rule::Own),
+    ("AllResponsesReceived", Rule::None),
+    ("AllInvitationsClosed", Rule::None),
+    ("OfferConfirmed", Rule::Outcome),
+    ("StageMarkedComplete", Rule::Work),
+    ("StageApproved", Rule::Work),
+    ("StageChangesRequested", Rule::Work),
+    ("OrderFinished", Rule::Outcome),
+    ("OrderCompleted", Rule::Outcome),
+    ("OrderCancelled", Rule::Outcome),
+    ("CancellationDisputed", Rule::Outcome),
+    ("DisputeResolved", Rule::Outcome),
+];
+
+/// What an outcome does not tell those who were not chosen, wherever an event has it.
+const WITHHELD: [&str; 4] = ["workshopId", "terms", "reason", "note"];
+/// The list of rivals that an outcome names: each workshop sees itself in it.
+const NOT_SELECTED: &str = "notSelected";
+
 /// A fact as a viewer is told it; none if it is not.
-pub(crate) fn redact_event(sight: Sight, recorded: &RecordedEvent) -> Option<TimelineEntry> {
-    let told = match sight {
-        Sight::Whole => Told::Whole(recorded.event.fact.clone()),
-        Sight::Confirmed(workshop_id) | Sight::Invited(workshop_id) => {
-            let acted = [Some(recorded.actor), recorded.on_behalf_of];
-            if acted
-                .into_iter()
-                .flatten()
-                .any(|actor| is_rival(actor, workshop_id))
-            {
-                return None;
-            }
-            let confirmed = matches!(sight, Sight::Confirmed(_));
-            tell_workshop(&recorded.event.fact, workshop_id, confirmed)?
-        }
-    };
-    let (fact, withheld) = match told {
-        Told::Whole(fact) => (fact, false),
-        Told::Outcome(fact) => (fact, true),
-    };
-    let event = OrderEvent {
-        fact,
-        ..recorded.event.clone()
-    };
-    let (name, mut data) = public(&event);
-    if withheld {
-        for key in ["workshopId", "terms", "reason", "note"] {
-            if let Some(value) = data.get_mut(key) {
-                *value = Value::Null;
-            }
-        }
+pub(crate) fn redact_event(sight: Sight, mut fact: Recorded) -> Option<TimelineEntry> {
+    match sight {
+        Sight::Whole => {}
+        Sight::Confirmed(viewer) => redact_data(&mut fact, viewer, true)?,
+        Sight::Invited(viewer) => redact_data(&mut fact, viewer, false)?,
     }
     Some(TimelineEntry {
-        version: recorded.version.get(),
-        event: name.to_owned(),
-        occurred_at: event.occurred_at,
-        actor: recorded.actor.into(),
-        on_behalf_of: recorded.on_behalf_of.map(Into::into),
-        summary: summary::of(&event.fact, withheld),
-        data,
+        version: fact.version.get(),
+        summary: summary::of(&fact.event, &fact.data),
+        event: fact.event,
+        occurred_at: fact.occurred_at,
+        actor: fact.actor.into(),
+        on_behalf_of: fact.on_behalf_of.map(Into::into),
+        data: fact.data,
     })
 }
 
-/// The name and the payload by which the public knows a fact.
-fn public(event: &OrderEvent) -> (&'static str, Map<String, Value>) {
-    let payload = publishing::order::publish(event);
-    #[expect(
-        clippy::expect_used,
-        reason = "a public event is a struct of texts, numbers and lists: a JSON object"
-    )]
-    let data = serde_json::to_value(&payload)
-        .and_then(serde_json::from_value)
-        .expect("a public event is a JSON object");
-    (payload.fact.name(), data)
+/// Cuts a fact to what a workshop with a seat is told; none if that is nothing.
+fn redact_data(fact: &mut Recorded, viewer: WorkshopId, confirmed: bool) -> Option<()> {
+    let acted = [Some(fact.actor), fact.on_behalf_of];
+    if acted.into_iter().flatten().any(|actor| is_rival(actor, viewer)) {
+        return None;
+    }
+    let data = &mut fact.data;
+    let own = viewer.as_uuid().to_string();
+    let rules = RULES.iter().find(|(event, _)| *event == fact.event);
+    match rules.map_or(Rule::None, |(_, rule)| *rule) {
+        Rule::All => {}
+        Rule::Cut(key) => cut(data, key, &own),
+        Rule::Listed(key) => {
+            cut(data, key, &own);
+            data.get(key)?.as_array().filter(|list| !list.is_empty())?;
+        }
+        Rule::Own => {
+            let about = data.get("workshopId").and_then(Value::as_str);
+            about.filter(|id| *id == own)?;
+        }
+        Rule::Work => confirmed.then_some(())?,
+        Rule::Outcome => {
+            cut(data, NOT_SELECTED, &own);
+            if !confirmed {
+                let withheld = WITHHELD.iter();
+                withheld.for_each(|key| drop(data.get_mut(*key).map(Value::take)));
+            }
+        }
+        Rule::None => return None,
+    }
+    Some(())
+}
+
+/// Cuts a list of workshops to the one.
+fn cut(data: &mut Map<String, Value>, key: &str, own: &str) {
+    if let Some(Value::Array(list)) = data.get_mut(key) {
+        list.retain(|id| id.as_str() == Some(own));
+    }
 }
 
 fn is_rival(actor: Actor, workshop_id: WorkshopId) -> bool {
     actor.role == Role::Workshop && actor.id != workshop_id.as_uuid()
-}
-
-/// How much a workshop is told of a fact.
-enum Told {
-    /// All of it.
-    Whole(OrderFact),
-    /// That it happened, but not with whom, on which terms and why.
-    Outcome(OrderFact),
-}
-
-fn tell_workshop(fact: &OrderFact, viewer: WorkshopId, confirmed: bool) -> Option<Told> {
-    let only_viewer = |workshops: &[WorkshopId]| -> Vec<WorkshopId> {
-        workshops
-            .iter()
-            .copied()
-            .filter(|id| *id == viewer)
-            .collect()
-    };
-    let outcome = |fact: OrderFact| {
-        if confirmed {
-            Told::Whole(fact)
-        } else {
-            Told::Outcome(fact)
-        }
-    };
-    match fact {
-        OrderFact::OrderPlaced { request, workshops } => {
-            Some(Told::Whole(OrderFact::OrderPlaced {
-                request: request.clone(),
-                workshops: only_viewer(workshops),
-            }))
-        }
-        OrderFact::RequestEdited { .. } => Some(Told::Whole(fact.clone())),
-        OrderFact::WorkshopsInvited { workshops } => workshops.contains(&viewer).then(|| {
-            Told::Whole(OrderFact::WorkshopsInvited {
-                workshops: vec![viewer],
-            })
-        }),
-        OrderFact::OfferSubmitted { workshop_id, .. }
-        | OrderFact::OfferRevised { workshop_id, .. }
-        | OrderFact::OfferWithdrawn { workshop_id, .. }
-        | OrderFact::InvitationDeclined { workshop_id, .. } => {
-            (*workshop_id == viewer).then(|| Told::Whole(fact.clone()))
-        }
-        OrderFact::AllResponsesReceived { .. } | OrderFact::AllInvitationsClosed {} => None,
-        OrderFact::OfferConfirmed {
-            workshop_id,
-            terms,
-            not_selected,
-        } => Some(outcome(OrderFact::OfferConfirmed {
-            workshop_id: *workshop_id,
-            terms: terms.clone(),
-            not_selected: only_viewer(not_selected),
-        })),
-        OrderFact::StageMarkedComplete { .. }
-        | OrderFact::StageApproved { .. }
-        | OrderFact::StageChangesRequested { .. } => confirmed.then(|| Told::Whole(fact.clone())),
-        OrderFact::OrderFinished { .. }
-        | OrderFact::OrderCompleted { .. }
-        | OrderFact::OrderCancelled { .. }
-        | OrderFact::CancellationDisputed { .. }
-        | OrderFact::DisputeResolved { .. } => Some(outcome(fact.clone())),
-    }
 }
 
 #[cfg(test)]

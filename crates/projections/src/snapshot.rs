@@ -5,6 +5,8 @@ use std::ops::{Deref, DerefMut};
 use event_store::{Freshness, Position, PositionToken, checkpoint, generation};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
+use crate::Model;
+
 /// A read-only transaction in which the rows and the position belong together.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -13,17 +15,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Opens one for the read model `name`.
+    /// Opens one of the version of the read model that is served: the statements that follow find
+    /// its tables, whatever is swapped meanwhile.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn open(pool: &PgPool, name: &str) -> Result<Self, sqlx::Error> {
+    pub async fn open(pool: &PgPool, model: Model) -> Result<Self, sqlx::Error> {
         let mut transaction = pool
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .await?;
-        let freshness = match checkpoint::freshness(&mut transaction, name).await? {
+        let name = model.look_at(&mut transaction).await?;
+        let freshness = match checkpoint::freshness(&mut transaction, &name).await? {
             Some(freshness) => freshness,
-            None => never_ran(&mut transaction).await?,
+            None => never_ran(&mut transaction, &name).await?,
         };
         Ok(Self {
             transaction,
@@ -47,14 +51,14 @@ impl Snapshot {
 }
 
 /// A read model that has no checkpoint yet has everything before it.
-async fn never_ran(connection: &mut PgConnection) -> Result<Freshness, sqlx::Error> {
+async fn never_ran(connection: &mut PgConnection, name: &str) -> Result<Freshness, sqlx::Error> {
     let position = Position::START;
     Ok(Freshness {
         token: PositionToken {
             generation: generation::latest(connection).await?,
             position,
         },
-        lag_seconds: checkpoint::lag(connection, position).await?.seconds,
+        lag_seconds: checkpoint::lag(connection, name, position).await?.seconds,
     })
 }
 

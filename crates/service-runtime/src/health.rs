@@ -4,7 +4,7 @@
 //! `/health/ready` only reads what was said last, so that it never waits for anything.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::http::{StatusCode, header};
@@ -39,6 +39,7 @@ impl Health {
             name,
             required,
             seen: AtomicU8::new(NEVER_SEEN),
+            detail: Mutex::default(),
         }));
         self.dependencies.push(dependency.clone());
         dependency
@@ -54,9 +55,11 @@ impl Health {
                 name: dependency.0.name,
                 required: dependency.0.required,
                 ok: dependency.is_up(),
+                detail: dependency.detail().clone(),
             })
             .collect();
-        let status = if dependencies.iter().any(|d| d.required && !d.ok) {
+        let missing = |dependency: &Dependency| dependency.0.required && dependency.is_down();
+        let status = if self.dependencies.iter().any(missing) {
             ReadinessStatus::Unready
         } else if dependencies.iter().any(|d| !d.ok) {
             ReadinessStatus::Degraded
@@ -89,12 +92,15 @@ pub struct HealthApi;
 const NEVER_SEEN: u8 = 0;
 const DOWN: u8 = 1;
 const UP: u8 = 2;
+const IMPAIRED: u8 = 3;
 
 #[derive(Debug)]
 struct State {
     name: &'static str,
     required: bool,
     seen: AtomicU8,
+    /// What it waits for, where it is not up.
+    detail: Mutex<Option<String>>,
 }
 
 /// A dependency, held by whoever watches it. Each change is logged once.
@@ -104,17 +110,39 @@ pub struct Dependency(Arc<State>);
 impl Dependency {
     /// Says that it answers.
     pub fn up(&self) {
-        if self.0.seen.swap(UP, Ordering::Relaxed) != UP {
+        if self.becomes(UP, None) {
             tracing::info!(dependency = self.0.name, "dependency is up");
         }
     }
 
     /// Says that it does not, and why.
     pub fn down(&self, reason: &dyn Error) {
-        if self.0.seen.swap(DOWN, Ordering::Relaxed) != DOWN {
-            let reason = chain(reason);
+        self.down_for(&chain(reason));
+    }
+
+    /// Says that it does not, and why, in words.
+    pub fn down_for(&self, reason: &str) {
+        if self.becomes(DOWN, Some(reason)) {
             tracing::warn!(dependency = self.0.name, reason, "dependency is down");
         }
+    }
+
+    /// Says that it does not get on as it should, and why: the process is degraded for it, required
+    /// or not.
+    pub fn impaired(&self, reason: &str) {
+        if self.becomes(IMPAIRED, Some(reason)) {
+            tracing::warn!(dependency = self.0.name, reason, "dependency is impaired");
+        }
+    }
+
+    /// Whether this is another state than before.
+    fn becomes(&self, seen: u8, detail: Option<&str>) -> bool {
+        *self.detail() = detail.map(str::to_owned);
+        self.0.seen.swap(seen, Ordering::Relaxed) != seen
+    }
+
+    fn detail(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.detail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says what was found: that it answers, or why not.
@@ -130,6 +158,11 @@ impl Dependency {
         self.0
             .seen
             .store(if up { UP } else { DOWN }, Ordering::Relaxed);
+    }
+
+    /// Whether nothing can be done with it: it does not answer, or was never looked at.
+    fn is_down(&self) -> bool {
+        matches!(self.0.seen.load(Ordering::Relaxed), NEVER_SEEN | DOWN)
     }
 
     /// Whether it answered when last looked at.
@@ -169,6 +202,9 @@ pub struct DependencyReadiness {
     pub required: bool,
     /// Whether it answers.
     pub ok: bool,
+    /// What it waits for, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 impl IntoResponse for Readiness {

@@ -7,7 +7,8 @@ use http_edge::{
     List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
 };
 use kernel::WorkshopId;
-use projections::orders::{InvitationItem, InvitationStatus, Orders};
+use projections::Model;
+use projections::orders::{InvitationItem, InvitationStatus};
 use serde::Deserialize;
 use utoipa::IntoResponses;
 
@@ -76,7 +77,7 @@ pub(crate) async fn list_invitations(
     let workshop_id = WorkshopId::from_uuid(actor.id);
     let limit = page.limit().into();
     let slice = app
-        .read(Orders::NAME, least, |connection| {
+        .read(Model::Orders, least, |connection| {
             let now = app.clock.now();
             Box::pin(async move {
                 let read = projections::orders::list_invitations(

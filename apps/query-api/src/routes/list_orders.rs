@@ -7,7 +7,8 @@ use http_edge::{
     List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
 };
 use kernel::MalformedId;
-use projections::orders::{OrderFilter, OrderItem, OrderState, Orders};
+use projections::Model;
+use projections::orders::{OrderFilter, OrderItem, OrderState};
 use projections::redaction::Viewer;
 use serde::Deserialize;
 use utoipa::IntoResponses;
@@ -87,7 +88,7 @@ pub(crate) async fn list_orders(
     let viewer = Viewer::from(actor);
     let limit = page.limit().into();
     let slice = app
-        .read(Orders::NAME, least, |connection| {
+        .read(Model::Orders, least, |connection| {
             Box::pin(async move {
                 Ok(
                     projections::orders::list_orders(connection, viewer, filter, after, limit)

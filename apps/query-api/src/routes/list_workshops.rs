@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http_edge::{List, Listing, MinPosition, Page, PageParams, Principal, Problem, problems};
-use projections::workshops::{WorkshopItem, Workshops};
+use projections::Model;
+use projections::workshops::WorkshopItem;
 use utoipa::IntoResponses;
 
 use crate::AppState;
@@ -55,7 +56,7 @@ pub(crate) async fn list_workshops(
     let after = page.after(&list)?;
     let limit = page.limit().into();
     let slice = app
-        .read(Workshops::NAME, least, |connection| {
+        .read(Model::Workshops, least, |connection| {
             let after = after.clone();
             Box::pin(async move {
                 Ok(projections::workshops::list_workshops(connection, after, limit).await?)

@@ -7,7 +7,8 @@ use event_store::Version;
 use http_edge::{ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::OrderId;
 use order_domain::value::parse_instant;
-use projections::orders::{AsOf, OrderAsOf, Orders};
+use projections::Model;
+use projections::orders::{AsOf, OrderAsOf};
 use projections::redaction::Viewer;
 use serde::Deserialize;
 use utoipa::IntoResponses;
@@ -93,7 +94,7 @@ pub(crate) async fn read_as_of(
     let viewer = Viewer::from(principal.actor());
     let as_of = moment.read()?;
     let found = app
-        .read(Orders::NAME, least, |connection| {
+        .read(Model::Orders, least, |connection| {
             Box::pin(async move {
                 let read = projections::orders::read_as_of(connection, viewer, order_id, as_of);
                 Ok(read.await?)

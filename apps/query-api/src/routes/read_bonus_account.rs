@@ -6,7 +6,8 @@ use axum::response::IntoResponse;
 use bonus_domain::Beneficiary;
 use http_edge::{MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::{Actor, Role};
-use projections::bonus::{AccountView, Bonus, read_account};
+use projections::Model;
+use projections::bonus::{AccountView, read_account};
 use projections::orders::RoleName;
 use serde::Deserialize;
 use utoipa::IntoResponses;
@@ -97,7 +98,7 @@ pub(crate) async fn read_bonus_account(
     let beneficiary = in_role.beneficiary(id);
     let visible = may_see(principal.actor(), beneficiary);
     let account = app
-        .read(Bonus::NAME, least, |connection| {
+        .read(Model::Bonus, least, |connection| {
             let now = app.clock.now();
             Box::pin(async move {
                 if !visible {

@@ -7,7 +7,8 @@ use bonus_store::{AccountAt, LedgerItem, ledger_page};
 use http_edge::{
     List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, Query, problems,
 };
-use projections::bonus::{Bonus, read_account};
+use projections::Model;
+use projections::bonus::read_account;
 use utoipa::IntoResponses;
 use uuid::Uuid;
 
@@ -69,7 +70,7 @@ pub(crate) async fn read_bonus_ledger(
     let after = page.after(&list)?;
     let limit = page.limit().into();
     let awards = app
-        .read(Bonus::NAME, least, |connection| {
+        .read(Model::Bonus, least, |connection| {
             Box::pin(async move {
                 if !visible {
                     return Ok(None);

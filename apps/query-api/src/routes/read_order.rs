@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http_edge::{ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, problems};
 use kernel::OrderId;
-use projections::orders::{self, InvitationStatus, OrderDetail, Orders};
+use projections::Model;
+use projections::orders::{self, InvitationStatus, OrderDetail};
 use projections::redaction::Viewer;
 use utoipa::IntoResponses;
 
@@ -74,7 +75,7 @@ pub(crate) async fn read_order(
 ) -> Result<Fresh<Response>, Problem> {
     let viewer = Viewer::from(principal.actor());
     let found = app
-        .read(Orders::NAME, least, |connection| {
+        .read(Model::Orders, least, |connection| {
             let now = app.clock.now();
             Box::pin(async move {
                 let order = orders::read_order(connection, viewer, order_id, now).await?;

@@ -6,7 +6,8 @@ use axum::response::IntoResponse;
 use event_store::Version;
 use http_edge::{List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, problems};
 use kernel::OrderId;
-use projections::orders::{Orders, TimelineEntry};
+use projections::Model;
+use projections::orders::TimelineEntry;
 use projections::redaction::Viewer;
 use utoipa::IntoResponses;
 
@@ -53,7 +54,7 @@ pub(crate) async fn read_timeline(
     let after = page.after(&list)?.map_or(Version::NONE, Version::new);
     let (viewer, limit) = (Viewer::from(actor), page.limit().into());
     let slice = app
-        .read(Orders::NAME, least, |connection| {
+        .read(Model::Orders, least, |connection| {
             Box::pin(async move {
                 Ok(
                     projections::orders::read_timeline(connection, viewer, order_id, after, limit)

@@ -8,9 +8,8 @@ use futures::stream::FuturesUnordered;
 use rdkafka::error::KafkaError;
 use tokio::time::{Instant, timeout_at};
 
-use super::Composed;
 use super::sender::{Sender, size};
-use super::state::is_refusal;
+use super::{Composed, is_refusal};
 
 /// How long it may take to hear what became of each message after the queue was purged.
 const PURGE_WAIT: Duration = Duration::from_secs(1);
@@ -24,30 +23,6 @@ pub(super) struct Undelivered {
     pub(super) size: usize,
     /// What was said of it.
     pub(super) error: KafkaError,
-}
-
-/// How a batch came down. Each knows how many of its events, from the first on, were acknowledged.
-#[derive(Debug)]
-pub(super) enum Landing {
-    /// All of it was.
-    Whole { acknowledged: usize },
-    /// A message was not delivered.
-    Broken {
-        acknowledged: usize,
-        failure: Undelivered,
-    },
-    /// It was not waited for any longer.
-    CutShort { acknowledged: usize },
-}
-
-impl Landing {
-    pub(super) const fn acknowledged(&self) -> usize {
-        match self {
-            Self::Whole { acknowledged }
-            | Self::Broken { acknowledged, .. }
-            | Self::CutShort { acknowledged } => *acknowledged,
-        }
-    }
 }
 
 type Delivery = BoxFuture<'static, Result<usize, Undelivered>>;
@@ -100,8 +75,8 @@ impl Flight {
     }
 
     /// Waits for all acknowledgements. After the first failure nothing more is sent, and it is only
-    /// heard what became of the rest. May be dropped and called again.
-    pub(super) async fn land(&mut self, sender: &Sender) -> Landing {
+    /// heard what became of the rest; returns what is to blame.
+    pub(super) async fn land(&mut self, sender: &Sender) -> Option<Undelivered> {
         while let Some(outcome) = self.next().await {
             match outcome {
                 Ok(event) => {
@@ -124,21 +99,7 @@ impl Flight {
                 }
             }
         }
-        let acknowledged = self.acknowledged();
-        match self.failure.take() {
-            Some(failure) => Landing::Broken {
-                acknowledged,
-                failure,
-            },
-            None => Landing::Whole { acknowledged },
-        }
-    }
-
-    /// Gives up waiting.
-    pub(super) fn cut_short(&self) -> Landing {
-        Landing::CutShort {
-            acknowledged: self.acknowledged(),
-        }
+        self.failure.take()
     }
 
     /// The next thing heard; none once all was, or once the rest is not waited for any longer.
@@ -150,7 +111,8 @@ impl Flight {
         }
     }
 
-    fn acknowledged(&self) -> usize {
+    /// How many of its events, from the first on, were acknowledged.
+    pub(super) fn acknowledged(&self) -> usize {
         self.open.iter().take_while(|open| **open == 0).count()
     }
 }

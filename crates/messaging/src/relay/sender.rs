@@ -7,7 +7,6 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 
-use super::state::RelayFailure;
 use crate::client::{Kafka, Quiet, apart};
 
 /// An idempotent producer. Dropping it purges what it has not sent, or has sent and not heard of,
@@ -15,10 +14,9 @@ use crate::client::{Kafka, Quiet, apart};
 pub(super) struct Sender(Option<FutureProducer<Quiet>>);
 
 impl Sender {
-    pub(super) fn new(kafka: &Kafka) -> Result<Self, RelayFailure> {
+    pub(super) fn new(kafka: &Kafka) -> Result<Self, KafkaError> {
         FutureProducer::from_config_and_context(&kafka.producer_config(), Quiet)
             .map(|producer| Self(Some(producer)))
-            .map_err(RelayFailure::Producer)
     }
 
     /// Puts a message at the end of the queue. The call never waits and never reorders.

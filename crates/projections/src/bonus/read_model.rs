@@ -4,20 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use bonus_domain::{Account, AccountEvent, Beneficiary, evolve, stored};
-use event_store::{ApplyError, ReadModel, StoredEvent, StreamId, Version};
+use event_store::{Sink, SinkError, StoredEvent, StreamId, Version};
 use sqlx::PgConnection;
 
 use super::rows::{AccountRow, Changed, load_rows, store_rows};
-use crate::following::{comes_next, unreadable};
+use crate::following::comes_next;
 
 /// The read model `bonus`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bonus;
-
-impl Bonus {
-    /// The name of its checkpoint.
-    pub const NAME: &'static str = "bonus";
-}
 
 /// The event opens no account, though it is the first one.
 #[derive(Debug, thiserror::Error)]
@@ -25,23 +20,19 @@ impl Bonus {
 struct NotOpened;
 
 #[async_trait]
-impl ReadModel for Bonus {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
+impl Sink for Bonus {
     async fn apply(
-        &self,
+        &mut self,
         transaction: &mut PgConnection,
         events: &[StoredEvent],
-    ) -> Result<(), ApplyError> {
+    ) -> Result<(), SinkError> {
         let delivered = events
             .iter()
             .filter(|event| event.stream.kind() == StreamId::ACCOUNT)
             .map(|event| {
                 stored::decode(&event.event_type, &event.event_version, &event.payload)
                     .map(|read| (event, read))
-                    .map_err(|why| unreadable(event, why))
+                    .map_err(|why| SinkError::unreadable(event, why))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let beneficiaries: BTreeSet<Beneficiary> = delivered
@@ -82,12 +73,12 @@ fn advance(
     row: Option<&AccountRow>,
     event: &StoredEvent,
     read: &AccountEvent,
-) -> Result<Option<AccountRow>, ApplyError> {
+) -> Result<Option<AccountRow>, SinkError> {
     if !comes_next(row.map_or(Version::NONE, |row| row.version), event)? {
         return Ok(None);
     }
     let before = row.map_or(Account::Unopened, |row| Account::Open(row.standing));
-    match evolve(before, read).map_err(|why| unreadable(event, why))? {
+    match evolve(before, read).map_err(|why| SinkError::unreadable(event, why))? {
         Account::Open(standing) => Ok(Some(AccountRow {
             beneficiary: read.beneficiary(),
             version: event.version,
@@ -95,6 +86,6 @@ fn advance(
             first_position: row.map_or(event.position, |row| row.first_position),
             last_position: event.position,
         })),
-        Account::Unopened => Err(unreadable(event, NotOpened)),
+        Account::Unopened => Err(SinkError::unreadable(event, NotOpened)),
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of `read.bonus_accounts`, loaded and stored set by set.
+//! Rows of `bonus_accounts`, loaded and stored set by set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +73,7 @@ pub(super) async fn load_rows(
                 a.lifetime_points, a.grade, a.changed_at, a.first_position, a.last_position
          FROM unnest($1::text[], $2::uuid[]) AS b (role, id)
          CROSS JOIN LATERAL (
-             SELECT * FROM read.bonus_accounts
+             SELECT * FROM bonus_accounts
              WHERE beneficiary_role = b.role AND beneficiary_id = b.id
              LIMIT 1
          ) a",
@@ -98,7 +98,7 @@ pub(super) async fn store_rows(
 ) -> Result<(), sqlx::Error> {
     let rows: Vec<&AccountRow> = column(changed, |changed| changed.row);
     let stored = sqlx::query!(
-        "MERGE INTO read.bonus_accounts AS a
+        "MERGE INTO bonus_accounts AS a
          USING unnest(
              $1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[],
              $7::text[], $8::timestamptz[], $9::bigint[], $10::bigint[]
@@ -132,5 +132,5 @@ pub(super) async fn store_rows(
     .execute(connection)
     .await?
     .rows_affected();
-    all_moved("read.bonus_accounts", rows.len(), stored)
+    all_moved("bonus_accounts", rows.len(), stored)
 }

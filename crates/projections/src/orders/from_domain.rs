@@ -2,9 +2,8 @@
 
 use kernel::Role;
 use order_domain::order;
-use order_domain::value::{Money, OfferTerms, Request, StagePlan};
+use order_domain::value::{Money, Request, StagePlan};
 
-use super::rows::OfferRow;
 use super::status::{DisputedFrom, InvitationStatus, OrderState, RoleName, StageStatus};
 use super::view::{MoneyView, RequestView, StagePlanView};
 
@@ -25,19 +24,6 @@ impl From<&Request> for RequestView {
             budget: request.budget.into(),
             deadline: request.deadline.instant(),
             revision: request.revision.into(),
-        }
-    }
-}
-
-impl From<&OfferTerms> for OfferRow {
-    fn from(terms: &OfferTerms) -> Self {
-        Self {
-            budget: terms.budget.into(),
-            deadline: terms.deadline.instant(),
-            description: terms.description.to_string(),
-            stages: terms.stages.as_slice().iter().map(Into::into).collect(),
-            request_revision: terms.request_revision.into(),
-            offer_revision: terms.offer_revision.into(),
         }
     }
 }

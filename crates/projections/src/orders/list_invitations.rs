@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::load_rows::read_word;
-use super::rows::is_outdated;
 use super::status::InvitationStatus;
 use super::view::InvitationItem;
+use super::words::read_word;
 use crate::page::Slice;
 
 /// Where an invitation lies in a workshop's list.
@@ -34,11 +33,7 @@ pub async fn list_invitations(
     after: Option<InvitationKey>,
     limit: i64,
 ) -> Result<Slice<InvitationItem, InvitationKey>, sqlx::Error> {
-    let wanted = limit.saturating_add(1);
-    let records = match status {
-        None => select(connection, workshop_id, after, wanted).await?,
-        Some(status) => select_in(connection, workshop_id, status, after, wanted).await?,
-    };
+    let records = select(connection, workshop_id, status, after, limit.saturating_add(1)).await?;
     let items = records
         .into_iter()
         .map(|record| record.item(now))
@@ -63,65 +58,52 @@ struct Record {
     invited_at: DateTime<Utc>,
 }
 
-/// The columns of a line, and which seats of the workshop they are of.
-macro_rules! seats {
-    ($connection:ident, $seats:literal, $($argument:expr),+ $(,)?) => {
-        sqlx::query_as!(
-            Record,
-            "SELECT i.order_id, o.title, o.commissioner_id, i.status, o.request_revision,
-                    i.offer_revision, i.offer_request_revision, i.offer_deadline, i.invited_at
-             FROM read.invitations i
-             CROSS JOIN LATERAL (
-                 SELECT * FROM read.orders o WHERE o.order_id = i.order_id LIMIT 1
-             ) o
-             WHERE " + $seats,
-            $($argument),+
-        )
-        .fetch_all($connection)
-        .await
-    };
-}
-
+/// The newest seats in each of the statuses asked for, one walk along the index a status, and of
+/// those the newest.
 async fn select(
     connection: &mut PgConnection,
     workshop_id: WorkshopId,
+    status: Option<InvitationStatus>,
     after: Option<InvitationKey>,
     limit: i64,
 ) -> Result<Vec<Record>, sqlx::Error> {
     let (before, before_id) = before(after);
-    seats!(
-        connection,
-        "i.workshop_id = $1 AND (i.invited_at, i.order_id) < ($2, $3)
-         ORDER BY i.invited_at DESC, i.order_id DESC
-         LIMIT $4",
+    let statuses: Vec<&str> = match status {
+        Some(status) => vec![status.as_str()],
+        None => InvitationStatus::ALL.iter().map(|s| s.as_str()).collect(),
+    };
+    sqlx::query_as!(
+        Record,
+        r#"
+        SELECT i.order_id AS "order_id!", o.title, o.commissioner_id, i.status AS "status!",
+               o.request_revision, i.offer_revision, i.offer_request_revision, i.offer_deadline,
+               i.invited_at AS "invited_at!"
+        FROM (
+            SELECT i.*
+            FROM unnest($2::text[]) AS s (status)
+            CROSS JOIN LATERAL (
+                SELECT i.* FROM invitations i
+                WHERE i.workshop_id = $1 AND i.status = s.status
+                  AND (i.invited_at, i.order_id) < ($3, $4)
+                ORDER BY i.invited_at DESC, i.order_id DESC
+                LIMIT $5
+            ) i
+            ORDER BY i.invited_at DESC, i.order_id DESC
+            LIMIT $5
+        ) i
+        CROSS JOIN LATERAL (
+            SELECT * FROM orders o WHERE o.order_id = i.order_id LIMIT 1
+        ) o
+        ORDER BY i.invited_at DESC, i.order_id DESC
+        "#,
         workshop_id.as_uuid(),
+        &statuses as &[&str],
         before,
         before_id,
         limit,
     )
-}
-
-async fn select_in(
-    connection: &mut PgConnection,
-    workshop_id: WorkshopId,
-    status: InvitationStatus,
-    after: Option<InvitationKey>,
-    limit: i64,
-) -> Result<Vec<Record>, sqlx::Error> {
-    let (before, before_id) = before(after);
-    seats!(
-        connection,
-        // An equality would let the planner walk all invitations, newest first, for a rare status.
-        "i.workshop_id = $1 AND i.status >= $2
-           AND (i.status, i.invited_at, i.order_id) < ($2, $3, $4)
-         ORDER BY i.status DESC, i.invited_at DESC, i.order_id DESC
-         LIMIT $5",
-        workshop_id.as_uuid(),
-        status.as_str(),
-        before,
-        before_id,
-        limit,
-    )
+    .fetch_all(connection)
+    .await
 }
 
 fn before(after: Option<InvitationKey>) -> (DateTime<Utc>, Uuid) {
@@ -147,4 +129,16 @@ impl Record {
             invited_at: self.invited_at,
         })
     }
+}
+
+/// Whether an offer stands but cannot be confirmed until it is revised: it answers a request of
+/// before `current_request`, or its own deadline has passed.
+fn is_outdated(
+    status: InvitationStatus,
+    answers: i64,
+    current_request: i64,
+    deadline: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> bool {
+    status == InvitationStatus::Offered && (answers < current_request || deadline <= now)
 }

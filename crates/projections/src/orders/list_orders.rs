@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::load_rows::{dispute, read_word};
-use super::rows::DisputeRow;
 use super::status::OrderState;
 use super::view::{MoneyView, OrderItem, RequestItem};
+use super::words::{read_dispute, read_word};
 use crate::page::Slice;
 use crate::redaction::{Viewer, redact_item};
 
@@ -29,7 +28,7 @@ pub struct OrderFilter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderKey {
     /// When it was placed.
-    pub created_at: DateTime<Utc>,
+    pub placed_at: DateTime<Utc>,
     /// Its id, for orders placed at the same instant.
     pub order_id: OrderId,
 }
@@ -50,7 +49,7 @@ pub async fn list_orders(
     };
     let records = select_items(connection, filter, after, limit.saturating_add(1)).await?;
     let records = Slice::cut(records, limit, |last| OrderKey {
-        created_at: last.created_at,
+        placed_at: last.placed_at,
         order_id: OrderId::from_uuid(last.order_id),
     });
     let items = records
@@ -99,20 +98,23 @@ struct ItemRecord {
     dispute_reason: Option<String>,
     dispute_at: Option<DateTime<Utc>>,
     dispute_from: Option<String>,
-    created_at: DateTime<Utc>,
+    placed_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-/// The columns of an item, and what follows them in each of the statements.
+/// The columns of an item, from what gives the orders `o`, the newest of each state.
 macro_rules! items {
-    ($connection:ident, $rest:literal, $($argument:expr),+ $(,)?) => {
+    ($connection:ident, $orders:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             ItemRecord,
             "SELECT o.order_id, o.version, o.state, o.commissioner_id, o.workshop_id, o.title,
                     o.budget_amount, o.budget_currency, o.deadline, o.request_revision,
                     o.current_stage, o.dispute_by_role, o.dispute_by_id, o.dispute_reason,
-                    o.dispute_at, o.dispute_from, o.created_at, o.updated_at
-             FROM " + $rest,
+                    o.dispute_at, o.dispute_from, o.placed_at, o.updated_at
+             FROM unnest($1::text[]) AS s (state)
+             CROSS JOIN LATERAL (" + $orders + ") o
+             ORDER BY o.placed_at DESC, o.order_id DESC
+             LIMIT $4",
             $($argument),+
         )
         .fetch_all($connection)
@@ -120,72 +122,62 @@ macro_rules! items {
     };
 }
 
-/// One statement for each index that serves a list.
+/// One statement for each index that serves a list: one walk along it for each state asked for,
+/// however rare, and of what they find the newest.
 async fn select_items(
     connection: &mut PgConnection,
     filter: OrderFilter,
     after: Option<OrderKey>,
     limit: i64,
 ) -> Result<Vec<ItemRecord>, sqlx::Error> {
-    let before = after.map_or(DateTime::<Utc>::MAX_UTC, |key| key.created_at);
+    let before = after.map_or(DateTime::<Utc>::MAX_UTC, |key| key.placed_at);
     let before_id = after.map_or(Uuid::max(), |key| key.order_id.as_uuid());
-    let state = filter.state.map(OrderState::as_str);
+    let states: Vec<&str> = match filter.state {
+        Some(state) => vec![state.as_str()],
+        None => OrderState::ALL.iter().map(|s| s.as_str()).collect(),
+    };
     let commissioner_id = filter.commissioner_id.map(CommissionerId::as_uuid);
-    let workshop_id = filter.workshop_id.map(WorkshopId::as_uuid);
-    match (workshop_id, commissioner_id, state) {
-        (Some(workshop_id), commissioner_id, state) => items!(
+    match (filter.workshop_id.map(WorkshopId::as_uuid), commissioner_id) {
+        (Some(workshop_id), commissioner_id) => items!(
             connection,
-            // One look at an order for each seat, however many orders there are.
-            "read.invitations i
+            "SELECT o.*
+             FROM invitations i
              CROSS JOIN LATERAL (
-                 SELECT * FROM read.orders o
-                 WHERE o.order_id = i.order_id
-                   AND ($4::uuid IS NULL OR o.commissioner_id = $4)
-                   AND ($5::text IS NULL OR o.state = $5)
+                 SELECT * FROM orders o
+                 WHERE o.order_id = i.order_id AND ($6::uuid IS NULL OR o.commissioner_id = $6)
                  LIMIT 1
              ) o
-             WHERE i.workshop_id = $1 AND (i.order_created_at, i.order_id) < ($2, $3)
-             ORDER BY i.order_created_at DESC, i.order_id DESC
-             LIMIT $6",
-            workshop_id,
-            before,
-            before_id,
-            commissioner_id,
-            state,
-            limit,
-        ),
-        (None, Some(commissioner_id), state) => items!(
-            connection,
-            "read.orders o
-             WHERE o.commissioner_id = $1
-               AND (o.created_at, o.order_id) < ($2, $3)
-               AND ($4::text IS NULL OR o.state = $4)
-             ORDER BY o.created_at DESC, o.order_id DESC
-             LIMIT $5",
-            commissioner_id,
-            before,
-            before_id,
-            state,
-            limit,
-        ),
-        (None, None, Some(state)) => items!(
-            connection,
-            // An equality would let the planner walk all orders, newest first, for a rare state.
-            "read.orders o
-             WHERE o.state >= $1 AND (o.state, o.created_at, o.order_id) < ($1, $2, $3)
-             ORDER BY o.state DESC, o.created_at DESC, o.order_id DESC
+             WHERE i.workshop_id = $5 AND i.order_state = s.state
+               AND (i.placed_at, i.order_id) < ($2, $3)
+             ORDER BY i.placed_at DESC, i.order_id DESC
              LIMIT $4",
-            state,
+            &states as &[&str],
             before,
             before_id,
             limit,
+            workshop_id,
+            commissioner_id,
         ),
-        (None, None, None) => items!(
+        (None, Some(commissioner_id)) => items!(
             connection,
-            "read.orders o
-             WHERE (o.created_at, o.order_id) < ($1, $2)
-             ORDER BY o.created_at DESC, o.order_id DESC
-             LIMIT $3",
+            "SELECT * FROM orders o
+             WHERE o.commissioner_id = $5 AND o.state = s.state
+               AND (o.placed_at, o.order_id) < ($2, $3)
+             ORDER BY o.placed_at DESC, o.order_id DESC
+             LIMIT $4",
+            &states as &[&str],
+            before,
+            before_id,
+            limit,
+            commissioner_id,
+        ),
+        (None, None) => items!(
+            connection,
+            "SELECT * FROM orders o
+             WHERE o.state = s.state AND (o.placed_at, o.order_id) < ($2, $3)
+             ORDER BY o.placed_at DESC, o.order_id DESC
+             LIMIT $4",
+            &states as &[&str],
             before,
             before_id,
             limit,
@@ -195,7 +187,7 @@ async fn select_items(
 
 impl ItemRecord {
     fn item(self) -> Result<OrderItem, sqlx::Error> {
-        let dispute = dispute(
+        let dispute = read_dispute(
             self.dispute_by_role,
             self.dispute_by_id,
             self.dispute_reason,
@@ -218,8 +210,8 @@ impl ItemRecord {
                 revision: self.request_revision,
             },
             current_stage: self.current_stage,
-            dispute: dispute.as_ref().map(DisputeRow::view),
-            created_at: self.created_at,
+            dispute,
+            created_at: self.placed_at,
             updated_at: self.updated_at,
         })
     }

@@ -1,64 +1,58 @@
-//! Follows the order events: one batch, one load, one write.
+//! Follows the order events: one batch, one look at the folds, one write a table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use event_store::{ApplyError, Position, ReadModel, StoredEvent, StreamId, Version};
+use event_store::{Sink, SinkError, StoredEvent, StreamId, Version};
 use kernel::{Actor, OrderId};
 use order_domain::order::{OrderEvent, stored};
 use sqlx::PgConnection;
 
-use super::apply_event::{Inapplicable, placed};
-use super::load_rows::load_rows;
+use super::fold::Fold;
+use super::recall::Recall;
 use super::rows::OrderRows;
-use super::store_rows::{Changed, store_rows, store_timeline};
-use crate::following::{comes_next, unreadable};
+use super::store_rows::{Changed, Told, store};
+use crate::following::comes_next;
 
 /// The read model `orders`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Orders;
-
-impl Orders {
-    /// The name of its checkpoint.
-    pub const NAME: &'static str = "orders";
+#[derive(Debug, Default)]
+pub struct Orders {
+    recall: Recall,
 }
 
-/// A fact of an order, with its circumstances.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct RecordedEvent {
-    /// Its number in the order's life.
-    pub(crate) version: Version,
-    /// Who did it.
-    pub(crate) actor: Actor,
-    /// In whose place.
-    pub(crate) on_behalf_of: Option<Actor>,
-    /// What happened.
-    pub(crate) event: OrderEvent,
+/// Why an event of an order cannot be told, though it can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Untellable {
+    #[error("nobody is named as the actor")]
+    NoActor,
+    #[error("it tells nothing")]
+    NoFact,
 }
 
 /// An event as it was delivered, and as it was read.
-pub(super) struct Delivered<'a> {
-    pub(super) stored: &'a StoredEvent,
-    pub(super) order_id: OrderId,
-    pub(super) occurred_at: DateTime<Utc>,
-    pub(super) actor: Actor,
-    pub(super) on_behalf_of: Option<Actor>,
+struct Delivered<'a> {
+    stored: &'a StoredEvent,
+    order_id: OrderId,
+    actor: Actor,
+    on_behalf_of: Option<Actor>,
     /// What it tells, one fact at least.
     facts: Vec<OrderEvent>,
 }
 
-#[async_trait]
-impl ReadModel for Orders {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
+/// An order that a batch moves: as it was, and as it is.
+struct Moved {
+    from: Version,
+    before: Option<OrderRows>,
+    fold: Fold,
+}
 
+#[async_trait]
+impl Sink for Orders {
     async fn apply(
-        &self,
+        &mut self,
         transaction: &mut PgConnection,
         events: &[StoredEvent],
-    ) -> Result<(), ApplyError> {
+    ) -> Result<(), SinkError> {
         let delivered = events
             .iter()
             .filter(|event| event.stream.kind() == StreamId::ORDER)
@@ -69,72 +63,109 @@ impl ReadModel for Orders {
             return Ok(());
         }
 
-        let ids: Vec<OrderId> = ids.into_iter().collect();
-        let mut orders = load_rows(transaction, &ids).await?;
-        let before: BTreeMap<OrderId, (Version, Position)> = orders
-            .iter()
-            .map(|(id, rows)| (*id, (rows.order.version, rows.order.touched.last)))
-            .collect();
-        let mut applied = Vec::new();
-        for event in delivered {
-            if advance(&mut orders, &event)? {
-                applied.push(event);
+        let mut folds = self.recall.take(transaction, &ids).await?;
+        let mut moved: Vec<Moved> = Vec::with_capacity(ids.len());
+        let mut index = std::collections::HashMap::with_capacity(ids.len());
+        let mut told = Vec::with_capacity(delivered.len());
+        for event in &delivered {
+            let at = *index.entry(event.order_id).or_insert_with(|| {
+                let fold = folds.remove(&event.order_id).unwrap_or_default();
+                moved.push(Moved {
+                    from: fold.version,
+                    before: fold.rows.clone(),
+                    fold,
+                });
+                moved.len() - 1
+            });
+            if let Some(order) = moved.get_mut(at)
+                && comes_next(order.fold.version, event.stored)?
+            {
+                let StoredEvent {
+                    version, position, ..
+                } = event.stored;
+                order
+                    .fold
+                    .apply(&event.facts, *version, *position)
+                    .map_err(|why| SinkError::unreadable(event.stored, why))?;
+                told.extend(event.told());
             }
         }
+        self.keep(transaction, moved, &told).await
+    }
 
-        let changed: Vec<Changed<'_>> = orders
+    fn abandon(&mut self) {
+        self.recall.forget();
+    }
+}
+
+impl Orders {
+    /// Writes what a batch has moved, and remembers it.
+    async fn keep(
+        &mut self,
+        transaction: &mut PgConnection,
+        moved: Vec<Moved>,
+        told: &[Told<'_>],
+    ) -> Result<(), SinkError> {
+        let folds = moved
             .iter()
-            .map(|(id, rows)| {
-                let (from, since) = before.get(id).copied().unwrap_or_default();
-                Changed { from, since, rows }
+            .map(|order| order.fold.store())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        let changed: Vec<Changed<'_>> = moved
+            .iter()
+            .zip(&folds)
+            .filter(|(order, _)| order.fold.version > order.from)
+            .filter_map(|(order, text)| {
+                Some(Changed {
+                    from: order.from,
+                    before: order.before.as_ref(),
+                    rows: order.fold.rows.as_ref()?,
+                    fold: &order.fold,
+                    text,
+                })
             })
-            .filter(|changed| changed.rows.order.version > changed.from)
             .collect();
         if !changed.is_empty() {
-            store_rows(transaction, &changed).await?;
-            store_timeline(transaction, &applied).await?;
+            store(transaction, &changed, told).await?;
+        }
+        for (order, text) in moved.into_iter().zip(folds) {
+            if let Some(rows) = &order.fold.rows {
+                let order_id = rows.order.order_id;
+                self.recall.put(order_id, order.fold, text.len());
+            }
         }
         Ok(())
     }
 }
 
-/// Moves an order's rows from their version to the event's; a repeat is passed over.
-fn advance(
-    orders: &mut BTreeMap<OrderId, OrderRows>,
-    delivered: &Delivered<'_>,
-) -> Result<bool, ApplyError> {
-    let stored = delivered.stored;
-    let row = orders
-        .get(&delivered.order_id)
-        .map_or(Version::NONE, |rows| rows.order.version);
-    if !comes_next(row, stored)? {
-        return Ok(false);
+impl Delivered<'_> {
+    /// The lines of the timeline.
+    fn told(&self) -> impl Iterator<Item = Told<'_>> {
+        (1..).zip(&self.facts).map(|(part, fact)| Told {
+            stored: self.stored,
+            part,
+            fact,
+            actor: self.actor,
+            on_behalf_of: self.on_behalf_of,
+        })
     }
-    for fact in &delivered.facts {
-        match orders.get_mut(&delivered.order_id) {
-            Some(rows) => rows.apply(fact, stored.version, stored.position),
-            None => placed(fact, stored.version, stored.position)
-                .map(|rows| drop(orders.insert(delivered.order_id, rows))),
-        }
-        .map_err(|why| unreadable(stored, why))?;
-    }
-    Ok(true)
 }
 
-fn read(stored: &StoredEvent) -> Result<Delivered<'_>, ApplyError> {
+fn read(stored: &StoredEvent) -> Result<Delivered<'_>, SinkError> {
     let facts = stored::decode(&stored.event_type, &stored.event_version, &stored.payload)
-        .map_err(|why| unreadable(stored, why))?;
+        .map_err(|why| SinkError::unreadable(stored, why))?;
     let last = facts
         .last()
-        .ok_or_else(|| unreadable(stored, Inapplicable::NoFact))?;
-    let metadata = stored.metadata().map_err(|why| unreadable(stored, why))?;
+        .ok_or_else(|| SinkError::unreadable(stored, Untellable::NoFact))?;
+    let metadata = stored
+        .metadata()
+        .map_err(|why| SinkError::unreadable(stored, why))?;
     let actor = metadata
         .actor
-        .ok_or_else(|| unreadable(stored, Inapplicable::NoActor))?;
+        .ok_or_else(|| SinkError::unreadable(stored, Untellable::NoActor))?;
     Ok(Delivered {
         stored,
         order_id: last.order_id,
-        occurred_at: last.occurred_at,
         actor,
         on_behalf_of: metadata.on_behalf_of,
         facts,

@@ -1,11 +1,13 @@
 //! One order in full.
 
 use chrono::{DateTime, Utc};
+use event_store::Version;
 use kernel::OrderId;
 use sqlx::PgConnection;
 
-use super::load_rows::load_rows;
-use super::unreadable::{OrderError, unless_held_back};
+use super::fold::Fold;
+use super::recall::from_stream;
+use super::unreadable::{OrderError, unless_parked};
 use super::view::OrderDetail;
 use crate::redaction::{Viewer, redact_detail};
 
@@ -20,9 +22,21 @@ pub async fn read_order(
     order_id: OrderId,
     now: DateTime<Utc>,
 ) -> Result<Option<OrderDetail>, OrderError> {
-    let mut rows = load_rows(connection, &[order_id]).await?;
-    let found = rows
-        .remove(&order_id)
-        .and_then(|rows| redact_detail(viewer, rows.detail(now)));
-    unless_held_back(connection, viewer, order_id, found).await
+    let record = sqlx::query!(
+        "SELECT version, shape, fold FROM folds WHERE order_id = $1",
+        order_id.as_uuid(),
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let mut detail = None;
+    if let Some(record) = record {
+        let version = Version::new(record.version);
+        let fold = match Fold::read(version, record.shape, &record.fold) {
+            Some(fold) => fold,
+            None => from_stream(connection, order_id, version).await?,
+        };
+        detail = OrderDetail::from_order(&fold.order, version, now);
+    }
+    let found = detail.and_then(|detail| redact_detail(viewer, detail));
+    unless_parked(connection, viewer, order_id, found).await
 }

@@ -1,16 +1,33 @@
 //! An order's life, fact by fact.
 
+use chrono::{DateTime, Utc};
 use event_store::Version;
-use kernel::{CommissionerId, EventId, OrderId, WorkshopId};
-use order_domain::order::stored;
+use kernel::{Actor, CommissionerId, OrderId, WorkshopId};
+use serde_json::{Map, Value};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
-use super::load_rows::read_actor;
-use super::read_model::RecordedEvent;
-use super::unreadable::{OrderError, unless_held_back};
+use super::unreadable::{OrderError, unless_parked};
 use super::view::TimelineEntry;
+use super::words::read_actor;
 use crate::page::Slice;
 use crate::redaction::{Sight, Viewer, redact_event};
+
+/// A fact of an order, as the table keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recorded {
+    /// Its number in the order's life.
+    pub(crate) version: Version,
+    /// Its public name.
+    pub(crate) event: String,
+    pub(crate) occurred_at: DateTime<Utc>,
+    /// Who did it.
+    pub(crate) actor: Actor,
+    /// In whose place.
+    pub(crate) on_behalf_of: Option<Actor>,
+    /// Its public payload, whole.
+    pub(crate) data: Map<String, Value>,
+}
 
 /// Tells at most `limit` events after the version `after`, oldest first, as the viewer may know
 /// them; none if there is no such order, or the viewer may not know of it. The key of the page is
@@ -26,24 +43,29 @@ pub async fn read_timeline(
     limit: i64,
 ) -> Result<Option<Slice<TimelineEntry, Version>>, OrderError> {
     let sight = sight(connection, viewer, order_id).await?;
-    let Some(sight) = unless_held_back(connection, viewer, order_id, sight).await? else {
+    let Some(sight) = unless_parked(connection, viewer, order_id, sight).await? else {
         return Ok(None);
     };
     // A viewer who is not told everything is told as much in a page as anyone else.
     let wanted = limit.saturating_add(1);
-    let mut events = Vec::new();
+    let mut events: Vec<(Version, Vec<TimelineEntry>)> = Vec::new();
     let mut after = after;
     loop {
         let read = recorded(connection, order_id, after, wanted).await?;
-        let Some((last, _)) = read.last() else {
+        let Some(last) = read.last() else {
             break;
         };
-        after = *last;
-        events.extend(read.iter().filter_map(|(version, facts)| {
-            let told = facts.iter().filter_map(|fact| redact_event(sight, fact));
-            let told: Vec<TimelineEntry> = told.collect();
-            (!told.is_empty()).then_some((*version, told))
-        }));
+        after = last.version;
+        for fact in read {
+            let version = fact.version;
+            let Some(told) = redact_event(sight, fact) else {
+                continue;
+            };
+            match events.last_mut() {
+                Some((same, entries)) if *same == version => entries.push(told),
+                _ => events.push((version, vec![told])),
+            }
+        }
         if i64::try_from(events.len()).unwrap_or(i64::MAX) >= wanted {
             break;
         }
@@ -55,7 +77,8 @@ pub async fn read_timeline(
     }))
 }
 
-async fn sight(
+/// What the viewer sees of an order; none if there is none, or it may not know of it.
+pub(super) async fn sight(
     connection: &mut PgConnection,
     viewer: Viewer,
     order_id: OrderId,
@@ -67,9 +90,9 @@ async fn sight(
     let parties = sqlx::query!(
         r#"
         SELECT o.commissioner_id, o.workshop_id,
-               EXISTS (SELECT FROM read.invitations i
+               EXISTS (SELECT FROM invitations i
                        WHERE i.order_id = o.order_id AND i.workshop_id = $2) AS "has_seat!"
-        FROM read.orders o
+        FROM orders o
         WHERE o.order_id = $1
         "#,
         order_id.as_uuid(),
@@ -86,50 +109,41 @@ async fn sight(
     }))
 }
 
+/// The facts of the `limit` events after `after`.
 async fn recorded(
     connection: &mut PgConnection,
     order_id: OrderId,
     after: Version,
     limit: i64,
-) -> Result<Vec<(Version, Vec<RecordedEvent>)>, OrderError> {
+) -> Result<Vec<Recorded>, sqlx::Error> {
     let records = sqlx::query!(
         r#"
-        SELECT version, event_id, event_type, event_version, payload, actor_role, actor_id,
-               on_behalf_of_role, on_behalf_of_id
-        FROM read.timeline
-        WHERE order_id = $1 AND version > $2
-        ORDER BY version
-        LIMIT $3
+        SELECT version, event, data AS "data: Json<Map<String, Value>>", actor_role, actor_id,
+               on_behalf_of_role, on_behalf_of_id, occurred_at
+        FROM timeline
+        WHERE order_id = $1 AND version > $2 AND version <= $3
+        ORDER BY version, part
         "#,
         order_id.as_uuid(),
         after.get(),
-        limit,
+        after.get().saturating_add(limit),
     )
     .fetch_all(connection)
     .await?;
-
     records
         .into_iter()
         .map(|record| {
-            let facts = stored::decode(&record.event_type, &record.event_version, &record.payload)
-                .map_err(|source| OrderError::Unreadable {
-                    order_id,
-                    event_id: EventId::from_uuid(record.event_id),
-                    source: Box::new(source),
-                })?;
-            let version = Version::new(record.version);
-            let actor = read_actor(&record.actor_role, record.actor_id, "actor_role")?;
             let in_place_of = record.on_behalf_of_role.zip(record.on_behalf_of_id);
-            let on_behalf_of = in_place_of
-                .map(|(role, id)| read_actor(&role, id, "on_behalf_of_role"))
-                .transpose()?;
-            let told = |event| RecordedEvent {
-                version,
-                actor,
-                on_behalf_of,
-                event,
-            };
-            Ok((version, facts.into_iter().map(told).collect()))
+            Ok(Recorded {
+                version: Version::new(record.version),
+                event: record.event,
+                occurred_at: record.occurred_at,
+                actor: read_actor(&record.actor_role, record.actor_id, "actor_role")?,
+                on_behalf_of: in_place_of
+                    .map(|(role, id)| read_actor(&role, id, "on_behalf_of_role"))
+                    .transpose()?,
+                data: record.data.0,
+            })
         })
         .collect()
 }

@@ -1,202 +1,153 @@
-//! The rows of one order, in memory: what the tables hold, and the detail that they make.
+//! The rows of one order, derived from the order as the rules fold it.
 
 use chrono::{DateTime, Utc};
-use event_store::{Position, Version};
-use kernel::{Actor, CommissionerId, OrderId, WorkshopId};
+use kernel::{CommissionerId, OrderId, WorkshopId};
+use order_domain::order::{Dispute, Invitation, InvitationStatus, Order, OrderState, Stage, Work};
+use order_domain::value::{Money, OfferTerms};
 
-use super::status::{DisputedFrom, InvitationStatus, OrderState, StageStatus};
-use super::view::{
-    DisputeView, InvitationView, MoneyView, OfferView, OrderDetail, RequestView, StagePlanView,
-    StageView,
-};
-
-/// Everything that the tables hold of one order but its timeline.
+/// Everything that the tables hold of one order but its timeline and the fold itself.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct OrderRows {
-    pub(crate) order: OrderRow,
+pub(super) struct OrderRows {
+    pub(super) order: OrderRow,
     /// By seat.
-    pub(crate) invitations: Vec<InvitationRow>,
+    pub(super) invitations: Vec<InvitationRow>,
     /// By number.
-    pub(crate) stages: Vec<StageRow>,
+    pub(super) stages: Vec<StageRow>,
 }
 
-/// A row of `read.orders`.
+/// A row of `orders`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct OrderRow {
-    pub(crate) order_id: OrderId,
-    pub(crate) version: Version,
-    pub(crate) state: OrderState,
-    pub(crate) commissioner_id: CommissionerId,
-    pub(crate) workshop_id: Option<WorkshopId>,
-    pub(crate) request: RequestView,
-    pub(crate) current_stage: Option<i64>,
-    pub(crate) dispute: Option<DisputeRow>,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) updated_at: DateTime<Utc>,
-    pub(crate) touched: Touched,
+pub(super) struct OrderRow {
+    pub(super) order_id: OrderId,
+    pub(super) state: OrderState,
+    pub(super) commissioner_id: CommissionerId,
+    pub(super) title: String,
+    pub(super) budget: Money,
+    pub(super) deadline: DateTime<Utc>,
+    pub(super) request_revision: i64,
+    pub(super) agreed: Option<AgreedColumns>,
+    pub(super) current_stage: Option<i64>,
+    pub(super) dispute: Option<Dispute>,
+    pub(super) placed_at: DateTime<Utc>,
+    pub(super) first_offered_at: Option<DateTime<Utc>>,
+    pub(super) finished_at: Option<DateTime<Utc>>,
+    pub(super) completed_at: Option<DateTime<Utc>>,
+    pub(super) cancelled_at: Option<DateTime<Utc>>,
+    pub(super) updated_at: DateTime<Utc>,
 }
 
-/// The columns of an open dispute.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DisputeRow {
-    pub(crate) opened_by: Actor,
-    pub(crate) reason: String,
-    pub(crate) opened_at: DateTime<Utc>,
-    pub(crate) from: DisputedFrom,
+/// The columns of what was agreed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct AgreedColumns {
+    pub(super) workshop_id: WorkshopId,
+    pub(super) budget: Money,
+    pub(super) deadline: DateTime<Utc>,
+    pub(super) confirmed_at: DateTime<Utc>,
 }
 
-/// A row of `read.invitations`.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct InvitationRow {
-    pub(crate) workshop_id: WorkshopId,
-    pub(crate) seat: i64,
-    pub(crate) status: InvitationStatus,
-    pub(crate) invited_at: DateTime<Utc>,
-    pub(crate) offer: Option<OfferRow>,
-    pub(crate) touched: Touched,
+/// A row of `invitations`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct InvitationRow {
+    pub(super) workshop_id: WorkshopId,
+    pub(super) seat: i64,
+    pub(super) status: InvitationStatus,
+    pub(super) first_invited_at: DateTime<Utc>,
+    pub(super) invited_at: DateTime<Utc>,
+    pub(super) first_offered_at: Option<DateTime<Utc>>,
+    pub(super) offer: Option<OfferColumns>,
+    pub(super) order_state: OrderState,
 }
 
 /// The columns of an offer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct OfferColumns {
+    pub(super) budget: Money,
+    pub(super) deadline: DateTime<Utc>,
+    pub(super) request_revision: i64,
+    pub(super) offer_revision: i64,
+}
+
+/// A row of `stages`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct OfferRow {
-    pub(crate) budget: MoneyView,
-    pub(crate) deadline: DateTime<Utc>,
-    pub(crate) description: String,
-    pub(crate) stages: Vec<StagePlanView>,
-    pub(crate) request_revision: i64,
-    pub(crate) offer_revision: i64,
+pub(super) struct StageRow {
+    pub(super) number: i64,
+    pub(super) name: String,
+    pub(super) duration_days: Option<i64>,
+    pub(super) requires_approval: bool,
+    pub(super) status: &'static str,
+    pub(super) planned_end: Option<DateTime<Utc>>,
+    pub(super) completed_at: Option<DateTime<Utc>>,
 }
 
-/// A row of `read.stages`.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct StageRow {
-    pub(crate) number: i64,
-    pub(crate) plan: StagePlanView,
-    pub(crate) status: StageStatus,
-    pub(crate) completed_at: Option<DateTime<Utc>>,
-    pub(crate) touched: Touched,
+/// The rows of an order; none before it is placed.
+pub(super) fn rows_of(order: &Order) -> Option<OrderRows> {
+    let (placement, state) = (order.placement()?, order.state()?);
+    let request = placement.request();
+    let seats = placement.invitations();
+    let work = order.work();
+    Some(OrderRows {
+        order: OrderRow {
+            order_id: placement.order_id(),
+            state,
+            commissioner_id: placement.commissioner_id(),
+            title: request.title.to_string(),
+            budget: request.budget,
+            deadline: request.deadline.instant(),
+            request_revision: request.revision.into(),
+            agreed: work.map(agreed),
+            current_stage: order.current_stage().map(|number| number.get().into()),
+            dispute: order.dispute().cloned(),
+            placed_at: placement.created_at(),
+            first_offered_at: seats.iter().filter_map(Invitation::first_offered_at).min(),
+            finished_at: work.and_then(Work::finished_at),
+            completed_at: order.completed_at(),
+            cancelled_at: order.cancelled_at(),
+            updated_at: placement.updated_at(),
+        },
+        invitations: (1..)
+            .zip(seats)
+            .map(|(number, seat)| invitation(number, seat, state))
+            .collect(),
+        stages: work.map_or_else(Vec::new, |work| work.stages().map(stage).collect()),
+    })
 }
 
-/// The first and the last position that touched a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Touched {
-    pub(crate) first: Position,
-    pub(crate) last: Position,
-}
-
-impl Touched {
-    /// A new row's.
-    pub(crate) const fn at(position: Position) -> Self {
-        Self {
-            first: position,
-            last: position,
-        }
+fn agreed(work: &Work) -> AgreedColumns {
+    AgreedColumns {
+        workshop_id: work.workshop_id(),
+        budget: work.terms().budget,
+        deadline: work.terms().deadline.instant(),
+        confirmed_at: work.confirmed_at(),
     }
 }
 
-impl OrderRows {
-    /// The whole detail at the instant `now`, not yet cut to a viewer.
-    pub(crate) fn detail(&self, now: DateTime<Utc>) -> OrderDetail {
-        let order = &self.order;
-        OrderDetail {
-            order_id: order.order_id,
-            version: order.version.get(),
-            state: order.state,
-            commissioner_id: order.commissioner_id,
-            workshop_id: order.workshop_id,
-            request: order.request.clone(),
-            invitations: self
-                .invitations
-                .iter()
-                .map(|row| row.view(order.request.revision, now))
-                .collect(),
-            terms: self.terms(),
-            stages: self.stages.iter().map(StageRow::view).collect(),
-            current_stage: order.current_stage,
-            dispute: order.dispute.as_ref().map(DisputeRow::view),
-            created_at: order.created_at,
-            updated_at: order.updated_at,
-        }
-    }
-
-    /// The agreed terms are the confirmed seat's offer.
-    fn terms(&self) -> Option<OfferView> {
-        let seat = self
-            .invitations
-            .iter()
-            .find(|seat| seat.status == InvitationStatus::Confirmed)?;
-        Some(seat.offer.as_ref()?.view(seat.workshop_id, false))
+fn invitation(number: i64, seat: &Invitation, order_state: OrderState) -> InvitationRow {
+    let offer = |terms: &OfferTerms| OfferColumns {
+        budget: terms.budget,
+        deadline: terms.deadline.instant(),
+        request_revision: terms.request_revision.into(),
+        offer_revision: terms.offer_revision.into(),
+    };
+    InvitationRow {
+        workshop_id: seat.workshop_id(),
+        seat: number,
+        status: seat.status(),
+        first_invited_at: seat.first_invited_at(),
+        invited_at: seat.invited_at(),
+        first_offered_at: seat.first_offered_at(),
+        offer: seat.offer().map(offer),
+        order_state,
     }
 }
 
-impl InvitationRow {
-    fn view(&self, current_request: i64, now: DateTime<Utc>) -> InvitationView {
-        InvitationView {
-            workshop_id: self.workshop_id,
-            status: self.status,
-            invited_at: self.invited_at,
-            offer: self.offer.as_ref().map(|offer| {
-                let outdated = is_outdated(
-                    self.status,
-                    offer.request_revision,
-                    current_request,
-                    offer.deadline,
-                    now,
-                );
-                offer.view(self.workshop_id, outdated)
-            }),
-        }
-    }
-}
-
-/// Whether an offer stands but cannot be confirmed until it is revised: it answers a request of
-/// before `current_request`, or its own deadline has passed.
-pub(super) fn is_outdated(
-    status: InvitationStatus,
-    answers: i64,
-    current_request: i64,
-    deadline: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> bool {
-    status == InvitationStatus::Offered && (answers < current_request || deadline <= now)
-}
-
-impl OfferRow {
-    pub(super) fn view(&self, workshop_id: WorkshopId, outdated: bool) -> OfferView {
-        OfferView {
-            workshop_id,
-            budget: self.budget.clone(),
-            deadline: self.deadline,
-            description: self.description.clone(),
-            stages: self.stages.clone(),
-            request_revision: self.request_revision,
-            offer_revision: self.offer_revision,
-            outdated,
-        }
-    }
-}
-
-impl StageRow {
-    fn view(&self) -> StageView {
-        StageView {
-            number: self.number,
-            name: self.plan.name.clone(),
-            description: self.plan.description.clone(),
-            duration_days: self.plan.duration_days,
-            requires_approval: self.plan.requires_approval,
-            status: self.status,
-            completed_at: self.completed_at,
-        }
-    }
-}
-
-impl DisputeRow {
-    pub(super) fn view(&self) -> DisputeView {
-        DisputeView {
-            opened_by: self.opened_by.into(),
-            reason: self.reason.clone(),
-            opened_at: self.opened_at,
-            from: self.from,
-        }
+fn stage(stage: Stage<'_>) -> StageRow {
+    StageRow {
+        number: stage.number.get().into(),
+        name: stage.plan.name.to_string(),
+        duration_days: stage.plan.duration_days.map(Into::into),
+        requires_approval: stage.plan.requires_approval,
+        status: stage.status.as_str(),
+        planned_end: stage.planned_end,
+        completed_at: stage.status.completed_at(),
     }
 }

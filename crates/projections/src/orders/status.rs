@@ -28,6 +28,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
             /// The word, the same in the tables and on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -1,24 +1,44 @@
-//! Writes the rows of orders back, set by set: each statement covers a whole batch.
+//! Writes the rows of orders, set by set: each statement covers a whole batch.
 
 use chrono::{DateTime, Utc};
-use event_store::{Position, Version};
-use kernel::OrderId;
+use event_store::{StoredEvent, Version};
+use kernel::Actor;
+use order_domain::order::OrderEvent;
 use rust_decimal::Decimal;
-use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::read_model::Delivered;
-use super::rows::{InvitationRow, OfferRow, OrderRow, OrderRows, StageRow};
+use super::fold::{Fold, Touched};
+use super::status::DisputedFrom;
+use super::rows::{InvitationRow, OfferColumns, OrderRow, OrderRows, StageRow};
 use crate::row_sets::{all_moved, column};
 
-/// The rows of an order that a batch has changed.
+/// An order that a batch has changed.
 pub(super) struct Changed<'a> {
-    /// The version that the table has; [`Version::NONE`] where it has no row.
+    /// The version that the tables have; [`Version::NONE`] where they have no rows.
     pub(super) from: Version,
-    /// The last position that had touched the order before.
-    pub(super) since: Position,
+    /// The rows that they have.
+    pub(super) before: Option<&'a OrderRows>,
     pub(super) rows: &'a OrderRows,
+    pub(super) fold: &'a Fold,
+    /// The fold as it is stored.
+    pub(super) text: &'a str,
+}
+
+/// A line of a timeline.
+pub(super) struct Told<'a> {
+    pub(super) stored: &'a StoredEvent,
+    pub(super) part: i16,
+    pub(super) fact: &'a OrderEvent,
+    pub(super) actor: Actor,
+    pub(super) on_behalf_of: Option<Actor>,
+}
+
+/// A seat or a stage that has changed, with its order.
+struct Part<'a, R> {
+    order: &'a OrderRow,
+    row: &'a R,
+    touched: Touched,
 }
 
 /// Writes what the batch has changed, and nothing else.
@@ -26,31 +46,71 @@ pub(super) struct Changed<'a> {
 /// # Errors
 /// What the database said; [`sqlx::Error::Protocol`] when a row is no longer at the version that it
 /// was loaded at.
-pub(super) async fn store_rows(
+pub(super) async fn store(
+    connection: &mut PgConnection,
+    changed: &[Changed<'_>],
+    told: &[Told<'_>],
+) -> Result<(), sqlx::Error> {
+    store_folds(connection, changed).await?;
+    store_orders(connection, changed).await?;
+    let mut invitations = Vec::new();
+    let mut stages = Vec::new();
+    for order in changed {
+        let Changed {
+            before, rows, fold, ..
+        } = order;
+        let seats = before.map_or(&[][..], |rows| &rows.invitations);
+        let touched = &fold.touched.seats;
+        invitations.extend(parts(&rows.order, seats, &rows.invitations, touched));
+        let was = before.map_or(&[][..], |rows| &rows.stages);
+        stages.extend(parts(&rows.order, was, &rows.stages, &fold.touched.stages));
+    }
+    store_invitations(connection, &invitations).await?;
+    store_stages(connection, &stages).await?;
+    store_timeline(connection, told).await
+}
+
+/// The rows that are not as they were.
+fn parts<'a, R: PartialEq>(
+    order: &'a OrderRow,
+    before: &'a [R],
+    after: &'a [R],
+    touched: &'a [Touched],
+) -> impl Iterator<Item = Part<'a, R>> {
+    let after = after.iter().zip(touched).enumerate();
+    let changed = after.filter(|(index, (row, _))| before.get(*index) != Some(*row));
+    changed.map(|(_, (row, touched))| Part {
+        order,
+        row,
+        touched: *touched,
+    })
+}
+
+async fn store_folds(
     connection: &mut PgConnection,
     changed: &[Changed<'_>],
 ) -> Result<(), sqlx::Error> {
-    store_orders(connection, changed).await?;
-
-    let mut invitations = Vec::new();
-    let mut stages = Vec::new();
-    for Changed { since, rows, .. } in changed {
-        let order = &rows.order;
-        let invited = rows.invitations.iter();
-        invitations.extend(
-            invited
-                .filter(|row| row.touched.last > *since)
-                .map(|row| (order, row)),
-        );
-        let staged = rows.stages.iter();
-        stages.extend(
-            staged
-                .filter(|row| row.touched.last > *since)
-                .map(|row| (order.order_id, row)),
-        );
-    }
-    store_invitations(connection, &invitations).await?;
-    store_stages(connection, &stages).await
+    let stored = sqlx::query!(
+        r#"
+        MERGE INTO folds AS f
+        USING unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[])
+            AS n (order_id, from_version, version, fold)
+        ON f.order_id = n.order_id
+        WHEN MATCHED AND f.version = n.from_version THEN UPDATE SET
+            version = n.version, shape = $5, fold = n.fold
+        WHEN NOT MATCHED AND n.from_version = 0 THEN INSERT (order_id, version, shape, fold)
+            VALUES (n.order_id, n.version, $5, n.fold)
+        "#,
+        &column(changed, |c| c.rows.order.order_id.as_uuid()),
+        &column(changed, |c| c.from.get()),
+        &column(changed, |c| c.fold.version.get()),
+        &column(changed, |c| c.text) as &[&str],
+        Fold::SHAPE,
+    )
+    .execute(connection)
+    .await?
+    .rows_affected();
+    all_moved("folds", changed.len(), stored)
 }
 
 async fn store_orders(
@@ -58,124 +118,138 @@ async fn store_orders(
     changed: &[Changed<'_>],
 ) -> Result<(), sqlx::Error> {
     let orders: Vec<&OrderRow> = column(changed, |c| &c.rows.order);
+    let agreed = column(&orders, |o| o.agreed.as_ref());
     let disputes = column(&orders, |o| o.dispute.as_ref());
+    let touched = column(changed, |c| c.fold.touched.order);
     let stored = sqlx::query!(
         r#"
-        MERGE INTO read.orders AS o
+        MERGE INTO orders AS o
         USING unnest(
-            $1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::uuid[], $7::text[],
-            $8::text[], $9::numeric[], $10::text[], $11::timestamptz[], $12::bigint[],
-            $13::bigint[], $14::text[], $15::uuid[], $16::text[], $17::timestamptz[],
-            $18::text[], $19::timestamptz[], $20::timestamptz[], $21::bigint[], $22::bigint[]
+            $1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::text[],
+            $7::numeric[], $8::text[], $9::timestamptz[], $10::bigint[], $11::uuid[],
+            $12::numeric[], $13::text[], $14::timestamptz[], $15::timestamptz[], $16::bigint[],
+            $17::text[], $18::uuid[], $19::text[], $20::timestamptz[], $21::text[],
+            $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::timestamptz[],
+            $26::timestamptz[], $27::timestamptz[], $28::bigint[], $29::bigint[]
         ) AS n (
-            order_id, from_version, version, state, commissioner_id, workshop_id, title,
-            brief, budget_amount, budget_currency, deadline, request_revision,
-            current_stage, dispute_by_role, dispute_by_id, dispute_reason, dispute_at,
-            dispute_from, created_at, updated_at, first_position, last_position
+            order_id, from_version, version, state, commissioner_id, title, budget_amount,
+            budget_currency, deadline, request_revision, workshop_id, agreed_amount,
+            agreed_currency, agreed_deadline, confirmed_at, current_stage, dispute_by_role,
+            dispute_by_id, dispute_reason, dispute_at, dispute_from, placed_at, first_offered_at,
+            finished_at, completed_at, cancelled_at, updated_at, first_position, last_position
         )
         ON o.order_id = n.order_id
         WHEN MATCHED AND o.version = n.from_version THEN UPDATE SET
-            version = n.version, state = n.state, workshop_id = n.workshop_id, title = n.title,
-            brief = n.brief, budget_amount = n.budget_amount, budget_currency = n.budget_currency,
+            version = n.version, state = n.state, title = n.title,
+            budget_amount = n.budget_amount, budget_currency = n.budget_currency,
             deadline = n.deadline, request_revision = n.request_revision,
-            current_stage = n.current_stage, dispute_by_role = n.dispute_by_role,
-            dispute_by_id = n.dispute_by_id, dispute_reason = n.dispute_reason,
-            dispute_at = n.dispute_at, dispute_from = n.dispute_from,
-            updated_at = n.updated_at, last_position = n.last_position
+            workshop_id = n.workshop_id, agreed_amount = n.agreed_amount,
+            agreed_currency = n.agreed_currency, agreed_deadline = n.agreed_deadline,
+            confirmed_at = n.confirmed_at, current_stage = n.current_stage,
+            dispute_by_role = n.dispute_by_role, dispute_by_id = n.dispute_by_id,
+            dispute_reason = n.dispute_reason, dispute_at = n.dispute_at,
+            dispute_from = n.dispute_from, first_offered_at = n.first_offered_at,
+            finished_at = n.finished_at, completed_at = n.completed_at,
+            cancelled_at = n.cancelled_at, updated_at = n.updated_at,
+            last_position = n.last_position
         WHEN NOT MATCHED AND n.from_version = 0 THEN INSERT (
-            order_id, version, state, commissioner_id, workshop_id, title, brief, budget_amount,
-            budget_currency, deadline, request_revision, current_stage, dispute_by_role,
-            dispute_by_id, dispute_reason, dispute_at, dispute_from, created_at, updated_at,
-            first_position, last_position
+            order_id, version, state, commissioner_id, title, budget_amount, budget_currency,
+            deadline, request_revision, workshop_id, agreed_amount, agreed_currency,
+            agreed_deadline, confirmed_at, current_stage, dispute_by_role, dispute_by_id,
+            dispute_reason, dispute_at, dispute_from, placed_at, first_offered_at, finished_at,
+            completed_at, cancelled_at, updated_at, first_position, last_position
         ) VALUES (
-            n.order_id, n.version, n.state, n.commissioner_id, n.workshop_id, n.title, n.brief,
-            n.budget_amount, n.budget_currency, n.deadline, n.request_revision, n.current_stage,
+            n.order_id, n.version, n.state, n.commissioner_id, n.title, n.budget_amount,
+            n.budget_currency, n.deadline, n.request_revision, n.workshop_id, n.agreed_amount,
+            n.agreed_currency, n.agreed_deadline, n.confirmed_at, n.current_stage,
             n.dispute_by_role, n.dispute_by_id, n.dispute_reason, n.dispute_at, n.dispute_from,
-            n.created_at, n.updated_at, n.first_position, n.last_position
+            n.placed_at, n.first_offered_at, n.finished_at, n.completed_at, n.cancelled_at,
+            n.updated_at, n.first_position, n.last_position
         )
         "#,
         &column(&orders, |o| o.order_id.as_uuid()),
         &column(changed, |c| c.from.get()),
-        &column(&orders, |o| o.version.get()),
+        &column(changed, |c| c.fold.version.get()),
         &column(&orders, |o| o.state.as_str()) as &[&str],
         &column(&orders, |o| o.commissioner_id.as_uuid()),
-        &column(&orders, |o| o.workshop_id.map(|id| id.as_uuid())) as &[Option<Uuid>],
-        &column(&orders, |o| o.request.title.as_str()) as &[&str],
-        &column(&orders, |o| o.request.brief.as_str()) as &[&str],
-        &column(&orders, |o| o.request.budget.amount),
-        &column(&orders, |o| o.request.budget.currency.as_str()) as &[&str],
-        &column(&orders, |o| o.request.deadline),
-        &column(&orders, |o| o.request.revision),
+        &column(&orders, |o| o.title.as_str()) as &[&str],
+        &column(&orders, |o| o.budget.amount()),
+        &column(&orders, |o| o.budget.currency().to_string()),
+        &column(&orders, |o| o.deadline),
+        &column(&orders, |o| o.request_revision),
+        &column(&agreed, |a| a.map(|a| a.workshop_id.as_uuid())) as &[Option<Uuid>],
+        &column(&agreed, |a| a.map(|a| a.budget.amount())) as &[Option<Decimal>],
+        &column(&agreed, |a| a.map(|a| a.budget.currency().to_string())) as &[Option<String>],
+        &column(&agreed, |a| a.map(|a| a.deadline)) as &[Option<DateTime<Utc>>],
+        &column(&agreed, |a| a.map(|a| a.confirmed_at)) as &[Option<DateTime<Utc>>],
         &column(&orders, |o| o.current_stage) as &[Option<i64>],
         &column(&disputes, |d| d.map(|d| d.opened_by.role.as_str())) as &[Option<&str>],
         &column(&disputes, |d| d.map(|d| d.opened_by.id)) as &[Option<Uuid>],
         &column(&disputes, |d| d.map(|d| d.reason.as_str())) as &[Option<&str>],
         &column(&disputes, |d| d.map(|d| d.opened_at)) as &[Option<DateTime<Utc>>],
-        &column(&disputes, |d| d.map(|d| d.from.as_str())) as &[Option<&str>],
-        &column(&orders, |o| o.created_at),
+        &column(&disputes, |d| d.map(|d| DisputedFrom::from(d.from).as_str())) as &[Option<&str>],
+        &column(&orders, |o| o.placed_at),
+        &column(&orders, |o| o.first_offered_at) as &[Option<DateTime<Utc>>],
+        &column(&orders, |o| o.finished_at) as &[Option<DateTime<Utc>>],
+        &column(&orders, |o| o.completed_at) as &[Option<DateTime<Utc>>],
+        &column(&orders, |o| o.cancelled_at) as &[Option<DateTime<Utc>>],
         &column(&orders, |o| o.updated_at),
-        &column(&orders, |o| o.touched.first.get()),
-        &column(&orders, |o| o.touched.last.get()),
+        &column(&touched, |t| t.map(Touched::first)) as &[Option<i64>],
+        &column(&touched, |t| t.map(Touched::last)) as &[Option<i64>],
     )
     .execute(connection)
     .await?
     .rows_affected();
-    all_moved("read.orders", orders.len(), stored)
+    all_moved("orders", orders.len(), stored)
 }
 
 async fn store_invitations(
     connection: &mut PgConnection,
-    invitations: &[(&OrderRow, &InvitationRow)],
+    parts: &[Part<'_, InvitationRow>],
 ) -> Result<(), sqlx::Error> {
-    if invitations.is_empty() {
+    if parts.is_empty() {
         return Ok(());
     }
-    let rows: Vec<&InvitationRow> = column(invitations, |(_, row)| *row);
-    let offers: Vec<Option<&OfferRow>> = column(&rows, |row| row.offer.as_ref());
-    let stage_plans = column(&offers, |o| {
-        o.map(|o| serde_json::to_value(&o.stages)).transpose()
-    })
-    .into_iter()
-    .collect::<Result<Vec<Option<Value>>, _>>()
-    .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let rows: Vec<&InvitationRow> = column(parts, |part| part.row);
+    let offers: Vec<Option<&OfferColumns>> = column(&rows, |row| row.offer.as_ref());
     sqlx::query!(
         r#"
-        INSERT INTO read.invitations (
-            order_id, workshop_id, seat, status, invited_at, order_created_at,
-            offer_budget_amount, offer_budget_currency, offer_deadline, offer_description,
-            offer_stages, offer_request_revision, offer_revision, first_position, last_position
+        INSERT INTO invitations (
+            order_id, workshop_id, seat, status, first_invited_at, invited_at, first_offered_at,
+            offer_amount, offer_currency, offer_deadline, offer_request_revision, offer_revision,
+            order_state, placed_at, first_position, last_position
         )
         SELECT * FROM unnest(
             $1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[],
-            $6::timestamptz[], $7::numeric[], $8::text[], $9::timestamptz[], $10::text[],
-            $11::jsonb[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[]
+            $6::timestamptz[], $7::timestamptz[], $8::numeric[], $9::text[], $10::timestamptz[],
+            $11::bigint[], $12::bigint[], $13::text[], $14::timestamptz[], $15::bigint[],
+            $16::bigint[]
         )
         ON CONFLICT (order_id, workshop_id) DO UPDATE SET
             status = excluded.status, invited_at = excluded.invited_at,
-            offer_budget_amount = excluded.offer_budget_amount,
-            offer_budget_currency = excluded.offer_budget_currency,
+            first_offered_at = excluded.first_offered_at,
+            offer_amount = excluded.offer_amount, offer_currency = excluded.offer_currency,
             offer_deadline = excluded.offer_deadline,
-            offer_description = excluded.offer_description,
-            offer_stages = excluded.offer_stages,
             offer_request_revision = excluded.offer_request_revision,
-            offer_revision = excluded.offer_revision,
+            offer_revision = excluded.offer_revision, order_state = excluded.order_state,
             last_position = excluded.last_position
         "#,
-        &column(invitations, |(order, _)| order.order_id.as_uuid()),
+        &column(parts, |part| part.order.order_id.as_uuid()),
         &column(&rows, |row| row.workshop_id.as_uuid()),
         &column(&rows, |row| row.seat),
         &column(&rows, |row| row.status.as_str()) as &[&str],
+        &column(&rows, |row| row.first_invited_at),
         &column(&rows, |row| row.invited_at),
-        &column(invitations, |(order, _)| order.created_at),
-        &column(&offers, |o| o.map(|o| o.budget.amount)) as &[Option<Decimal>],
-        &column(&offers, |o| o.map(|o| o.budget.currency.as_str())) as &[Option<&str>],
+        &column(&rows, |row| row.first_offered_at) as &[Option<DateTime<Utc>>],
+        &column(&offers, |o| o.map(|o| o.budget.amount())) as &[Option<Decimal>],
+        &column(&offers, |o| o.map(|o| o.budget.currency().to_string())) as &[Option<String>],
         &column(&offers, |o| o.map(|o| o.deadline)) as &[Option<DateTime<Utc>>],
-        &column(&offers, |o| o.map(|o| o.description.as_str())) as &[Option<&str>],
-        &stage_plans as &[Option<Value>],
         &column(&offers, |o| o.map(|o| o.request_revision)) as &[Option<i64>],
         &column(&offers, |o| o.map(|o| o.offer_revision)) as &[Option<i64>],
-        &column(&rows, |row| row.touched.first.get()),
-        &column(&rows, |row| row.touched.last.get()),
+        &column(&rows, |row| row.order_state.as_str()) as &[&str],
+        &column(parts, |part| part.order.placed_at),
+        &column(parts, |part| part.touched.first()),
+        &column(parts, |part| part.touched.last()),
     )
     .execute(connection)
     .await
@@ -184,71 +258,85 @@ async fn store_invitations(
 
 async fn store_stages(
     connection: &mut PgConnection,
-    stages: &[(OrderId, &StageRow)],
+    parts: &[Part<'_, StageRow>],
 ) -> Result<(), sqlx::Error> {
-    if stages.is_empty() {
+    if parts.is_empty() {
         return Ok(());
     }
-    let rows: Vec<&StageRow> = column(stages, |(_, row)| *row);
+    let rows: Vec<&StageRow> = column(parts, |part| part.row);
     sqlx::query!(
         r#"
-        INSERT INTO read.stages (
-            order_id, number, name, description, duration_days, requires_approval, status,
+        INSERT INTO stages (
+            order_id, number, name, duration_days, requires_approval, status, planned_end,
             completed_at, first_position, last_position
         )
         SELECT * FROM unnest(
-            $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::boolean[],
-            $7::text[], $8::timestamptz[], $9::bigint[], $10::bigint[]
+            $1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::text[],
+            $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::bigint[]
         )
         ON CONFLICT (order_id, number) DO UPDATE SET
             status = excluded.status, completed_at = excluded.completed_at,
             last_position = excluded.last_position
         "#,
-        &column(stages, |(order_id, _)| order_id.as_uuid()),
+        &column(parts, |part| part.order.order_id.as_uuid()),
         &column(&rows, |row| row.number),
-        &column(&rows, |row| row.plan.name.as_str()) as &[&str],
-        &column(&rows, |row| row.plan.description.as_str()) as &[&str],
-        &column(&rows, |row| row.plan.duration_days) as &[Option<i64>],
-        &column(&rows, |row| row.plan.requires_approval),
-        &column(&rows, |row| row.status.as_str()) as &[&str],
+        &column(&rows, |row| row.name.as_str()) as &[&str],
+        &column(&rows, |row| row.duration_days) as &[Option<i64>],
+        &column(&rows, |row| row.requires_approval),
+        &column(&rows, |row| row.status) as &[&str],
+        &column(&rows, |row| row.planned_end) as &[Option<DateTime<Utc>>],
         &column(&rows, |row| row.completed_at) as &[Option<DateTime<Utc>>],
-        &column(&rows, |row| row.touched.first.get()),
-        &column(&rows, |row| row.touched.last.get()),
+        &column(parts, |part| part.touched.first()),
+        &column(parts, |part| part.touched.last()),
     )
     .execute(connection)
     .await
     .map(drop)
 }
 
-/// Adds events to the timelines; one that is there already stays as it is.
-pub(super) async fn store_timeline(
+/// Adds facts to the timelines, each with its public payload.
+async fn store_timeline(
     connection: &mut PgConnection,
-    events: &[Delivered<'_>],
+    told: &[Told<'_>],
 ) -> Result<(), sqlx::Error> {
+    let public = column(told, |told| publishing::order::publish(told.fact));
+    let data = public
+        .iter()
+        .map(serde_json::to_string)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     sqlx::query!(
         r#"
-        INSERT INTO read.timeline (
-            order_id, version, event_id, event_type, event_version, payload, actor_role, actor_id,
-            on_behalf_of_role, on_behalf_of_id, occurred_at, position
+        INSERT INTO timeline (
+            order_id, version, part, event_id, event, schema_version, data, actor_role, actor_id,
+            on_behalf_of_role, on_behalf_of_id, occurred_at, recorded_at, position
         )
-        SELECT * FROM unnest(
-            $1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[],
-            $7::text[], $8::uuid[], $9::text[], $10::uuid[], $11::timestamptz[], $12::bigint[]
+        SELECT n.order_id, n.version, n.part, n.event_id, n.event, n.schema_version,
+               n.data::jsonb, n.actor_role, n.actor_id, n.on_behalf_of_role, n.on_behalf_of_id,
+               n.occurred_at, n.recorded_at, n.position
+        FROM unnest(
+            $1::uuid[], $2::bigint[], $3::smallint[], $4::uuid[], $5::text[], $6::text[],
+            $7::text[], $8::text[], $9::uuid[], $10::text[], $11::uuid[], $12::timestamptz[],
+            $13::timestamptz[], $14::bigint[]
+        ) AS n (
+            order_id, version, part, event_id, event, schema_version, data, actor_role, actor_id,
+            on_behalf_of_role, on_behalf_of_id, occurred_at, recorded_at, position
         )
-        ON CONFLICT (order_id, version) DO NOTHING
         "#,
-        &column(events, |e| e.order_id.as_uuid()),
-        &column(events, |e| e.stored.version.get()),
-        &column(events, |e| e.stored.event_id.as_uuid()),
-        &column(events, |e| e.stored.event_type.as_str()) as &[&str],
-        &column(events, |e| e.stored.event_version.as_str()) as &[&str],
-        &column(events, |e| &e.stored.payload) as &[&Value],
-        &column(events, |e| e.actor.role.as_str()) as &[&str],
-        &column(events, |e| e.actor.id),
-        &column(events, |e| e.on_behalf_of.map(|a| a.role.as_str())) as &[Option<&str>],
-        &column(events, |e| e.on_behalf_of.map(|a| a.id)) as &[Option<Uuid>],
-        &column(events, |e| e.occurred_at),
-        &column(events, |e| e.stored.position.get()),
+        &column(told, |t| t.fact.order_id.as_uuid()),
+        &column(told, |t| t.stored.version.get()),
+        &column(told, |t| t.part),
+        &column(told, |t| t.stored.event_id.as_uuid()),
+        &column(&public, |p| p.fact.name()) as &[&str],
+        &column(&public, |p| p.fact.schema_version()) as &[&str],
+        &data,
+        &column(told, |t| t.actor.role.as_str()) as &[&str],
+        &column(told, |t| t.actor.id),
+        &column(told, |t| t.on_behalf_of.map(|a| a.role.as_str())) as &[Option<&str>],
+        &column(told, |t| t.on_behalf_of.map(|a| a.id)) as &[Option<Uuid>],
+        &column(told, |t| t.fact.occurred_at),
+        &column(told, |t| t.stored.recorded_at),
+        &column(told, |t| t.stored.position.get()),
     )
     .execute(connection)
     .await

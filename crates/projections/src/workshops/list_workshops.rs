@@ -46,7 +46,7 @@ pub async fn list_workshops(
     let records = sqlx::query!(
         r#"
         SELECT workshop_id, name, accepts_commissions
-        FROM read.workshops
+        FROM workshops
         WHERE (name, workshop_id) > ($1, $2)
         ORDER BY name, workshop_id
         LIMIT $3

@@ -3,25 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use event_store::{ApplyError, ReadModel, StoredEvent, StreamId, Version};
+use event_store::{Sink, SinkError, StoredEvent, StreamId, Version};
 use kernel::WorkshopId;
 use order_domain::workshop::{WorkshopFact, stored};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::following::{comes_next, unreadable};
+use crate::following::comes_next;
 use crate::row_sets::{all_moved, column};
 
 /// The read model `workshops`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Workshops;
 
-impl Workshops {
-    /// The name of its checkpoint.
-    pub const NAME: &'static str = "workshops";
-}
-
-/// A row of `read.workshops` that a batch has changed.
+/// A row of `workshops` that a batch has changed.
 struct Entry {
     from: Version,
     version: Version,
@@ -32,16 +27,12 @@ struct Entry {
 }
 
 #[async_trait]
-impl ReadModel for Workshops {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
+impl Sink for Workshops {
     async fn apply(
-        &self,
+        &mut self,
         transaction: &mut PgConnection,
         events: &[StoredEvent],
-    ) -> Result<(), ApplyError> {
+    ) -> Result<(), SinkError> {
         let mut delivered = Vec::with_capacity(events.len());
         for event in events
             .iter()
@@ -49,7 +40,7 @@ impl ReadModel for Workshops {
         {
             // Each fact carries the whole entry: the last one is what holds.
             let mut facts = stored::decode(&event.event_type, &event.event_version, &event.payload)
-                .map_err(|why| unreadable(event, why))?;
+                .map_err(|why| SinkError::unreadable(event, why))?;
             delivered.extend(facts.pop().map(|last| (event, last)));
         }
         let ids: BTreeSet<WorkshopId> =
@@ -105,7 +96,7 @@ async fn load_versions(
 ) -> Result<BTreeMap<WorkshopId, Version>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let records = sqlx::query!(
-        "SELECT workshop_id, version FROM read.workshops WHERE workshop_id = ANY ($1)",
+        "SELECT workshop_id, version FROM workshops WHERE workshop_id = ANY ($1)",
         &ids,
     )
     .fetch_all(connection)
@@ -127,7 +118,7 @@ async fn store_entries(
     let entries: Vec<&Entry> = changed.values().collect();
     let stored = sqlx::query!(
         r#"
-        MERGE INTO read.workshops AS w
+        MERGE INTO workshops AS w
         USING unnest(
             $1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::boolean[], $6::bigint[],
             $7::bigint[]
@@ -157,5 +148,5 @@ async fn store_entries(
     .execute(connection)
     .await?
     .rows_affected();
-    all_moved("read.workshops", entries.len(), stored)
+    all_moved("workshops", entries.len(), stored)
 }

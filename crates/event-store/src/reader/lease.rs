@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::ReaderOptions;
+use super::state::Condition;
+use crate::wake::CHECKPOINTS;
 use crate::{Checkpoint, Position};
 
 /// The right to move one checkpoint.
@@ -31,12 +34,11 @@ pub(crate) enum Asked {
     },
 }
 
-/// A checkpoint and the generation that it was last moved in.
+/// A checkpoint, where its counting began, and the generation that it was last moved in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LeasedCheckpoint {
-    /// The generation.
     pub generation: i64,
-    /// How far it had come.
+    pub since: Position,
     pub checkpoint: Checkpoint,
 }
 
@@ -52,51 +54,51 @@ pub(crate) enum LeaseError {
 }
 
 impl Lease {
-    /// Asks for the lease on checkpoint `name`, making the checkpoint if there is none. An owner
-    /// that lost its connection is given its own lease again at once.
+    /// Asks for the lease on the reader's checkpoint, making it if there is none. An owner that
+    /// lost its connection is given its own lease again at once.
     ///
     /// # Errors
     /// What the database said.
     pub(crate) async fn ask(
         connection: &mut PgConnection,
-        name: &str,
-        owner: &str,
-        length: Duration,
+        reader: &ReaderOptions,
     ) -> Result<Asked, sqlx::Error> {
         sqlx::query!(
             r#"
-            INSERT INTO store.checkpoints (name, generation)
-            SELECT $1, number FROM store.generation ORDER BY number DESC LIMIT 1
+            INSERT INTO store.checkpoints (name, generation, since, position)
+            SELECT $1, number, $2, $2 FROM store.generation ORDER BY number DESC LIMIT 1
             ON CONFLICT DO NOTHING
             "#,
-            name,
+            reader.name,
+            reader.after.get(),
         )
         .execute(&mut *connection)
         .await?;
         let granted = sqlx::query!(
             r#"
             UPDATE store.checkpoints
-            SET owner = $2, epoch = epoch + 1,
+            SET owner = $2, epoch = epoch + 1, seen_at = clock_timestamp(),
                 expires_at = clock_timestamp() + make_interval(secs => $3)
             WHERE name = $1
               AND (owner IS NULL OR owner = $2 OR expires_at <= clock_timestamp())
-            RETURNING epoch, generation, position, delivered, digest
+            RETURNING epoch, generation, since, position, delivered, digest
             "#,
-            name,
-            owner,
-            length.as_secs_f64(),
+            reader.name,
+            reader.owner,
+            reader.lease.as_secs_f64(),
         )
         .fetch_optional(&mut *connection)
         .await?;
         if let Some(row) = granted {
             return Ok(Asked::Granted(
                 Self {
-                    name: name.to_owned(),
+                    name: reader.name.clone(),
                     epoch: row.epoch,
-                    length,
+                    length: reader.lease,
                 },
                 LeasedCheckpoint {
                     generation: row.generation,
+                    since: Position::new(row.since),
                     checkpoint: Checkpoint {
                         position: Position::new(row.position),
                         delivered: row.delivered,
@@ -113,7 +115,7 @@ impl Lease {
                        AS "remaining!"
             FROM store.checkpoints WHERE name = $1
             "#,
-            name,
+            reader.name,
         )
         .fetch_one(connection)
         .await?;
@@ -129,25 +131,34 @@ impl Lease {
     }
 
     /// How long it is good for after each renewal.
-    #[must_use]
     pub(crate) const fn length(&self) -> Duration {
         self.length
     }
 
-    /// Makes it good for its whole length again.
+    /// Makes it good for its whole length again, and says how the reader is.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] once somebody else has it.
-    pub(crate) async fn renew(&self, connection: &mut PgConnection) -> Result<(), LeaseError> {
+    pub(crate) async fn renew(
+        &self,
+        connection: &mut PgConnection,
+        condition: &Condition,
+        rate: f64,
+    ) -> Result<(), LeaseError> {
         let done = sqlx::query!(
             r#"
             UPDATE store.checkpoints
-            SET expires_at = clock_timestamp() + make_interval(secs => $3)
+            SET expires_at = clock_timestamp() + make_interval(secs => $3),
+                state = $4, reason = $5, event_id = $6, rate = $7, seen_at = clock_timestamp()
             WHERE name = $1 AND epoch = $2
             "#,
             self.name,
             self.epoch,
             self.length.as_secs_f64(),
+            condition.state(),
+            condition.reason(),
+            condition.event_id().map(kernel::EventId::as_uuid),
+            rate,
         )
         .execute(connection)
         .await?;
@@ -155,7 +166,7 @@ impl Lease {
     }
 
     /// Moves the checkpoint, renewing the lease, in the caller's transaction: the last statement
-    /// before its commit.
+    /// before its commit. Who waits for it is woken.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] once somebody else has it: roll back.
@@ -164,12 +175,13 @@ impl Lease {
         connection: &mut PgConnection,
         to: Checkpoint,
     ) -> Result<(), LeaseError> {
-        let done = sqlx::query!(
+        let moved = sqlx::query!(
             r#"
             UPDATE store.checkpoints
-            SET position = $3, delivered = $4, digest = $5, updated_at = clock_timestamp(),
+            SET position = $3, delivered = $4, digest = $5,
                 expires_at = clock_timestamp() + make_interval(secs => $6)
             WHERE name = $1 AND epoch = $2
+            RETURNING pg_notify($7, name)::text AS told
             "#,
             self.name,
             self.epoch,
@@ -177,10 +189,11 @@ impl Lease {
             to.delivered,
             to.digest,
             self.length.as_secs_f64(),
+            CHECKPOINTS,
         )
-        .execute(connection)
+        .fetch_optional(connection)
         .await?;
-        only_row(done.rows_affected())
+        moved.map(drop).ok_or(LeaseError::Lost)
     }
 
     /// Carries the checkpoint over into `generation`, after it was found to hold there.
@@ -203,18 +216,28 @@ impl Lease {
         only_row(done.rows_affected())
     }
 
-    /// Gives it back, so that another owner need not wait for it to run out.
+    /// Gives it back, so that another owner need not wait for it to run out, and says how the
+    /// reader is from then on.
     ///
     /// # Errors
     /// What the database said; a lease lost before is no error.
-    pub(crate) async fn release(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    pub(crate) async fn release(
+        self,
+        connection: &mut PgConnection,
+        condition: &Condition,
+    ) -> Result<(), sqlx::Error> {
         sqlx::query!(
             r#"
-            UPDATE store.checkpoints SET owner = NULL, expires_at = NULL
+            UPDATE store.checkpoints
+            SET owner = NULL, expires_at = NULL, state = $3, reason = $4, event_id = $5, rate = 0,
+                seen_at = clock_timestamp()
             WHERE name = $1 AND epoch = $2
             "#,
             self.name,
             self.epoch,
+            condition.state(),
+            condition.reason(),
+            condition.event_id().map(kernel::EventId::as_uuid),
         )
         .execute(connection)
         .await?;

@@ -1,11 +1,12 @@
-//! The detail of an order folded from its events: what the rows say, without the rows.
+//! The detail of an order, from the order as the rules fold it.
 
 use chrono::{DateTime, Utc};
 use event_store::Version;
+use kernel::WorkshopId;
 use order_domain::order::{Dispute, Invitation, Order, Placement, Stage, Work};
+use order_domain::value::OfferTerms;
 
-use super::rows::{DisputeRow, OfferRow};
-use super::view::{DisputeView, InvitationView, OrderDetail, StagePlanView, StageView};
+use super::view::{DisputeView, InvitationView, OfferView, OrderDetail, StagePlanView, StageView};
 
 impl OrderDetail {
     /// The whole detail of `order` after `version` events, at the instant `now`; none before the
@@ -28,7 +29,7 @@ impl OrderDetail {
                 .collect(),
             terms: order
                 .work()
-                .map(|work| OfferRow::from(work.terms()).view(work.workshop_id(), false)),
+                .map(|work| offer(work.terms(), work.workshop_id(), false)),
             stages: order
                 .work()
                 .map(|work| work.stages().map(stage).collect())
@@ -49,7 +50,20 @@ fn invitation(placement: &Placement, seat: &Invitation, now: DateTime<Utc>) -> I
         invited_at: seat.invited_at(),
         offer: seat
             .offer()
-            .map(|offer| OfferRow::from(offer).view(seat.workshop_id(), outdated)),
+            .map(|terms| offer(terms, seat.workshop_id(), outdated)),
+    }
+}
+
+fn offer(terms: &OfferTerms, workshop_id: WorkshopId, outdated: bool) -> OfferView {
+    OfferView {
+        workshop_id,
+        budget: terms.budget.into(),
+        deadline: terms.deadline.instant(),
+        description: terms.description.to_string(),
+        stages: terms.stages.as_slice().iter().map(Into::into).collect(),
+        request_revision: terms.request_revision.into(),
+        offer_revision: terms.offer_revision.into(),
+        outdated,
     }
 }
 
@@ -67,11 +81,10 @@ fn stage(stage: Stage<'_>) -> StageView {
 }
 
 fn dispute(dispute: &Dispute) -> DisputeView {
-    DisputeRow {
-        opened_by: dispute.opened_by,
+    DisputeView {
+        opened_by: dispute.opened_by.into(),
         reason: dispute.reason.to_string(),
         opened_at: dispute.opened_at,
         from: dispute.from.into(),
     }
-    .view()
 }

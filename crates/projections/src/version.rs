@@ -1,0 +1,123 @@
+//! Versions of read models: which there are, where their tables lie, and which one is served.
+
+use std::fmt;
+
+use event_store::Sink;
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::bonus::Bonus;
+use crate::orders::Orders;
+use crate::workshops::Workshops;
+
+/// A read model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Model {
+    /// Orders: detail, lists, timeline.
+    Orders,
+    /// The directory of workshops.
+    Workshops,
+    /// Accounts of points and grades.
+    Bonus,
+}
+
+impl Model {
+    /// Every read model.
+    pub const ALL: [Self; 3] = [Self::Orders, Self::Workshops, Self::Bonus];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Workshops => "workshops",
+            Self::Bonus => "bonus",
+        }
+    }
+
+    /// What follows the events for it, into the tables that the connection's search path names.
+    #[must_use]
+    pub fn sink(self) -> Box<dyn Sink> {
+        match self {
+            Self::Orders => Box::new(Orders::default()),
+            Self::Workshops => Box::new(Workshops),
+            Self::Bonus => Box::new(Bonus),
+        }
+    }
+
+    /// Reads which version is served, in the caller's snapshot.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn served(self, connection: &mut PgConnection) -> Result<Version, sqlx::Error> {
+        let version = sqlx::query_scalar!(
+            "SELECT version FROM read.served WHERE model = $1",
+            self.as_str(),
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok(Version {
+            model: self,
+            version,
+        })
+    }
+}
+
+impl Model {
+    /// Lets the statements of the transaction find the tables of the served version; its name.
+    pub(crate) async fn look_at(
+        self,
+        transaction: &mut PgConnection,
+    ) -> Result<String, sqlx::Error> {
+        let served = sqlx::query!(
+            r#"
+            SELECT name, set_config('search_path', quote_ident(name), true) AS path
+            FROM read.served WHERE model = $1
+            "#,
+            self.as_str(),
+        )
+        .fetch_one(transaction)
+        .await?;
+        Ok(served.name)
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A version of a read model. It is shown as `orders@1`, which is the name of its schema, and of
+/// its checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// Of which.
+    pub model: Model,
+    /// Its number, from 1.
+    pub version: i32,
+}
+
+impl Version {
+    /// How its reader connects: statements name tables without a schema, and find them here.
+    #[must_use]
+    pub fn connect(self, options: PgConnectOptions) -> PgConnectOptions {
+        let path = format!("\"{self}\"");
+        options.options([("search_path", path.as_str())]).options(BY_KEY)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.model, self.version)
+    }
+}
+
+/// A reader looks rows up by their keys and does nothing else. Its plans are made once and kept:
+/// on a table that was empty then, they would go on to read it whole.
+const BY_KEY: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
+];
