@@ -199,7 +199,7 @@ $$;
 CREATE FUNCTION isolation.advance() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE store.checkpoints
-    SET position = isolation.kept('checkpoint'), updated_at = clock_timestamp()
+    SET position = isolation.kept('checkpoint')
     WHERE name = 'reader' AND epoch = isolation.kept('epoch');
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the lease was lost to another owner';
@@ -210,7 +210,7 @@ $$;
 -- The same, whoever holds the lease.
 CREATE FUNCTION isolation.advance_without_epoch() RETURNS void LANGUAGE sql AS $$
     UPDATE store.checkpoints
-    SET position = isolation.kept('checkpoint'), updated_at = clock_timestamp()
+    SET position = isolation.kept('checkpoint')
     WHERE name = 'reader';
 $$;
 
