@@ -240,6 +240,77 @@ CREATE FUNCTION isolation.append_entered(who text, stream text) RETURNS void LAN
     WHERE current_setting('isolation.entered', true) <> '';
 $$;
 
+-- Read models --------------------------------------------------------------------------------------
+
+-- Two versions of a read model, made as those of the house are, one row an event; and what a client
+-- was answered: the version's checkpoint in the answer's snapshot, and how many rows.
+CREATE SCHEMA "isolation@1";
+CREATE SCHEMA "isolation@2";
+CREATE TABLE "isolation@1".rows (position bigint NOT NULL);
+CREATE TABLE "isolation@2".rows (position bigint NOT NULL);
+GRANT USAGE ON SCHEMA "isolation@1", "isolation@2" TO atlas_app, atlas_owner;
+CREATE TABLE isolation.answers (
+    number   bigint GENERATED ALWAYS AS IDENTITY,
+    position bigint NOT NULL,
+    rows     bigint NOT NULL
+);
+GRANT SELECT, INSERT, DELETE ON "isolation@1".rows, "isolation@2".rows, isolation.answers
+    TO atlas_app, atlas_owner;
+
+-- Version 1 is served, and version 2 is as far: each has one row.
+CREATE FUNCTION isolation.serve_the_first() RETURNS void LANGUAGE sql AS $$
+    DELETE FROM read.served WHERE model = 'isolation';
+    DELETE FROM isolation.answers;
+    DELETE FROM "isolation@1".rows;
+    DELETE FROM "isolation@2".rows;
+    INSERT INTO read.served (model, version) VALUES ('isolation', 1);
+    INSERT INTO "isolation@1".rows VALUES (1);
+    INSERT INTO "isolation@2".rows VALUES (1);
+    INSERT INTO store.checkpoints (name, generation, position)
+    SELECT name, max(number), 1
+    FROM store.generation, unnest(ARRAY['isolation@1', 'isolation@2']) name
+    GROUP BY name;
+$$;
+
+-- A batch of version 1.
+CREATE FUNCTION isolation.follow() RETURNS void LANGUAGE sql AS $$
+    INSERT INTO "isolation@1".rows VALUES (2);
+    UPDATE store.checkpoints SET position = 2 WHERE name = 'isolation@1';
+$$;
+
+-- The first statement of a swap: neither version moves from here to the commit.
+CREATE FUNCTION isolation.hold_both() RETURNS void LANGUAGE sql AS $$
+    SELECT FROM store.checkpoints WHERE name IN ('isolation@1', 'isolation@2')
+    ORDER BY name FOR UPDATE;
+$$;
+-- The second one: unless the new version is behind.
+CREATE FUNCTION isolation.swap() RETURNS void LANGUAGE sql AS $$
+    UPDATE read.served SET version = 2, since = clock_timestamp()
+    WHERE model = 'isolation'
+      AND (SELECT c.position FROM store.checkpoints c WHERE c.name = 'isolation@2')
+          >= (SELECT c.position FROM store.checkpoints c WHERE c.name = 'isolation@1');
+$$;
+-- What dropping the tables of a version that is not served any more does to whoever reads them.
+CREATE FUNCTION isolation.clear_the_first() RETURNS void LANGUAGE sql AS $$
+    DELETE FROM "isolation@1".rows
+    WHERE (SELECT s.version FROM read.served s WHERE s.model = 'isolation') <> 1;
+$$;
+
+-- An answer: which version is served, and then its rows.
+CREATE FUNCTION isolation.ask_served() RETURNS void LANGUAGE sql AS $$
+    SELECT isolation.keep('served', s.version) FROM read.served s WHERE s.model = 'isolation';
+$$;
+CREATE FUNCTION isolation.answer() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    name text := 'isolation@' || isolation.kept('served');
+BEGIN
+    EXECUTE format(
+        'INSERT INTO isolation.answers (position, rows)
+         SELECT c.position, (SELECT count(*) FROM %I.rows) FROM store.checkpoints c
+         WHERE c.name = %L', name, name);
+END
+$$;
+
 -- Judging ------------------------------------------------------------------------------------------
 
 -- What is wrong with what the reader saw: it is to see every event once, in order.
@@ -276,6 +347,18 @@ CREATE FUNCTION isolation.wrong_generation() RETURNS text LANGUAGE sql AS $$
         WHEN (SELECT max(number) FROM store.generation) > 2 THEN 'more than one was opened'
         WHEN EXISTS (SELECT FROM isolation.told t WHERE t.generation <> 2)
             THEN 'somebody was told another generation' END
+$$;
+
+-- What is wrong with the answers of a read model: each is to be whole, and none older than the one
+-- before.
+CREATE FUNCTION isolation.wrong_answers() RETURNS text LANGUAGE sql AS $$
+    SELECT CASE
+        WHEN (SELECT count(*) FROM isolation.answers) <> 2 THEN 'an answer was not given'
+        WHEN EXISTS (SELECT FROM isolation.answers WHERE rows <> position)
+            THEN 'an answer was not whole'
+        WHEN EXISTS (SELECT FROM isolation.answers a JOIN isolation.answers b
+                     ON a.number < b.number AND a.position > b.position)
+            THEN 'an answer was older than the one before' END
 $$;
 
 -- The line that the test counts.

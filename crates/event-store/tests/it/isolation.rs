@@ -187,6 +187,21 @@ async fn one_change_of_history_opens_one_generation() {
     .await;
 }
 
+#[tokio::test]
+async fn a_read_model_is_swapped_under_its_readers() {
+    never_goes_wrong("read_model_swap").await;
+    goes_wrong(
+        "read_model_swap_in_two_snapshots",
+        "an answer was not whole",
+    )
+    .await;
+    goes_wrong(
+        "read_model_swap_without_hold",
+        "an answer was older than the one before",
+    )
+    .await;
+}
+
 #[test]
 fn every_spec_is_run() {
     let this = include_str!("isolation.rs");
