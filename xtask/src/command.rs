@@ -1,10 +1,11 @@
 //! Running other programs in the foreground, and telling how long it took.
 
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
-use dev_servers::run_to_end;
+use dev_servers::{run_to_end, run_to_end_with};
 
 use crate::caller;
 use crate::failure::Failure;
@@ -23,7 +24,11 @@ pub(crate) fn cargo() -> Command {
 /// Runs it to its end, which must be a success.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let words = words(&command);
-    match run_to_end(command) {
+    judge(words, run_to_end(command))
+}
+
+fn judge(words: String, ended: io::Result<ExitStatus>) -> Result<(), Failure> {
+    match ended {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::Failed {
             command: words,
@@ -34,6 +39,13 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             source,
         }),
     }
+}
+
+/// Runs it to its end, which must be a success, and has each line of its output looked at on the way
+/// to ours.
+pub(crate) fn run_with(command: Command, line: impl FnMut(&str)) -> Result<(), Failure> {
+    let words = words(&command);
+    judge(words, run_to_end_with(command, line))
 }
 
 /// Runs it to its end, which must be a success, and returns what it printed.
@@ -53,9 +65,14 @@ pub(crate) fn output(mut command: Command) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Does one step of several, and prints on standard error how many minutes it took.
-pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    eprintln!("== {name}");
+/// Does one step of several. Prints on standard error what is done, and what for, before it begins,
+/// and how many minutes it took.
+pub(crate) fn step<T>(
+    name: &str,
+    reason: &str,
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    eprintln!("== {name}: {reason}");
     let start = Instant::now();
     let outcome = work();
     let minutes = start.elapsed().as_secs_f64() / 60.0;

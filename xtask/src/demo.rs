@@ -19,6 +19,7 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::stack::{Plan, Stack, StackOptions};
+use crate::workspace;
 use cast::Cast;
 use commission::Commission;
 use events::{Domain, Event};
@@ -26,6 +27,10 @@ use teller::{Teller, head, say};
 use topics::Scope;
 
 pub(crate) use error::DemoError;
+
+/// The folder of its logs and configuration, under `target/atlas`: a system that `up` runs keeps its
+/// own.
+const FOLDER: &str = "demo";
 
 /// How to tell it.
 #[derive(Debug, Args)]
@@ -41,7 +46,7 @@ pub(crate) struct Options {
 /// is a failure only if it cuts the story short.
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     let own_broker = options.system.kafka.is_none();
-    let plan = Plan::make(options.system)?;
+    let plan = Plan::make(options.system, workspace::state().join(FOLDER))?;
     let interrupt = Interrupt::listen()?;
     let mut stack = Stack::start(&plan, &interrupt)?;
     stack.write_environment()?;

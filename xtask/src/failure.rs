@@ -79,6 +79,9 @@ pub(crate) enum Failure {
     Untidy(usize),
     #[error("the output of cargo metadata was not understood")]
     Metadata(#[source] serde_json::Error),
+    /// Whoever fails with it has said why.
+    #[error("it failed, see above")]
+    Told,
     #[error("the secret cannot sign a token")]
     Secret,
 }

@@ -29,7 +29,11 @@ pub(crate) fn start() -> Result<PrivateKafka, Failure> {
         folder: scratch_folder(&state.join("kafka")),
         port: Port::Free,
     };
-    step("start Apache Kafka", || Ok(PrivateKafka::start(options)?))
+    step(
+        "start Apache Kafka",
+        "fetched by Maven the first time",
+        || Ok(PrivateKafka::start(options)?),
+    )
 }
 
 fn stay(interrupt: &Interrupt) -> Result<(), Failure> {

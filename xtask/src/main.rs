@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use failure::Failure;
 use stack::StackOptions;
 
 /// The developer's commands of Artisan Atlas.
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Told) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("xtask: {}", failure::chain(&error));
             ExitCode::FAILURE

@@ -60,9 +60,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     for part in parts.filter(|part| options.only.is_empty() || options.only.contains(part)) {
         match part {
             Part::Faults => faults()?,
-            Part::Runs => step("random runs of the order domain", random_runs)?,
-            Part::Fuzz => step("fuzz targets", || fuzz::run(options.fuzz_seconds))?,
-            Part::Mutants => step("mutants of the order domain", mutants)?,
+            Part::Runs => step("random runs of the order domain", "a million", random_runs)?,
+            Part::Fuzz => step("fuzz targets", "each parser in turn", || {
+                fuzz::run(options.fuzz_seconds)
+            })?,
+            Part::Mutants => step(
+                "mutants of the order domain",
+                "a test notices each",
+                mutants,
+            )?,
         }
     }
     Ok(())

@@ -46,6 +46,7 @@ pub(crate) struct StackOptions {
 #[derive(Debug)]
 pub(crate) struct Plan {
     options: StackOptions,
+    state: PathBuf,
     addresses: Addresses,
     postgres: Port,
 }
@@ -59,9 +60,10 @@ struct Addresses {
 }
 
 impl Plan {
-    /// Installs what is missing and builds, unless an address is taken. Runs before
+    /// Installs what is missing and builds, unless an address is taken. `state` is the folder for
+    /// logs and configuration: systems that run at once have folders of their own. Runs before
     /// [`Interrupt::listen`]: a signal ends us and the build at once.
-    pub(crate) fn make(options: StackOptions) -> Result<Self, Failure> {
+    pub(crate) fn make(options: StackOptions, state: PathBuf) -> Result<Self, Failure> {
         let addresses = Addresses {
             command: free_address("ATLAS_COMMAND_ADDR", 8_080)?,
             query: free_address("ATLAS_QUERY_ADDR", 8_081)?,
@@ -72,6 +74,7 @@ impl Plan {
         build::programs(options.release)?;
         Ok(Self {
             options,
+            state,
             addresses,
             postgres,
         })
@@ -81,6 +84,7 @@ impl Plan {
 /// The running system. Dropping it ends every process.
 #[derive(Debug)]
 pub(crate) struct Stack {
+    state: PathBuf,
     addresses: Addresses,
     kafka: String,
     release: bool,
@@ -113,6 +117,7 @@ impl Stack {
             configuration.insert(name.to_owned(), value);
         }
         let mut stack = Self {
+            state: plan.state.clone(),
             addresses: plan.addresses,
             kafka: String::new(),
             release: plan.options.release,
@@ -165,7 +170,12 @@ impl Stack {
         workspace::program(name, self.release)
     }
 
-    /// Writes the configuration to `target/atlas/env` as lines that a shell takes, for a second
+    /// The folder of its logs.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// Writes the configuration to `env`, beside the logs, as lines that a shell takes, for a second
     /// instance and for the projector's commands. Addresses are left out: each instance has its own.
     pub(crate) fn write_environment(&self) -> Result<(), Failure> {
         let lines: String = self
@@ -174,8 +184,13 @@ impl Stack {
             .filter(|(name, _)| !name.ends_with("_ADDR"))
             .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
             .collect();
-        let file = workspace::make_state()?.join("env");
-        fs::write(&file, lines).map_err(Failure::file(&file))
+        let owner = self.postgres.url("atlas_owner", database::NAME);
+        let hint = format!(
+            "# For the applications. What changes the schema wants its owner:\n\
+             #   ATLAS_DATABASE_URL={owner} target/debug/projector migrate\n"
+        );
+        let file = self.state.join("env");
+        fs::write(&file, hint + &lines).map_err(Failure::file(&file))
     }
 
     /// Stays until we are asked to end; a process that ends before is a failure.
@@ -200,7 +215,7 @@ impl Stack {
         options: &StackOptions,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
-        let logs = workspace::make_state()?.join("logs");
+        let logs = self.logs();
         fs::create_dir_all(&logs).map_err(Failure::file(&logs))?;
 
         match &options.kafka {
@@ -239,7 +254,9 @@ impl Stack {
                 self.postgres.url("atlas_owner", database::NAME),
             )
             .stdout(io::stderr());
-        command::step("migrate", || command::run(projector))
+        command::step("migrate", "the tables become those of this release", || {
+            command::run(projector)
+        })
     }
 
     /// Waits for the process that was started last.

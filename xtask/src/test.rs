@@ -1,5 +1,8 @@
 //! `test`: every test of the workspace, on servers of its own.
 
+use std::fmt;
+use std::time::Instant;
+
 use clap::Args;
 use dev_servers::Port;
 use dev_servers::packages::{self, Need};
@@ -7,7 +10,7 @@ use dev_servers::packages::{self, Need};
 use crate::build;
 use crate::command::{self, step};
 use crate::database;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::kafka;
 use crate::python;
 
@@ -31,23 +34,33 @@ impl Options {
     }
 }
 
-/// Installs what is missing, builds once, starts the servers and runs the tests against them.
+/// Everything that the tests need from the machine, asked for at once.
+pub(crate) const NEEDS: [Need; 8] = [
+    Need::Compilers,
+    Need::Postgres,
+    Need::IsolationTester,
+    Need::Kafka,
+    Need::Redis,
+    Need::PgBouncer,
+    Need::Nginx,
+    Need::Python,
+];
+
+/// Installs what is missing, builds once, starts the servers and runs the tests against them. The
+/// last line of standard output is the total.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    packages::ensure(&[
-        Need::Compilers,
-        Need::Postgres,
-        Need::Kafka,
-        Need::Redis,
-        Need::PgBouncer,
-        Need::Nginx,
-    ])?;
-    step("install schemathesis", || {
-        python::environment("schemathesis", SCHEMATHESIS).map(drop)
-    })?;
+    let start = Instant::now();
+    packages::ensure(&NEEDS)?;
+    step(
+        "install schemathesis",
+        "it asks our APIs for anything",
+        || python::environment("schemathesis", SCHEMATHESIS).map(drop),
+    )?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;
     let kafka = kafka::start()?;
-    step("run tests", || {
+    let mut total = Total::default();
+    let outcome = step("run tests", "ten minutes or so, if all of them", || {
         let mut cargo = command::cargo();
         cargo
             .args(["test", "--workspace", "--no-fail-fast", "--"])
@@ -55,6 +68,72 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             .env("SQLX_OFFLINE", "true")
             .env("ATLAS_TEST_POSTGRES", postgres.superuser_url())
             .env("ATLAS_TEST_KAFKA", kafka.address());
-        command::run(cargo)
-    })
+        command::run_with(cargo, |line| total.add(line))
+    });
+    for name in &total.failures {
+        eprintln!("failed: {name}");
+    }
+    if let Err(failure) = &outcome {
+        eprintln!("xtask: {}", failure::chain(failure));
+    }
+    eprintln!("== test: {:.1} min", start.elapsed().as_secs_f64() / 60.0);
+    println!("{total}");
+    outcome.map_err(|_| Failure::Told)
+}
+
+/// What all test programs come to.
+#[derive(Debug, Default)]
+struct Total {
+    passed: u64,
+    failed: u64,
+    /// The names of those that failed.
+    failures: Vec<String>,
+}
+
+impl Total {
+    /// Takes a line of a test program's output into account.
+    fn add(&mut self, line: &str) {
+        if let Some(result) = line.strip_prefix("test result: ") {
+            let count = |word: &str| {
+                let before = result.split(word).next().unwrap_or_default();
+                let number = before.rsplit([' ', '.']).find(|part| !part.is_empty());
+                number.and_then(|number| number.parse().ok()).unwrap_or(0)
+            };
+            self.passed += count(" passed");
+            self.failed += count(" failed");
+        } else if let Some(name) = line.strip_prefix("test ")
+            && let Some(name) = name.strip_suffix(" ... FAILED")
+        {
+            self.failures.push(name.to_owned());
+        }
+    }
+}
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_over_all_programs() {
+        let mut total = Total::default();
+        for line in [
+            "running 3 tests",
+            "test a::b ... ok",
+            "test a::c ... FAILED",
+            "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 47 filtered out; \
+             finished in 40.82s",
+            "test result: ok. 8 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; \
+             finished in 0.01s",
+        ] {
+            total.add(line);
+        }
+        assert_eq!(total.to_string(), "20 passed, 1 failed");
+        assert_eq!(total.failures, ["a::c"]);
+    }
 }

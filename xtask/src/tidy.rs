@@ -4,9 +4,11 @@
 mod imports;
 mod manifests;
 mod packages;
+mod pages;
 mod sources;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +54,9 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut faults = imports::check(&packages);
     faults.extend(manifests::check_packages(&packages));
     let variables = variables::listed(&read(&workspace::root().join(".env.example"))?);
-    for file in files(workspace::root())? {
+    let files = files(workspace::root())?;
+    let names: BTreeSet<String> = files.iter().map(|file| relative(file)).collect();
+    for file in files {
         let name = relative(&file);
         if name.ends_with(".rs") {
             let text = read(&file)?;
@@ -62,6 +66,8 @@ pub(crate) fn run() -> Result<(), Failure> {
             faults.extend(manifests::check_root(&read(&file)?));
         } else if name.ends_with("/Cargo.toml") {
             faults.extend(manifests::check_member(&name, &read(&file)?));
+        } else if pages::is_checked(&name) {
+            faults.extend(pages::check(&name, &read(&file)?, &names));
         }
     }
     faults.extend(sources::check_kernel(&kernel_files()?));

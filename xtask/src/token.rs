@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, ValueEnum};
 use hmac::{Hmac, Mac};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use crate::caller;
@@ -30,6 +30,10 @@ pub(crate) struct Options {
     /// How long the token is good for.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     hours: u32,
+    /// Sets a claim to a JSON value, whatever the other options say, such as exp=1. What is no JSON
+    /// is text.
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_claim)]
+    claims: Vec<(String, Value)>,
 }
 
 /// The roles of principals.
@@ -58,21 +62,38 @@ impl Role {
 
 /// Prints a token on standard output.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    println!("{}", issue(options.role, &options.sub, options.hours)?);
+    let mut claims = claims(options.role, &options.sub, options.hours);
+    claims.extend(options.claims.iter().cloned());
+    println!("{}", sign_as_configured(claims)?);
     Ok(())
 }
 
 /// A token for somebody, signed with the secret that `up` gives to its processes.
 pub(crate) fn issue(role: Role, sub: &str, hours: u32) -> Result<String, Failure> {
-    let or_default = |name, default: &str| caller::variable(name).unwrap_or(default.to_owned());
-    let claims = json!({
-        "sub": sub,
-        "role": role.claim(),
-        "iss": or_default("ATLAS_JWT_ISSUER", DEFAULT_NAME),
-        "aud": or_default("ATLAS_JWT_AUDIENCE", DEFAULT_NAME),
-        "exp": seconds_since_epoch() + u64::from(hours) * 3_600,
-    });
-    sign(&claims, &or_default("ATLAS_JWT_SECRET", DEVELOPMENT_SECRET))
+    sign_as_configured(claims(role, sub, hours))
+}
+
+fn claims(role: Role, sub: &str, hours: u32) -> Map<String, Value> {
+    let ends = seconds_since_epoch() + u64::from(hours) * 3_600;
+    [
+        ("sub", json!(sub)),
+        ("role", json!(role.claim())),
+        ("iss", json!(configured("ATLAS_JWT_ISSUER", DEFAULT_NAME))),
+        ("aud", json!(configured("ATLAS_JWT_AUDIENCE", DEFAULT_NAME))),
+        ("exp", json!(ends)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+fn configured(name: &str, default: &str) -> String {
+    caller::variable(name).unwrap_or(default.to_owned())
+}
+
+fn sign_as_configured(claims: Map<String, Value>) -> Result<String, Failure> {
+    let secret = configured("ATLAS_JWT_SECRET", DEVELOPMENT_SECRET);
+    sign(&Value::Object(claims), &secret)
 }
 
 fn sign(claims: &Value, secret: &str) -> Result<String, Failure> {
@@ -109,6 +130,16 @@ fn parse_uuid(text: &str) -> Result<String, &'static str> {
     }
 }
 
+fn parse_claim(text: &str) -> Result<(String, Value), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+            Ok((name.to_owned(), value))
+        }
+        _ => Err("not a name and a value, such as exp=1"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +161,14 @@ mod tests {
         assert_eq!(parse_uuid(upper), Ok(upper.to_ascii_lowercase()));
         assert!(parse_uuid("01935d3e7c107a4b9f7e2b1d5c8e0f11").is_err());
         assert!(parse_uuid("").is_err());
+    }
+
+    #[test]
+    fn a_claim_is_json_or_else_text() {
+        let claim = |text| parse_claim(text).unwrap();
+        assert_eq!(claim("exp=1"), ("exp".to_owned(), json!(1)));
+        assert_eq!(claim("aud=[\"a\"]"), ("aud".to_owned(), json!(["a"])));
+        assert_eq!(claim("role=a=b"), ("role".to_owned(), json!("a=b")));
+        assert!(parse_claim("exp").is_err() && parse_claim("=1").is_err());
     }
 }

@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::stack::{Plan, Stack, StackOptions};
+use crate::workspace;
 
 /// Starts everything, says where it is, and stays. Ctrl-C ends it in order and is no failure.
 pub(crate) fn run(options: StackOptions) -> Result<(), Failure> {
-    let plan = Plan::make(options)?;
+    let plan = Plan::make(options, workspace::state())?;
     let interrupt = Interrupt::listen()?;
     match stay(&plan, &interrupt) {
         Err(Failure::Interrupted) => Ok(()),

@@ -38,7 +38,7 @@ pub(crate) fn migrate() -> Exit {
             eprintln!("not migrated: {}", chain(&error));
             match error {
                 MigrateError::Unreachable(_) => Exit::Unreachable,
-                MigrateError::Diverged(_) => Exit::Refused,
+                MigrateError::NotOwner { .. } | MigrateError::Diverged(_) => Exit::Refused,
                 MigrateError::Busy { .. } | MigrateError::Failed(_) => Exit::Failed,
             }
         }

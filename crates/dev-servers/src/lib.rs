@@ -27,6 +27,6 @@ pub use kafka::{KafkaOptions, PrivateKafka};
 pub use nginx::{NginxOptions, PrivateNginx};
 pub use pgbouncer::{PgBouncerOptions, PrivatePgBouncer};
 pub use port::{Port, free_port, is_port_free};
-pub use postgres::{PostgresOptions, PrivatePostgres, Shutdown};
-pub use process::{Process, ProcessError, Signal, run_to_end};
+pub use postgres::{PostgresOptions, PrivatePostgres, Shutdown, isolation_tester};
+pub use process::{Process, ProcessError, Signal, run_to_end, run_to_end_with};
 pub use redis::{PrivateRedis, RedisOptions};

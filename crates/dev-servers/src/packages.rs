@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::geteuid;
 
-use crate::postgres::find_binaries;
+use crate::postgres::{find_binaries, isolation_tester};
 
 /// Something that building or running Artisan Atlas needs from the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Need {
     Compilers,
     /// Postgres's server binaries.
     Postgres,
+    /// PostgreSQL's own tester of interleavings.
+    IsolationTester,
     /// Redis's server and its command line client.
     Redis,
     /// PgBouncer, the pooler that processes must refuse.
@@ -45,6 +47,14 @@ impl Need {
                 add(!Path::new("/usr/include/stdio.h").is_file(), "libc6-dev");
             }
             Self::Postgres => add(find_binaries().is_none(), "postgresql"),
+            // The client's package of the server's own version has it: both come with `postgresql`.
+            Self::IsolationTester => {
+                let lacks_postgres = find_binaries().is_none();
+                add(
+                    !lacks_postgres && isolation_tester().is_none(),
+                    "postgresql-client",
+                );
+            }
             Self::Redis => add(lacks("redis-server"), "redis-server"),
             Self::PgBouncer => add(lacks("pgbouncer"), "pgbouncer"),
             Self::Nginx => add(lacks("nginx"), "nginx"),
@@ -62,7 +72,7 @@ impl Need {
 #[derive(Debug, thiserror::Error)]
 pub enum PackagesError {
     /// Somebody else must install these.
-    #[error("please install what is missing, as root: apt-get install -y {}", .0.join(" "))]
+    #[error("please install what is missing, as root:\n{}", by_hand(.0))]
     NotAllowed(Vec<&'static str>),
     /// Installing failed.
     #[error("installing {} failed ({status}); what apt-get said is above", packages.join(" "))]
@@ -77,9 +87,31 @@ pub enum PackagesError {
     NotRun(#[source] io::Error),
 }
 
+/// Packages whose servers Debian starts for the whole machine, now and at every boot.
+const SERVERS: [&str; 4] = ["nginx", "pgbouncer", "postgresql", "redis-server"];
+
+/// The line that somebody else has to run, and what undoes that servers of the machine are started.
+fn by_hand(packages: &[&str]) -> String {
+    let mut line = format!(
+        "apt-get update && apt-get install -y --no-install-recommends {}",
+        packages.join(" ")
+    );
+    let servers: Vec<_> = packages
+        .iter()
+        .copied()
+        .filter(|package| SERVERS.contains(package))
+        .collect();
+    if !servers.is_empty() {
+        // Nothing here uses them: each command starts servers of its own.
+        line += &format!(" && systemctl disable --now {}", servers.join(" "));
+    }
+    line
+}
+
 /// Installs its arguments. What Debian's packages of servers do beside that is not wanted: start
-/// one for the whole machine, and, postgresql, make a cluster. They are told not to for as long as
-/// the installation runs, where the machine has no such rules of its own.
+/// one for the whole machine, now and at every boot, and, postgresql, make a cluster. They are told
+/// not to start for as long as the installation runs, where the machine has no such rules of its
+/// own; and what they enabled for the next boot is disabled, with systemd and without.
 const INSTALL: &str = r#"
 set -eu
 export DEBIAN_FRONTEND=noninteractive
@@ -99,6 +131,11 @@ case " $* " in *" postgresql "*)
 esac
 apt-get -q update
 apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
+for server in nginx pgbouncer postgresql redis-server; do
+    case " $* " in *" $server "*)
+        update-rc.d "$server" disable || :
+    esac
+done
 "#;
 
 /// Makes sure that `needs` are filled, and installs what is missing. What apt says goes to standard
@@ -166,4 +203,29 @@ pub(crate) fn search_path() -> Vec<PathBuf> {
     )]
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_installs_and_leaves_no_server_for_the_next_boot() {
+        assert_eq!(
+            by_hand(&["gcc", "make"]),
+            "apt-get update && apt-get install -y --no-install-recommends gcc make"
+        );
+        assert_eq!(
+            by_hand(&["gcc", "redis-server", "nginx"]),
+            "apt-get update && apt-get install -y --no-install-recommends gcc redis-server nginx \
+             && systemctl disable --now redis-server nginx"
+        );
+    }
+
+    #[test]
+    fn whatever_a_package_enables_is_disabled_after_an_installation() {
+        let (_, disabled) = INSTALL.split_once("for server in ").unwrap();
+        let (disabled, _) = disabled.split_once(';').unwrap();
+        assert_eq!(disabled.split(' ').collect::<Vec<_>>(), SERVERS);
+    }
 }

@@ -332,6 +332,19 @@ pub(crate) fn find_binaries() -> Option<PathBuf> {
         .find_map(|folder| server_folder(&folder))
 }
 
+/// PostgreSQL's own tester of interleavings, which comes with the server's packages: of the server
+/// that we would run, or else of Debian's newest.
+#[must_use]
+pub fn isolation_tester() -> Option<PathBuf> {
+    let binaries = find_binaries().into_iter().chain(newest_debian_binaries());
+    binaries
+        .filter_map(|folder| {
+            let server = folder.parent()?;
+            Some(server.join("lib/pgxs/src/test/isolation/isolationtester"))
+        })
+        .find(|tester| tester.is_file())
+}
+
 /// The folder that the server's program lies in once links are followed, if the tools are there.
 fn server_folder(folder: &Path) -> Option<PathBuf> {
     let server = fs::canonicalize(folder.join("postgres")).ok()?;

@@ -1,7 +1,7 @@
 //! Child processes that die with their parent, write to a log file, and stop within a bound.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -196,6 +196,28 @@ impl Drop for Process {
 /// When it cannot be run at all.
 pub fn run_to_end(command: Command) -> io::Result<ExitStatus> {
     spawn_bound_to_us(command, Signal::TERM)?.wait()
+}
+
+/// The same for a command whose output is read along: each line goes on to our own output, and to
+/// `line`.
+///
+/// # Errors
+/// When it cannot be run at all, or the output not be passed on.
+pub fn run_to_end_with(mut command: Command, mut line: impl FnMut(&str)) -> io::Result<ExitStatus> {
+    command.stdout(Stdio::piped());
+    let mut child = spawn_bound_to_us(command, Signal::TERM)?;
+    let mut ours = io::stdout();
+    let mut bytes = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        let mut output = BufReader::new(output);
+        while output.read_until(b'\n', &mut bytes)? > 0 {
+            ours.write_all(&bytes)?;
+            ours.flush()?;
+            line(String::from_utf8_lossy(&bytes).trim_end());
+            bytes.clear();
+        }
+    }
+    child.wait()
 }
 
 /// The last lines of a text file, or nothing where there is none.

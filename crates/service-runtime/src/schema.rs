@@ -22,6 +22,9 @@ const LOCK_TIMEOUT: &str = "200ms";
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// The role that owns the schema.
+const OWNER: &str = "atlas_owner";
+
 /// SQLSTATE of a lock that was not had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -54,6 +57,16 @@ pub enum MigrateError {
     /// It does not answer.
     #[error("the database cannot be reached")]
     Unreachable(#[source] sqlx::Error),
+    /// Another role owns the schema.
+    #[error(
+        "{role} may not change the schema: ATLAS_DATABASE_URL is to name its owner, {as_owner}"
+    )]
+    NotOwner {
+        /// The role that was tried.
+        role: String,
+        /// The same database as the role that `deploy/roles.sql` makes for it, without a password.
+        as_owner: String,
+    },
     /// It was migrated by something else.
     #[error("the database is not one of ours")]
     Diverged(#[source] Divergence),
@@ -77,6 +90,20 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Migrated, MigrateError> 
         .connect_options("projector migrate")
         .options([("lock_timeout", LOCK_TIMEOUT), ("statement_timeout", "0")]);
     let mut connection = options.connect().await.map_err(MigrateError::Unreachable)?;
+    if !may_change_schema(&mut connection)
+        .await
+        .map_err(MigrateError::Unreachable)?
+    {
+        return Err(MigrateError::NotOwner {
+            role: options.get_username().to_owned(),
+            as_owner: format!(
+                "postgres://{OWNER}@{}:{}/{}",
+                options.get_host(),
+                options.get_port(),
+                options.get_database().unwrap_or_default()
+            ),
+        });
+    }
     connection
         .ensure_migrations_table()
         .await
@@ -98,6 +125,14 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Migrated, MigrateError> 
         .await
         .map_err(MigrateError::Unreachable)?;
     Ok(Migrated::Applied(ours - before.len()))
+}
+
+async fn may_change_schema(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT has_database_privilege(current_database(), 'CREATE') AS "may_change!""#
+    )
+    .fetch_one(connection)
+    .await
 }
 
 async fn run(connection: &mut PgConnection) -> Result<(), MigrateError> {

@@ -66,6 +66,15 @@ impl TestDatabase {
         self.pool(pool_options(), self.options("atlas_owner")).await
     }
 
+    /// Connections as a superuser, for what is no part of the schema.
+    ///
+    /// # Panics
+    /// When the server refuses the connection.
+    pub async fn pool_superuser(&self) -> PgPool {
+        let options = self.options(self.superuser.get_username());
+        self.pool(pool_options(), options).await
+    }
+
     /// How to connect as this role.
     #[must_use]
     pub fn options(&self, role: &str) -> PgConnectOptions {
@@ -76,6 +85,12 @@ impl TestDatabase {
     #[must_use]
     pub fn url_app(&self) -> String {
         self.url("atlas_app")
+    }
+
+    /// The URL of a superuser, for tools that look at everybody's locks.
+    #[must_use]
+    pub fn url_superuser(&self) -> String {
+        self.url(self.superuser.get_username())
     }
 
     /// The URL for this role.

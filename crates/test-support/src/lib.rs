@@ -31,4 +31,4 @@ pub use gateway::TestGateway;
 pub use pooler::TestPooler;
 pub use proxy::{Cut, Proxy};
 pub use redis::TestRedis;
-pub use server::TestServer;
+pub use server::{TestServer, isolation_tester};

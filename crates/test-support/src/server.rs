@@ -97,6 +97,20 @@ fn options() -> PostgresOptions {
     }
 }
 
+/// PostgreSQL's own tester of interleavings.
+///
+/// # Panics
+/// Where the machine has none; with the package to install.
+#[must_use]
+pub fn isolation_tester() -> PathBuf {
+    dev_servers::isolation_tester().unwrap_or_else(|| {
+        panic!(
+            "no isolationtester in lib/pgxs/src/test/isolation of the Postgres server: \
+             `cargo xtask test` installs it, or `apt-get install postgresql-client` does"
+        )
+    })
+}
+
 /// The root of the checkout that the tests were built from.
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

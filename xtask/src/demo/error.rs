@@ -17,7 +17,9 @@ pub(crate) enum DemoError {
         expected: String,
         answer: String,
     },
-    #[error("waited {seconds} s for {what} in vain; see target/atlas/logs; what there is: {seen}")]
+    #[error(
+        "waited {seconds} s for {what} in vain; see target/atlas/demo/logs; what there is: {seen}"
+    )]
     NotSeen {
         what: String,
         seconds: u64,

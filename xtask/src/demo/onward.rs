@@ -23,7 +23,7 @@ Every route    {command}/docs
                {query}/docs
 Health         {}/health/ready
 Metrics        …/metrics of all three
-Logs           target/atlas/logs
+Logs           {}
 Database       psql {database}
 Messages       {} tail --brokers {kafka} --topic {topic} --from-beginning
 
@@ -37,6 +37,7 @@ curl -H \"$AUTH\" -H 'Content-Type: application/json' {command}/v1/orders -d '{o
 
 `cargo xtask token` makes tokens for others: the operator is {}, Oak & Iron is {}.",
         stack.projector_url(),
+        stack.logs().display(),
         stack.program("dev-broker").display(),
         cast.operator.id,
         cast.maker.id,

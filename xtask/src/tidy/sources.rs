@@ -24,6 +24,9 @@ pub(super) fn check(file: &str, text: &str) -> Vec<Fault> {
             "a file opens with //! and what lives in it",
         ));
     }
+    if file.ends_with("/mod.rs") {
+        faults.push(Fault::new(file, 0, "a module is x.rs beside its folder x"));
+    }
     let lines = text.lines().count();
     if lines > MOST_LINES {
         let problem = format!("{lines} lines are more than {MOST_LINES}: split it by subject");
@@ -119,6 +122,12 @@ mod tests {
         assert_eq!(lines("a/src/util/x.rs", "//! x\n"), [0]);
         assert_eq!(lines("a/src/helpers.rs", "//! x\n"), [0]);
         assert!(lines("a/src/service_runtime.rs", "//! x\n").is_empty());
+    }
+
+    #[test]
+    fn a_module_has_one_form() {
+        assert_eq!(lines("a/src/x/mod.rs", "//! x\n"), [0]);
+        assert!(lines("a/src/x.rs", "//! x\n").is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod executor;
 mod fixtures;
 mod follower;
 mod held_back;
+mod isolation;
 mod loss;
 mod stock_repository;
 mod together;

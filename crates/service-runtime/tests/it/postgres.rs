@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use service_runtime::config::Reader;
-use service_runtime::schema::{Divergence, MIGRATOR};
+use service_runtime::schema::{Divergence, MIGRATOR, MigrateError, Migrated, migrate};
 use service_runtime::{
     DatabaseConfig, Health, Refusal, ServerCheckError, check_server, lazy_pool, watch_postgres,
 };
@@ -67,6 +67,24 @@ async fn every_connection_of_the_pool_is_bounded_and_bears_our_name() {
 async fn the_application_role_on_our_server_is_fit() {
     let database = TestDatabase::create().await;
     check(&config(&database.url_app())).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_does_not_own_the_schema_is_told_who_does() {
+    let database = TestDatabase::create().await;
+    let Err(MigrateError::NotOwner { role, as_owner }) =
+        migrate(&config(&database.url_app())).await
+    else {
+        panic!("atlas_app may not migrate")
+    };
+    assert_eq!(
+        (role.as_str(), &as_owner),
+        ("atlas_app", &database.url("atlas_owner"))
+    );
+    assert_eq!(
+        migrate(&config(&as_owner)).await.unwrap(),
+        Migrated::Applied(0)
+    );
 }
 
 #[tokio::test]
