@@ -114,10 +114,13 @@ impl fmt::Display for Version {
 }
 
 /// A reader looks rows up by their keys and does nothing else. Its plans are made once and kept:
-/// on a table that was empty then, they would go on to read it whole.
-const BY_KEY: [(&str, &str); 4] = [
+/// on a table that was empty then, they would go on to read it whole. What is left of the costs
+/// would have each of them compiled. A batch of rows is kept in memory on its way into a table.
+const BY_KEY: [(&str, &str); 6] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("enable_bitmapscan", "off"),
+    ("jit", "off"),
+    ("work_mem", "32MB"),
 ];
