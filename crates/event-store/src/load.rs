@@ -66,7 +66,7 @@ pub(crate) async fn load_many(
                NULL::uuid AS event_id, NULL::text AS event_type, NULL::text AS event_version,
                NULL::jsonb AS payload,
                NULL::jsonb AS "metadata: Json<BTreeMap<String, String>>",
-               NULL::timestamptz AS recorded_at
+               NULL::timestamptz AS recorded_at, NULL::integer AS bytes
         FROM (SELECT number FROM store.generation ORDER BY number DESC LIMIT 1) g
         CROSS JOIN unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (scope, key, request)
         LEFT JOIN LATERAL (
@@ -84,7 +84,7 @@ pub(crate) async fn load_many(
         UNION ALL
         SELECT s.request, s.ord, NULL, NULL, NULL, NULL, NULL, NULL,
                e.position, e.sequence, e.event_id, e.event_type, e.event_version,
-               e.payload, e.metadata, e.recorded_at
+               e.payload, e.metadata, e.recorded_at, e.bytes
         FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[])
             AS s (request, ord, kind, key)
         CROSS JOIN LATERAL (
@@ -138,6 +138,7 @@ pub(crate) async fn load_many(
             payload: required(row.payload, "payload")?,
             raw_metadata: required(row.metadata, "metadata")?.0,
             recorded_at: required(row.recorded_at, "recorded_at")?,
+            bytes: usize::try_from(required(row.bytes, "bytes")?).unwrap_or(usize::MAX),
         });
     }
     for stream in loaded.iter_mut().flat_map(|one| &mut one.streams) {
