@@ -36,7 +36,7 @@ impl Feed {
     /// What the database said.
     pub async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
-        let generation = generation::enter(&mut connection).await?;
+        let generation = generation::enter(&mut connection).await?.number;
         Ok(Self {
             connection,
             generation,
