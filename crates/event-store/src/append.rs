@@ -156,7 +156,9 @@ pub async fn append(
     .await
     .map_err(|error| match classify(&error) {
         SqlFailure::VersionConflict => AppendError::Conflict,
-        SqlFailure::Retryable
+        SqlFailure::Duplicate
+        | SqlFailure::RefusedRow
+        | SqlFailure::Retryable
         | SqlFailure::StalePlan
         | SqlFailure::Unreachable
         | SqlFailure::GaveUp

@@ -1,7 +1,8 @@
 //! The event store on Postgres.
 //!
 //! - [`Executor`] runs a command: load, decide, append, two round trips.
-//! - [`append()`] is the one way in; [`load()`] reads whole streams.
+//!   Commands that are given at once go together: group commit, in `group_commit.rs`.
+//! - [`append()`] is the one way in; [`load()`] reads whole streams, [`load_page`] a part of one.
 //! - [`Feed`] delivers every event once committed, in order, without a gap; [`FeedReader`] adds a
 //!   lease and a checkpoint, and [`Follower`] commits a [`ReadModel`]'s rows with that checkpoint.
 //!   What this release cannot read holds back its own stream and nothing else: [`HeldBack`].
@@ -17,24 +18,24 @@ pub mod checkpoint;
 mod decision;
 mod event;
 mod executor;
-mod failure;
+pub mod failure;
 mod feed;
 mod follower;
 pub mod generation;
+mod group_commit;
 mod held_back;
 pub mod idempotency;
-mod lanes;
 mod lease;
 mod load;
-mod progress;
+mod outcome;
 mod queue;
 mod read_model;
 mod reader;
-mod round;
 mod run;
 mod token;
+mod wake_up;
 
-pub use answer::{Answer, Claim, Conditions, ExecuteError, Outcome};
+pub use answer::{Answer, Claim, Conditions, ExecuteError};
 pub use append::{
     Append, AppendError, Appended, ClaimedAnswer, StoredAnswer, StreamAppend, append,
 };
@@ -46,7 +47,9 @@ pub use feed::{Batch, Feed};
 pub use follower::{FollowError, Follower};
 pub use generation::Generation;
 pub use held_back::{HeldBack, held_back};
-pub use load::{LONGEST_STREAM, load};
+pub use load::{LONGEST_STREAM, Page, load, load_page};
+pub use outcome::Outcome;
 pub use read_model::{ApplyError, ReadModel};
 pub use reader::{FeedReader, Opened, ReaderError, ReaderOptions};
 pub use token::{MalformedToken, PositionToken};
+pub use wake_up::WAKE_UP_CHANNEL;
