@@ -249,7 +249,7 @@ END
 $$;
 
 -- Appends for several commands at once: one round trip and one commit for all of them.
--- docs/adr/0010-commands-go-together.md says why.
+-- docs/adr/0010-group-commit.md says why.
 --
 -- What is done to each unit is what store.append does to one; a unit whose stream has moved on, or
 -- whose key was used before, is left out and told, and the others go on.

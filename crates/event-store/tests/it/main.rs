@@ -8,6 +8,7 @@
 )]
 
 mod append;
+mod bytes;
 mod executor;
 mod fixtures;
 mod follower;
@@ -15,4 +16,5 @@ mod held_back;
 mod loss;
 mod stock_repository;
 mod together;
+mod wake_up;
 mod watermark;
