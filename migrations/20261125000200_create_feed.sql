@@ -68,13 +68,3 @@ CREATE TABLE store.marks (
 );
 GRANT SELECT, INSERT ON store.marks TO atlas_app;
 COMMENT ON TABLE store.marks IS 'Verified points of the store''s history, 100 000 events apart.';
-
--- How many bytes an event has, about: batches are cut by it. What is stored compressed is counted
--- as it is read, and only that is looked into.
-CREATE FUNCTION store.event_size(payload jsonb, metadata jsonb) RETURNS integer
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN pg_column_size(metadata)
-        + CASE WHEN pg_column_compression(payload) IS NULL THEN pg_column_size(payload)
-               ELSE octet_length(payload::text) END;
-REVOKE EXECUTE ON FUNCTION store.event_size FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION store.event_size TO atlas_app;

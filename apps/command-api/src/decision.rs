@@ -153,16 +153,6 @@ impl Decision for OrderDecision {
         invited.copied().map(StreamId::workshop).collect()
     }
 
-    fn looks_ahead(&self) -> bool {
-        matches!(
-            self.command,
-            OrderCommand::ConfirmOffer(ConfirmOffer {
-                offer_revision: None,
-                ..
-            })
-        )
-    }
-
     fn look_ahead(&mut self, loaded: &Loaded) {
         // A stream that cannot be read is refused when its turn comes.
         if let Ok(order) = order_of(&loaded.target) {
@@ -374,6 +364,7 @@ mod tests {
             payload: encoded.payload,
             raw_metadata: BTreeMap::new(),
             recorded_at: "2026-11-25T12:00:00Z".parse().unwrap(),
+            bytes: 0,
         }
     }
 
@@ -421,7 +412,6 @@ mod tests {
     #[test]
     fn terms_that_changed_while_it_stood_in_line_are_not_confirmed() {
         let mut decision = confirm(None);
-        assert!(decision.looks_ahead());
         decision.look_ahead(&offered(1, "900.00"));
         let decided = round(&mut decision, &offered(2, "9000.00"));
         assert_eq!(decided, Err(Refused::OfferTermsChanged));
@@ -439,11 +429,6 @@ mod tests {
         decision.look_ahead(&before);
         let decided = round(&mut decision, &offered(1, "900.00"));
         assert_eq!(decided, Err(Refused::OfferTermsChanged));
-    }
-
-    #[test]
-    fn who_names_the_revision_need_not_look_ahead() {
-        assert!(!confirm(Some(1)).looks_ahead());
     }
 
     #[test]

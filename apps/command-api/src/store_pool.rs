@@ -6,8 +6,9 @@ use sqlx::PgPool;
 
 use crate::NAME;
 
-/// How many connections the process holds at most.
-const MAX_CONNECTIONS: u32 = 16;
+/// How many connections the process holds at most. The executor divides them: four load, twelve
+/// append, one wakes the readers up.
+const MAX_CONNECTIONS: u32 = 17;
 
 /// Every statement here reads by a whole key, so the generic plan is the plan: planning anew for
 /// each value costs more than running it.

@@ -37,7 +37,10 @@ pub fn openapi() -> Document {
 const POSITION: AnswerHeader = AnswerHeader {
     name: "Atlas-Position",
     description: "How far the read model has come: a token for Atlas-Min-Position.",
-    form: Form::Text("^[A-Za-z0-9_-]+$", "MS00Mg"),
+    form: Form::Text(
+        "^[A-Za-z0-9_-]+$",
+        "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
+    ),
     always: true,
 };
 const LAG_SECONDS: AnswerHeader = AnswerHeader {

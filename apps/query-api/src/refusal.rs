@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use event_store::failure::{SqlFailure, classify};
 use http_edge::{Code, Problem};
 use projections::bonus::UnknownPolicy;
 use projections::orders::OrderError;
@@ -30,10 +31,10 @@ impl From<OrderError> for ReadError {
 }
 
 impl ReadError {
-    /// 0A000: a statement prepared before a migration; the same again may pass.
+    /// A statement prepared before a migration: the same again may pass.
     pub(crate) fn is_stale_plan(&self) -> bool {
         match self {
-            Self::Database(error) => sqlstate(error).as_deref() == Some("0A000"),
+            Self::Database(error) => classify(error) == SqlFailure::StalePlan,
             Self::Unreadable(_) | Self::UnknownPolicy(_) => false,
         }
     }
@@ -62,27 +63,12 @@ impl From<ReadError> for Problem {
 
 /// Whether the server was out of reach or gave the statement up, so that the same may pass later.
 fn is_unavailable(error: &sqlx::Error) -> bool {
-    if let Some(code) = sqlstate(error) {
-        // Connections, resources, and statements cut off; 40 is a conflict with recovery.
-        return ["08", "40", "53", "57"]
-            .iter()
-            .any(|class| code.starts_with(class));
+    match classify(error) {
+        SqlFailure::Retryable | SqlFailure::Unreachable | SqlFailure::GaveUp => true,
+        SqlFailure::VersionConflict
+        | SqlFailure::Duplicate
+        | SqlFailure::RefusedRow
+        | SqlFailure::StalePlan
+        | SqlFailure::Other => false,
     }
-    matches!(
-        error,
-        sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::BeginFailed
-    )
-}
-
-fn sqlstate(error: &sqlx::Error) -> Option<String> {
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .map(String::from)
 }

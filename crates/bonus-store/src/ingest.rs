@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bonus_domain::{Beneficiary, Corrupt, Fact, Rejection};
+use event_store::failure::{SqlFailure, classify};
 use event_store::{Append, AppendError, append};
 use kernel::{Clock, EventId, IdSource};
 use sqlx::PgPool;
@@ -89,10 +90,16 @@ impl IngestError {
             | Self::Rejected { .. }
             | Self::Corrupt { .. } => return false,
         };
-        error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "23505" | "0A000"))
+        match classify(error) {
+            SqlFailure::VersionConflict
+            | SqlFailure::Duplicate
+            | SqlFailure::Retryable
+            | SqlFailure::StalePlan => true,
+            SqlFailure::RefusedRow
+            | SqlFailure::Unreachable
+            | SqlFailure::GaveUp
+            | SqlFailure::Other => false,
+        }
     }
 }
 

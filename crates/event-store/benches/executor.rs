@@ -26,7 +26,7 @@ use uuid::Uuid;
 const SIZES: [i64; 2] = [10_000, 1_000_000];
 const CONNECTIONS: [usize; 2] = [16, 128];
 /// As many as the command API has.
-const POOL: u32 = 16;
+const POOL: u32 = 17;
 /// Streams are visited in turn, so each grows by one event a visit.
 const STREAMS: usize = 4_000;
 

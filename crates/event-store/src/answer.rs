@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::append::StoredAnswer;
-use crate::{PositionToken, Version};
+use crate::{Outcome, PositionToken, Version};
 
 /// The claim of an `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,15 +56,6 @@ impl Answer {
             replayed,
         }
     }
-}
-
-/// Whether a failed command may have left a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing was changed, and nothing will be.
-    None,
-    /// An append had been sent, and its answer has not come.
-    Unknown,
 }
 
 /// Why a command has no answer.

@@ -2,34 +2,29 @@
 
 use sqlx::PgConnection;
 
-use crate::append::{Append, Columns, StoredAnswer};
-use crate::{Position, PositionToken};
+use crate::append::{Append, Appended, Columns};
+use crate::{Generation, Position, PositionToken};
 
-/// What became of one append among several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// Its events are stored.
-    Appended(StoredAnswer),
-    /// A stream of it has moved on; nothing of it was stored.
-    Stale,
-    /// Its key is in use; nothing of it was stored, and [`append`](crate::append()) tells the rest.
-    Taken,
-}
+/// The stream has moved on; nothing was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stale;
 
 /// Appends on `connection` as a transaction of its own. The appends share no stream and no key.
+/// Nothing comes back for one whose key is in use: [`append`](crate::append()) tells what for.
 ///
 /// # Errors
 /// What the database said; none of the appends was done.
 pub(crate) async fn append_many(
     connection: &mut PgConnection,
     appends: &[&Append],
-) -> Result<Vec<Unit>, sqlx::Error> {
+) -> Result<Vec<Option<Result<Appended, Stale>>>, sqlx::Error> {
     let mut claims = Claims::default();
     appends.iter().for_each(|append| claims.push(append));
     let columns = Columns::of(appends);
     let rows = sqlx::query!(
         r#"
-        SELECT outcome AS "outcome!", position, generation AS "generation!"
+        SELECT outcome AS "outcome!", position, generation AS "generation!",
+               store_id AS "store_id!"
         FROM store.append_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
                                $16)
         ORDER BY unit
@@ -59,16 +54,19 @@ pub(crate) async fn append_many(
         .zip(rows)
         .map(|(append, row)| {
             let token = PositionToken {
-                generation: row.generation,
+                generation: Generation {
+                    store: row.store_id,
+                    number: row.generation,
+                },
                 position: Position::new(row.position.unwrap_or(0)),
             };
             match row.outcome.as_str() {
                 "appended" => append
                     .answer(token)
-                    .map(Unit::Appended)
+                    .map(|answer| Some(Ok(Appended::Now(answer))))
                     .ok_or(sqlx::Error::RowNotFound),
-                "stale" => Ok(Unit::Stale),
-                _ => Ok(Unit::Taken),
+                "stale" => Ok(Some(Err(Stale))),
+                _ => Ok(None),
             }
         })
         .collect()

@@ -19,6 +19,12 @@ impl LoadedStream {
             .last()
             .map_or(Version::NONE, |last| last.version)
     }
+
+    /// What its events measure in the store, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.bytes).sum()
+    }
 }
 
 /// Everything that a decision may rest on, read in one statement.
@@ -55,13 +61,8 @@ pub trait Decision: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Whether it matters to the decision what the streams held when the command came, if it then
-    /// has to wait in line behind others.
-    fn looks_ahead(&self) -> bool {
-        false
-    }
-
-    /// What they held.
+    /// What the streams held when the command came, if it then has to queue behind others: told
+    /// after it was admitted to the queue.
     fn look_ahead(&mut self, _loaded: &Loaded) {}
 
     /// The checks that come before the comparison with `If-Match`: does the order exist for this

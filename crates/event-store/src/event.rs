@@ -148,6 +148,26 @@ pub struct NewEvent {
     pub metadata: Metadata,
 }
 
+impl NewEvent {
+    /// What its data measure as text, about: escapes are not counted.
+    pub(crate) fn bytes(&self) -> usize {
+        measured(&self.payload)
+    }
+}
+
+fn measured(value: &Value) -> usize {
+    const LONGEST_WORD: usize = 20;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => LONGEST_WORD,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| measured(item) + 2).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| name.len() + 6 + measured(value))
+            .sum(),
+    }
+}
+
 /// An event of the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
@@ -169,6 +189,8 @@ pub struct StoredEvent {
     pub raw_metadata: BTreeMap<String, String>,
     /// When it was stored, by the server's clock.
     pub recorded_at: DateTime<Utc>,
+    /// What its data and circumstances measure as text, in bytes.
+    pub bytes: usize,
 }
 
 impl StoredEvent {

@@ -11,29 +11,38 @@ use tracing::Instrument as _;
 
 use crate::Decision;
 use crate::answer::{Answer, Conditions, ExecuteError};
-use crate::lanes::Lanes;
-use crate::progress::{Progress, Waiter};
+use crate::group_commit::Batcher;
+use crate::group_commit::jobs::{AppendJob, LoadJob};
+use crate::outcome::{SharedOutcome, Waiter};
 use crate::queue::Queues;
-use crate::round::{AppendJob, LoadJob};
 use crate::run::Run;
+use crate::wake_up::WakeUp;
 
 /// Runs commands against the store.
 #[derive(Clone, Debug)]
 pub struct Executor {
-    loads: Lanes<LoadJob>,
-    appends: Lanes<AppendJob>,
+    loads: Batcher<LoadJob>,
+    appends: Batcher<AppendJob>,
+    wake_up: WakeUp,
     queues: Queues,
     tasks: TaskTracker,
 }
 
 impl Executor {
-    /// An executor over `pool`, whose connections have the limits of an appender. `tasks` lets a
-    /// shutdown wait for the commands under way.
+    /// An executor over `pool`, whose connections have the limits of an appender; it uses as many
+    /// as the pool lends. `tasks` lets a shutdown wait for the commands under way.
+    ///
+    /// Called within a runtime: its workers start there.
     #[must_use]
     pub fn new(pool: PgPool, tasks: TaskTracker) -> Self {
+        let connections = usize::try_from(pool.options().get_max_connections()).unwrap_or(1);
+        // One is for the wake-up. Appends wait for what others hold; loads do not.
+        let loads = (connections / 4).max(1);
+        let appends = connections.saturating_sub(loads + 1).max(1);
         Self {
-            loads: Lanes::new(pool.clone(), tasks.clone()),
-            appends: Lanes::new(pool, tasks.clone()),
+            loads: Batcher::new(&pool, loads),
+            appends: Batcher::new(&pool, appends),
+            wake_up: WakeUp::new(pool),
             queues: Queues::default(),
             tasks,
         }
@@ -49,18 +58,19 @@ impl Executor {
         conditions: Conditions,
     ) -> Result<Answer, ExecuteError<D::Rejection>> {
         let deadline = conditions.deadline;
-        let progress = Progress::default();
-        let waiter = Waiter(progress.clone());
+        let outcome = SharedOutcome::default();
+        let waiter = Waiter(outcome.clone());
         let run = Run {
             loads: self.loads.clone(),
             appends: self.appends.clone(),
+            wake_up: self.wake_up.clone(),
             decision,
             conditions,
-            progress,
+            outcome,
             charged: false,
         };
         let queues = self.queues.clone();
-        let task = self.tasks.spawn(run.in_line(queues).in_current_span());
+        let task = self.tasks.spawn(run.in_turn(queues).in_current_span());
         let finished = tokio::time::timeout_at(deadline.into(), task).await;
         match finished {
             Ok(Ok(result)) => result,

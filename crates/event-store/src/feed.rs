@@ -10,13 +10,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::types::Json;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use crate::{Position, StoredEvent, StreamId, generation};
+use crate::{Generation, Position, StoredEvent, StreamId, generation};
 
 /// A reader's own connection.
 #[derive(Debug)]
 pub struct Feed {
     connection: PgConnection,
-    generation: i64,
+    generation: Generation,
 }
 
 /// Which events are read.
@@ -71,6 +71,7 @@ macro_rules! event_of {
             payload: $row.payload,
             raw_metadata: $row.metadata.0,
             recorded_at: $row.recorded_at,
+            bytes: usize::try_from($row.bytes).unwrap_or(usize::MAX),
         }
     };
 }
@@ -83,14 +84,13 @@ macro_rules! events {
             r#"SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
                       event_version, payload,
                       metadata AS "metadata: RawMetadata",
-                      recorded_at
+                      recorded_at, bytes
                FROM (
                    SELECT e.*,
-                          sum(size) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - size
+                          sum(bytes) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - bytes
                               AS before
                    FROM (
-                       SELECT *, store.event_size(payload, metadata) AS size
-                       FROM store.events
+                       SELECT * FROM store.events
                        WHERE position > $1 AND position <= $2 "# + $which + r#"
                        ORDER BY position
                        LIMIT $3
@@ -113,7 +113,7 @@ impl Feed {
     /// What the database said.
     pub async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
-        let generation = generation::enter(&mut connection).await?;
+        let generation = generation::enter(&mut connection).await?.number;
         Ok(Self {
             connection,
             generation,
@@ -122,7 +122,7 @@ impl Feed {
 
     /// The generation that this connection reads.
     #[must_use]
-    pub const fn generation(&self) -> i64 {
+    pub const fn generation(&self) -> Generation {
         self.generation
     }
 

@@ -1,7 +1,8 @@
 //! The event store on Postgres.
 //!
 //! - [`Executor`] runs a command: load, decide, append, two round trips.
-//! - [`append()`] is the one way in; [`load()`] reads whole streams.
+//!   Commands that are given at once go together: group commit, in `group_commit.rs`.
+//! - [`append()`] is the one way in; [`load()`] reads whole streams, [`load_page`] a part of one.
 //! - [`Feed`] delivers every event once committed, in order, without a gap; [`Reader`] brings them
 //!   to a [`Sink`] under a lease and a checkpoint. What a sink cannot take parks its own stream and
 //!   nothing else: [`Parked`].
@@ -17,23 +18,23 @@ pub mod checkpoint;
 mod decision;
 mod event;
 mod executor;
-mod failure;
+pub mod failure;
 mod feed;
 pub mod generation;
+mod group_commit;
 pub mod idempotency;
-mod lanes;
 mod load;
+mod outcome;
 mod parked;
-mod progress;
 mod queue;
 mod reader;
-mod round;
 mod run;
 mod sink;
 mod token;
 pub mod wake;
+mod wake_up;
 
-pub use answer::{Answer, Claim, Conditions, ExecuteError, Outcome};
+pub use answer::{Answer, Claim, Conditions, ExecuteError};
 pub use append::{
     Append, AppendError, Appended, ClaimedAnswer, StoredAnswer, StreamAppend, append,
 };
@@ -42,7 +43,9 @@ pub use decision::{Accepted, Decision, DecisionError, Loaded, LoadedStream};
 pub use event::{NewEvent, Position, StoredEvent, StreamId, Version};
 pub use executor::Executor;
 pub use feed::{Batch, BatchBound, Feed, Selection};
-pub use load::{LONGEST_STREAM, load};
+pub use generation::Generation;
+pub use load::{LONGEST_STREAM, Page, load, load_page};
+pub use outcome::Outcome;
 pub use parked::{Parked, parked, parked_at, parked_page};
 pub use reader::{
     Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus, Standing,

@@ -1,4 +1,5 @@
-//! Reading whole streams, and with them the answer that a key may already have.
+//! Reading streams, and with them the answer that a key may already have. A statement is bounded by
+//! number and by bytes: what is longer is read page by page.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +8,46 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use crate::append::StoredAnswer;
-use crate::{Claim, LoadedStream, Position, PositionToken, StoredEvent, StreamId, Version};
+use crate::{
+    Claim, Generation, LoadedStream, Position, PositionToken, StoredEvent, StreamId, Version,
+};
 
 /// The longest stream that is read. A limit keeps the planner on the index, and a stream of this
 /// length says that something writes in a circle.
 pub const LONGEST_STREAM: i64 = 100_000;
 
+/// How much one statement reads at most, beside the last event of each stream.
+const LARGEST_LOAD: usize = 4 << 20;
+/// The same of [`load_page`]: readers of many streams at once hold one page of each, and small
+/// values take ten times their text in memory.
+const LARGEST_PAGE: usize = 1 << 20;
+/// How many events of one stream a statement reads at most.
+const LONGEST_PAGE: usize = 1000;
+
 /// Streams to read, and the key to look up.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LoadRequest {
     pub(crate) streams: Vec<StreamId>,
+    /// Where to begin in each of them.
+    pub(crate) after: Version,
     pub(crate) claim: Option<Claim>,
 }
 
 /// What is there for one request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LoadedWithKey {
-    pub(crate) generation: i64,
+    pub(crate) generation: Generation,
     pub(crate) streams: Vec<LoadedStream>,
     pub(crate) stored: Option<StoredUnderKey>,
+}
+
+/// A part of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// Its events, oldest first.
+    pub events: Vec<StoredEvent>,
+    /// Whether there may be more after them.
+    pub more: bool,
 }
 
 /// What a key holds.
@@ -45,33 +67,112 @@ pub async fn load(
 ) -> Result<Vec<LoadedStream>, sqlx::Error> {
     let request = LoadRequest {
         streams: streams.to_vec(),
-        claim: None,
+        ..LoadRequest::default()
     };
-    let loaded = load_many(connection, &[&request]).await?;
-    Ok(loaded.into_iter().flat_map(|one| one.streams).collect())
+    Ok(load_whole(connection, &request).await?.streams)
 }
 
-/// Reads the streams and looks up the keys of several requests, in one statement and so in one
-/// snapshot.
-pub(crate) async fn load_many(
+/// Reads a part of a stream: the next events after `after`, about a mebibyte of them at most.
+///
+/// # Errors
+/// What the database said.
+pub async fn load_page(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+    after: Version,
+) -> Result<Page, sqlx::Error> {
+    page(connection, stream, after, LARGEST_PAGE).await
+}
+
+async fn page(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+    after: Version,
+    most: usize,
+) -> Result<Page, sqlx::Error> {
+    let request = LoadRequest {
+        streams: vec![stream.clone()],
+        after,
+        claim: None,
+    };
+    let loaded = load_many(connection, &[&request], most).await?;
+    let streams = loaded.into_iter().flat_map(|one| one.streams);
+    Ok(streams
+        .map(|stream| page_of(stream, most))
+        .next()
+        .unwrap_or(Page {
+            events: Vec::new(),
+            more: false,
+        }))
+}
+
+fn page_of(stream: LoadedStream, most: usize) -> Page {
+    Page {
+        more: may_be_cut(&stream, most),
+        events: stream.events,
+    }
+}
+
+/// Reads the streams of a request to their ends.
+pub(crate) async fn load_whole(
+    connection: &mut PgConnection,
+    request: &LoadRequest,
+) -> Result<LoadedWithKey, sqlx::Error> {
+    let most = LARGEST_LOAD / request.streams.len().max(1);
+    let mut loaded = load_many(connection, &[request], most).await?;
+    let mut loaded = loaded.pop().ok_or(sqlx::Error::RowNotFound)?;
+    for stream in &mut loaded.streams {
+        let mut more = may_be_cut(stream, most);
+        while more {
+            check_length(stream)?;
+            let next = page(connection, &stream.id, stream.version(), LARGEST_LOAD).await?;
+            stream.events.extend(next.events);
+            more = next.more;
+        }
+        check_length(stream)?;
+    }
+    Ok(loaded)
+}
+
+/// Reads the streams and looks up the keys of several requests. Nothing comes back for one whose
+/// streams are too long to be read together with others.
+pub(crate) async fn load_together(
     connection: &mut PgConnection,
     requests: &[&LoadRequest],
+) -> Result<Vec<Option<LoadedWithKey>>, sqlx::Error> {
+    let streams: usize = requests.iter().map(|one| one.streams.len()).sum();
+    let most = LARGEST_LOAD / streams.max(1);
+    let loaded = load_many(connection, requests, most).await?;
+    let whole = |one: &LoadedWithKey| !one.streams.iter().any(|it| may_be_cut(it, most));
+    Ok(loaded
+        .into_iter()
+        .map(|one| whole(&one).then_some(one))
+        .collect())
+}
+
+/// Reads of each stream no more than passes `most` bytes, in one statement and so in one snapshot.
+async fn load_many(
+    connection: &mut PgConnection,
+    requests: &[&LoadRequest],
+    most: usize,
 ) -> Result<Vec<LoadedWithKey>, sqlx::Error> {
     let columns = Columns::of(requests);
     let rows = sqlx::query!(
         r#"
         SELECT k.request AS "request!", 0::bigint AS "ord!", g.number AS generation,
+               i.store_id,
                held.fingerprint, held.status, held.aggregate_type, held.aggregate_id, held.state,
                answered.position, held.sequence,
                NULL::uuid AS event_id, NULL::text AS event_type, NULL::text AS event_version,
                NULL::jsonb AS payload,
                NULL::jsonb AS "metadata: Json<BTreeMap<String, String>>",
-               NULL::timestamptz AS recorded_at
+               NULL::timestamptz AS recorded_at, NULL::integer AS bytes
         FROM (SELECT number FROM store.generation ORDER BY number DESC LIMIT 1) g
+        CROSS JOIN store.identity i
         CROSS JOIN unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (scope, key, request)
         LEFT JOIN LATERAL (
-            SELECT * FROM store.idempotency_keys i
-            WHERE i.scope = k.scope AND i.key = k.key
+            SELECT * FROM store.idempotency_keys u
+            WHERE u.scope = k.scope AND u.key = k.key
             LIMIT 1
         ) held ON true
         LEFT JOIN LATERAL (
@@ -82,16 +183,21 @@ pub(crate) async fn load_many(
             LIMIT 1
         ) answered ON true
         UNION ALL
-        SELECT s.request, s.ord, NULL, NULL, NULL, NULL, NULL, NULL,
+        SELECT s.request, s.ord, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                e.position, e.sequence, e.event_id, e.event_type, e.event_version,
-               e.payload, e.metadata, e.recorded_at
-        FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[])
-            AS s (request, ord, kind, key)
+               e.payload, e.metadata, e.recorded_at, e.bytes
+        FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[])
+            AS s (request, ord, kind, key, after)
         CROSS JOIN LATERAL (
-            SELECT * FROM store.events e
-            WHERE e.aggregate_type = s.kind AND e.aggregate_id = s.key
-            ORDER BY e.sequence
-            LIMIT $7
+            SELECT * FROM (
+                SELECT e.*, sum(e.bytes) OVER (ORDER BY e.sequence ROWS UNBOUNDED PRECEDING)
+                            - e.bytes AS before
+                FROM store.events e
+                WHERE e.aggregate_type = s.kind AND e.aggregate_id = s.key AND e.sequence > s.after
+                ORDER BY e.sequence
+                LIMIT $8
+            ) page
+            WHERE page.before < $9
         ) e
         "#,
         &columns.scopes as &[Option<&str>],
@@ -100,7 +206,9 @@ pub(crate) async fn load_many(
         &columns.stream_numbers,
         &columns.stream_types as &[&str],
         &columns.stream_ids as &[&str],
-        LONGEST_STREAM + 1,
+        &columns.after,
+        i64::try_from(LONGEST_PAGE).unwrap_or(i64::MAX),
+        i64::try_from(most).unwrap_or(i64::MAX),
     )
     .fetch_all(connection)
     .await?;
@@ -111,7 +219,10 @@ pub(crate) async fn load_many(
             continue;
         };
         if row.ord == 0 {
-            one.generation = row.generation.unwrap_or(0);
+            one.generation = Generation {
+                store: required(row.store_id, "store_id")?,
+                number: required(row.generation, "generation")?,
+            };
             one.stored = stored_under_key(
                 row.fingerprint,
                 row.status,
@@ -138,11 +249,14 @@ pub(crate) async fn load_many(
             payload: required(row.payload, "payload")?,
             raw_metadata: required(row.metadata, "metadata")?.0,
             recorded_at: required(row.recorded_at, "recorded_at")?,
+            bytes: usize::try_from(required(row.bytes, "bytes")?).unwrap_or(usize::MAX),
         });
     }
-    for stream in loaded.iter_mut().flat_map(|one| &mut one.streams) {
-        stream.events.sort_by_key(|event| event.version);
-        check_whole(stream)?;
+    for (one, request) in loaded.iter_mut().zip(requests) {
+        for stream in &mut one.streams {
+            stream.events.sort_by_key(|event| event.version);
+            check_without_gaps(stream, request.after)?;
+        }
     }
     Ok(loaded)
 }
@@ -156,6 +270,7 @@ struct Columns<'a> {
     stream_numbers: Vec<i64>,
     stream_types: Vec<&'a str>,
     stream_ids: Vec<&'a str>,
+    after: Vec<i64>,
 }
 
 impl<'a> Columns<'a> {
@@ -170,6 +285,7 @@ impl<'a> Columns<'a> {
                 columns.stream_numbers.push(stream_number);
                 columns.stream_types.push(stream.kind());
                 columns.stream_ids.push(stream.key());
+                columns.after.push(request.after.get());
             }
         }
         columns
@@ -182,7 +298,7 @@ fn nothing_for(request: &LoadRequest) -> LoadedWithKey {
         events: Vec::new(),
     });
     LoadedWithKey {
-        generation: 0,
+        generation: Generation::default(),
         streams: streams.collect(),
         stored: None,
     }
@@ -194,19 +310,28 @@ fn numbered<T>(items: &mut [T], number: i64) -> Option<&mut T> {
     items.get_mut(index)
 }
 
-fn check_whole(stream: &LoadedStream) -> Result<(), sqlx::Error> {
+/// Whether the statement may have stopped before the stream's end.
+fn may_be_cut(stream: &LoadedStream, most: usize) -> bool {
+    stream.events.len() >= LONGEST_PAGE || stream.bytes() >= most
+}
+
+fn check_without_gaps(stream: &LoadedStream, after: Version) -> Result<(), sqlx::Error> {
     let length = i64::try_from(stream.events.len()).unwrap_or(i64::MAX);
-    if length <= LONGEST_STREAM && stream.version().get() == length {
+    let last = stream.events.last().map_or(after, |last| last.version);
+    if last.get() == after.get() + length {
         return Ok(());
     }
-    Err(sqlx::Error::Decode(
-        format!(
-            "stream {} has {length} events up to version {}",
-            stream.id,
-            stream.version()
-        )
-        .into(),
-    ))
+    let id = &stream.id;
+    let gap = format!("stream {id} has {length} events between versions {after} and {last}");
+    Err(sqlx::Error::Decode(gap.into()))
+}
+
+fn check_length(stream: &LoadedStream) -> Result<(), sqlx::Error> {
+    if stream.version().get() <= LONGEST_STREAM {
+        return Ok(());
+    }
+    let long = format!("stream {} has more than {LONGEST_STREAM} events", stream.id);
+    Err(sqlx::Error::Decode(long.into()))
 }
 
 fn stored_under_key(

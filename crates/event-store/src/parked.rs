@@ -180,12 +180,13 @@ pub(crate) async fn waiting(
     sqlx::query!(
         r#"
         SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
-               event_version, payload, metadata AS "metadata: RawMetadata", recorded_at
+               event_version, payload, metadata AS "metadata: RawMetadata", recorded_at,
+               bytes
         FROM (
-            SELECT e.*, sum(size) OVER (ORDER BY sequence ROWS UNBOUNDED PRECEDING) - size AS before
+            SELECT e.*,
+                   sum(bytes) OVER (ORDER BY sequence ROWS UNBOUNDED PRECEDING) - bytes AS before
             FROM (
-                SELECT *, store.event_size(payload, metadata) AS size
-                FROM store.events
+                SELECT * FROM store.events
                 WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence >= $3
                   AND position <= $4
                 ORDER BY sequence

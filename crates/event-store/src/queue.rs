@@ -1,5 +1,8 @@
-//! Commands on one stream stand in line within the process, so that twenty workshops that answer
-//! one order at once do not race each other for its version.
+//! Commands on one stream queue within the process, so that twenty workshops that answer one order
+//! at once do not race each other for its version.
+//!
+//! One rule: who does not get the turn at once visits first, and joins the queue once it is known
+//! to have business there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,129 +11,135 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::StreamId;
 
-/// How many commands may hold or wait for one stream.
+/// How many commands may have or wait for the turn on one stream.
 const DEPTH: usize = 64;
-/// How many of them may come in without being asked what business they have there.
-const OPEN_TO_ALL: usize = 32;
-/// How many may be asked at once.
-const ASKED_AT_ONCE: usize = 32;
+/// How many may visit at once: as many as could join.
+const VISITORS: usize = DEPTH - 1;
 
-/// The lines of all streams that have one.
+/// The queues of all streams that have one.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Queues {
-    lines: Arc<Mutex<HashMap<StreamId, Line>>>,
+    queues: Arc<Mutex<HashMap<StreamId, Queue>>>,
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct Queue {
     turn: Arc<tokio::sync::Mutex<()>>,
     members: usize,
-    asked: usize,
+    visitors: usize,
 }
 
-/// The line of this stream is full.
+/// The queue of this stream is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// A place in line. Dropping it leaves the line.
+/// Where one stands who has come.
 #[derive(Debug)]
-pub(crate) struct Place {
-    queues: Queues,
-    stream: StreamId,
+pub(crate) enum Arrival {
+    /// Nobody was there.
+    Turn(Turn),
+    /// Others were.
+    Visitor(Visitor),
+}
+
+/// The turn on a stream. Dropping it passes it on.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _turn: OwnedMutexGuard<()>,
+    _member: Member,
+}
+
+/// One who has not joined yet. Dropping it leaves.
+#[derive(Debug)]
+pub(crate) struct Visitor(Leaving);
+
+/// One who is in the queue. Dropping it leaves.
+#[derive(Debug)]
+pub(crate) struct Member {
     turn: Arc<tokio::sync::Mutex<()>>,
+    _leaving: Leaving,
 }
 
-/// Where one stands who has come to a line.
+/// Gives a place back when it is dropped.
 #[derive(Debug)]
-pub(crate) enum Standing {
-    /// In it.
-    In(Place),
-    /// Before it, for it is long: who has business with the stream may join.
-    Before(Anteroom),
-}
-
-/// A place before the line. Dropping it leaves.
-#[derive(Debug)]
-pub(crate) struct Anteroom {
+struct Leaving {
     queues: Queues,
     stream: StreamId,
+    place: fn(&mut Queue) -> &mut usize,
 }
 
 impl Queues {
-    /// Comes to the line of `stream`.
-    pub(crate) fn come(&self, stream: StreamId) -> Result<Standing, Full> {
-        if let Ok(place) = self.join(&stream, OPEN_TO_ALL) {
-            return Ok(Standing::In(place));
+    /// Comes to the queue of `stream`.
+    pub(crate) fn come(&self, stream: StreamId) -> Result<Arrival, Full> {
+        let mut queues = self.lock();
+        let queue = queues.entry(stream.clone()).or_default();
+        if queue.members == 0
+            && let Ok(turn) = Arc::clone(&queue.turn).try_lock_owned()
+        {
+            return Ok(Arrival::Turn(Turn {
+                _turn: turn,
+                _member: self.member(stream, queue),
+            }));
         }
-        let mut lines = self.lock();
-        let line = lines.entry(stream.clone()).or_default();
-        if line.members >= DEPTH || line.asked >= ASKED_AT_ONCE {
+        if queue.members >= DEPTH || queue.visitors >= VISITORS {
             return Err(Full);
         }
-        line.asked += 1;
-        Ok(Standing::Before(Anteroom {
+        queue.visitors += 1;
+        Ok(Arrival::Visitor(Visitor(Leaving {
             queues: self.clone(),
             stream,
-        }))
+            place: |queue| &mut queue.visitors,
+        })))
     }
 
-    fn join(&self, stream: &StreamId, longest: usize) -> Result<Place, Full> {
-        let mut lines = self.lock();
-        let line = lines.entry(stream.clone()).or_default();
-        if line.members >= longest {
-            return Err(Full);
+    fn member(&self, stream: StreamId, queue: &mut Queue) -> Member {
+        queue.members += 1;
+        Member {
+            turn: Arc::clone(&queue.turn),
+            _leaving: Leaving {
+                queues: self.clone(),
+                stream,
+                place: |queue| &mut queue.members,
+            },
         }
-        line.members += 1;
-        Ok(Place {
-            queues: self.clone(),
-            stream: stream.clone(),
-            turn: Arc::clone(&line.turn),
-        })
     }
 
-    fn leave(&self, stream: &StreamId, leave: impl FnOnce(&mut Line)) {
-        let mut lines = self.lock();
-        if let Some(line) = lines.get_mut(stream) {
-            leave(line);
-            if line.members == 0 && line.asked == 0 {
-                lines.remove(stream);
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Queue>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Visitor {
+    /// Joins the queue, if it has not become full.
+    pub(crate) fn join(self) -> Result<Member, Full> {
+        let Leaving { queues, stream, .. } = &self.0;
+        let mut locked = queues.lock();
+        match locked.get_mut(stream) {
+            Some(queue) if queue.members < DEPTH => Ok(queues.member(stream.clone(), queue)),
+            Some(_) | None => Err(Full),
+        }
+    }
+}
+
+impl Member {
+    /// Waits until everybody who joined before has left; first come, first served.
+    pub(crate) async fn turn(self) -> Turn {
+        Turn {
+            _turn: Arc::clone(&self.turn).lock_owned().await,
+            _member: self,
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut queues = self.queues.lock();
+        if let Some(queue) = queues.get_mut(&self.stream) {
+            *(self.place)(queue) -= 1;
+            if queue.members == 0 && queue.visitors == 0 {
+                queues.remove(&self.stream);
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Anteroom {
-    /// Joins the line, if it has not become full.
-    pub(crate) fn join(self) -> Result<Place, Full> {
-        self.queues.join(&self.stream, DEPTH)
-    }
-}
-
-impl Drop for Anteroom {
-    fn drop(&mut self) {
-        self.queues.leave(&self.stream, |line| line.asked -= 1);
-    }
-}
-
-impl Place {
-    /// The turn, if nobody came before.
-    pub(crate) fn turn_now(&self) -> Option<OwnedMutexGuard<()>> {
-        Arc::clone(&self.turn).try_lock_owned().ok()
-    }
-
-    /// Waits until everybody who came before has left; first come, first served.
-    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.turn).lock_owned().await
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.queues.leave(&self.stream, |line| line.members -= 1);
     }
 }
 
@@ -138,63 +147,75 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn stream() -> StreamId {
-        StreamId::from_parts(StreamId::ORDER, "o")
+    fn come(queues: &Queues) -> Result<Arrival, Full> {
+        queues.come(StreamId::from_parts(StreamId::ORDER, "o"))
     }
 
-    fn joined(queues: &Queues) -> Result<Place, Full> {
-        match queues.come(stream())? {
-            Standing::In(place) => Ok(place),
-            Standing::Before(anteroom) => anteroom.join(),
+    fn turn(queues: &Queues) -> Turn {
+        match come(queues).unwrap() {
+            Arrival::Turn(turn) => turn,
+            Arrival::Visitor(_) => panic!("somebody is there"),
+        }
+    }
+
+    fn visitor(queues: &Queues) -> Result<Visitor, Full> {
+        match come(queues)? {
+            Arrival::Turn(_) => panic!("nobody is there"),
+            Arrival::Visitor(visitor) => Ok(visitor),
         }
     }
 
     #[tokio::test]
-    async fn a_full_line_refuses_and_an_empty_one_is_forgotten() {
+    async fn a_full_queue_refuses_and_an_empty_one_is_forgotten() {
         let queues = Queues::default();
-        let mut places: Vec<_> = (0..DEPTH).map(|_| joined(&queues).unwrap()).collect();
-        assert_eq!(joined(&queues).unwrap_err(), Full);
-        places.pop();
-        places.push(joined(&queues).unwrap());
-        drop(places);
+        let first = turn(&queues);
+        let mut members: Vec<_> = (1..DEPTH)
+            .map(|_| visitor(&queues).unwrap().join().unwrap())
+            .collect();
+        assert_eq!(visitor(&queues).unwrap_err(), Full);
+        members.pop();
+        let (one, other) = (visitor(&queues).unwrap(), visitor(&queues).unwrap());
+        members.push(one.join().unwrap());
+        assert_eq!(other.join().unwrap_err(), Full);
+        drop((first, members));
         assert!(queues.lock().is_empty());
     }
 
     #[tokio::test]
-    async fn a_long_line_asks_those_who_come_and_only_so_many_at_once() {
+    async fn only_so_many_visit_at_once_and_they_fill_no_place() {
         let queues = Queues::default();
-        let come = || queues.come(stream());
-        let line: Vec<_> = (0..OPEN_TO_ALL).map(|_| come().unwrap()).collect();
-        assert!(line.iter().all(|it| matches!(it, Standing::In(_))));
-        let mut asked: Vec<_> = (0..ASKED_AT_ONCE).map(|_| come().unwrap()).collect();
-        assert!(asked.iter().all(|it| matches!(it, Standing::Before(_))));
-        assert_eq!(come().unwrap_err(), Full);
-        asked.pop();
-        assert!(matches!(come().unwrap(), Standing::Before(_)));
-        drop((line, asked));
+        let first = turn(&queues);
+        let mut visitors: Vec<_> = (0..VISITORS).map(|_| visitor(&queues).unwrap()).collect();
+        assert_eq!(visitor(&queues).unwrap_err(), Full);
+        visitors.pop();
+        visitors.push(visitor(&queues).unwrap());
+        let members: Vec<_> = visitors.into_iter().map(|it| it.join().unwrap()).collect();
+        assert_eq!(members.len(), DEPTH - 1);
+        drop((first, members));
         assert!(queues.lock().is_empty());
     }
 
     #[tokio::test]
-    async fn turns_are_taken_in_order_of_arrival() {
+    async fn turns_are_taken_in_order_and_nobody_comes_between() {
         let queues = Queues::default();
-        let first = joined(&queues).unwrap();
-        let held = first.turn().await;
+        let first = turn(&queues);
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut waiting = Vec::new();
         for number in 0..5 {
-            let place = joined(&queues).unwrap();
+            let member = visitor(&queues).unwrap().join().unwrap();
             let order = Arc::clone(&order);
             let mut turn = Box::pin(async move {
-                let _turn = place.turn().await;
+                let _turn = member.turn().await;
                 order.lock().unwrap().push(number);
             });
-            // Polled once, it stands in line.
+            // Polled once, it is in the queue.
             assert!(futures::poll!(&mut turn).is_pending());
             waiting.push(turn);
         }
-        drop(held);
+        drop(first);
+        assert!(visitor(&queues).is_ok());
         futures::future::join_all(waiting).await;
         assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+        drop(turn(&queues));
     }
 }

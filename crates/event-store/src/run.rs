@@ -5,15 +5,20 @@ use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 
-use crate::answer::{Answer, Conditions, ExecuteError, Outcome};
+use crate::answer::{Answer, Conditions, ExecuteError};
 use crate::append::{Append, Appended, ClaimedAnswer};
+use crate::append_many::Stale;
 use crate::failure::{SqlFailure, classify, did_nothing};
-use crate::lanes::{Lanes, Undone};
+use crate::group_commit::jobs::{AppendJob, LoadJob};
+use crate::group_commit::{Batcher, Undone};
 use crate::load::{LoadRequest, LoadedWithKey, StoredUnderKey};
-use crate::progress::Progress;
-use crate::queue::{Full, Queues, Standing};
-use crate::round::{AppendJob, Done, LoadJob};
-use crate::{Accepted, Decision, DecisionError, Loaded, PositionToken, StreamAppend, StreamId};
+use crate::outcome::{Outcome, SharedOutcome};
+use crate::queue::{Arrival, Full, Queues};
+use crate::wake_up::WakeUp;
+use crate::{
+    Accepted, Decision, DecisionError, Generation, Loaded, PositionToken, StreamAppend, StreamId,
+    Version,
+};
 
 /// How often a command that lost a race is decided again.
 const FRESH_DECISIONS: u32 = 5;
@@ -24,16 +29,17 @@ const JITTER: Duration = Duration::from_millis(20);
 
 /// One command under way.
 pub(crate) struct Run<D: Decision> {
-    pub(crate) loads: Lanes<LoadJob>,
-    pub(crate) appends: Lanes<AppendJob>,
+    pub(crate) loads: Batcher<LoadJob>,
+    pub(crate) appends: Batcher<AppendJob>,
+    pub(crate) wake_up: WakeUp,
     pub(crate) decision: D,
     pub(crate) conditions: Conditions,
-    pub(crate) progress: Progress,
+    pub(crate) outcome: SharedOutcome,
     pub(crate) charged: bool,
 }
 
-/// What one round of load, decide and append came to.
-enum Round {
+/// What load, decide and append came to, once.
+enum Attempt {
     Done(Answer),
     RaceLost,
 }
@@ -41,59 +47,46 @@ enum Round {
 type Failed<D> = ExecuteError<<D as Decision>::Rejection>;
 
 impl<D: Decision> Run<D> {
-    pub(crate) async fn in_line(mut self, queues: Queues) -> Result<Answer, Failed<D>> {
-        let queued = Instant::now();
+    pub(crate) async fn in_turn(mut self, queues: Queues) -> Result<Answer, Failed<D>> {
+        let came = Instant::now();
         let full = |Full| ExecuteError::Overloaded;
-        let place = match queues.come(self.decision.target()).map_err(full)? {
-            Standing::In(place) => place,
-            Standing::Before(anteroom) => {
-                if let Some(answer) = self.asked_in().await? {
+        let _turn = match queues.come(self.decision.target()).map_err(full)? {
+            Arrival::Turn(turn) => turn,
+            Arrival::Visitor(visitor) => {
+                if let Some(answer) = self.visit().await? {
                     return Ok(answer);
                 }
-                anteroom.join().map_err(full)?
+                visitor.join().map_err(full)?.turn().await
             }
         };
-        let _turn = match place.turn_now() {
-            Some(turn) => turn,
-            None => {
-                self.look_ahead().await?;
-                place.turn().await
-            }
-        };
-        metrics::histogram!("atlas_queue_wait_seconds").record(queued.elapsed());
+        metrics::histogram!("atlas_queue_wait_seconds").record(came.elapsed());
         self.until_decided().await
     }
 
-    /// Into a long line only those may who have business there; a repeat is answered at once.
-    async fn asked_in(&mut self) -> Result<Option<Answer>, Failed<D>> {
+    /// Only those may queue who have business there, and they are told what they came upon; a
+    /// repeat is answered at once.
+    async fn visit(&mut self) -> Result<Option<Answer>, Failed<D>> {
         let loaded = self.load(self.streams()).await?;
         if let Some(stored) = &loaded.stored {
             return self.replay(stored).map(Some);
         }
         if let Some(loaded) = split(loaded) {
             self.decision.admit(&loaded).map_err(refused)?;
+            self.decision.look_ahead(&loaded);
         }
         Ok(None)
-    }
-
-    async fn look_ahead(&mut self) -> Result<(), Failed<D>> {
-        if self.decision.looks_ahead() {
-            let loaded = self.load(self.streams()).await?;
-            if let Some(loaded) = split(loaded) {
-                self.decision.look_ahead(&loaded);
-            }
-        }
-        Ok(())
     }
 
     async fn until_decided(&mut self) -> Result<Answer, Failed<D>> {
         let mut again = Again::default();
         loop {
-            match self.round().await {
-                Ok(Round::Done(answer)) => return Ok(answer),
-                Ok(Round::RaceLost) => {
+            match self.attempt().await {
+                Ok(Attempt::Done(answer)) => return Ok(answer),
+                Ok(Attempt::RaceLost) => {
                     metrics::counter!("atlas_append_conflicts_total").increment(1);
-                    again.after_lost_race().ok_or(ExecuteError::Conflict)?;
+                    if again.after_lost_race().is_none() {
+                        return self.refuse(ExecuteError::Conflict).await;
+                    }
                 }
                 Err(error) => again.after(error)?,
             }
@@ -104,10 +97,10 @@ impl<D: Decision> Run<D> {
         }
     }
 
-    async fn round(&mut self) -> Result<Round, Failed<D>> {
+    async fn attempt(&mut self) -> Result<Attempt, Failed<D>> {
         let loaded = self.load(self.streams()).await?;
         if let Some(stored) = &loaded.stored {
-            return self.replay(stored).map(Round::Done);
+            return self.replay(stored).map(Attempt::Done);
         }
         let generation = loaded.generation;
         let Some(loaded) = split(loaded) else {
@@ -115,7 +108,7 @@ impl<D: Decision> Run<D> {
         };
         match self.decide(&loaded).await {
             Ok(accepted) => self.append(&loaded, accepted, generation).await,
-            Err(refusal) => self.refuse(refusal).await,
+            Err(refusal) => self.refuse(refusal).await.map(Attempt::Done),
         }
     }
 
@@ -129,9 +122,10 @@ impl<D: Decision> Run<D> {
         let job = LoadJob {
             request: LoadRequest {
                 streams,
+                after: Version::NONE,
                 claim: self.conditions.claim.clone(),
             },
-            progress: self.progress.clone(),
+            outcome: self.outcome.clone(),
         };
         self.loads.run(job).await.map_err(|undone| match undone {
             Undone::Abandoned => ExecuteError::TimedOut {
@@ -158,12 +152,12 @@ impl<D: Decision> Run<D> {
     }
 
     /// A command with a key may have been refused because of what its own twin has done meanwhile.
-    async fn refuse(&self, refusal: Failed<D>) -> Result<Round, Failed<D>> {
+    async fn refuse(&self, refusal: Failed<D>) -> Result<Answer, Failed<D>> {
         if self.conditions.claim.is_none() {
             return Err(refusal);
         }
         match self.load(Vec::new()).await?.stored {
-            Some(stored) => self.replay(&stored).map(Round::Done),
+            Some(stored) => self.replay(&stored),
             None => Err(refusal),
         }
     }
@@ -185,11 +179,11 @@ impl<D: Decision> Run<D> {
         &self,
         loaded: &Loaded,
         accepted: Accepted,
-        generation: i64,
-    ) -> Result<Round, Failed<D>> {
+        generation: Generation,
+    ) -> Result<Attempt, Failed<D>> {
         let claim = self.conditions.claim.clone();
         if accepted.events.is_empty() && claim.is_none() {
-            return Ok(Round::Done(unchanged(loaded, accepted, generation)));
+            return Ok(Attempt::Done(unchanged(loaded, accepted, generation)));
         }
         let job = AppendJob {
             append: Append {
@@ -204,21 +198,25 @@ impl<D: Decision> Run<D> {
                     events: accepted.events,
                 }],
             },
-            progress: self.progress.clone(),
+            outcome: self.outcome.clone(),
         };
+        let brings_events = job.append.streams.iter().any(|it| !it.events.is_empty());
         match self.appends.run(job).await {
-            Ok(Done::Appended(Appended::Now(mut stored))) => {
+            Ok(Ok(Appended::Now(mut stored))) => {
+                if brings_events {
+                    self.wake_up.appended();
+                }
                 stored.status = accepted.status;
                 stored.state = accepted.state.map(str::to_owned);
-                Ok(Round::Done(Answer::from_stored(stored, false)))
+                Ok(Attempt::Done(Answer::from_stored(stored, false)))
             }
-            Ok(Done::Appended(Appended::Before(stored))) => {
-                Ok(Round::Done(Answer::from_stored(stored, true)))
+            Ok(Ok(Appended::Before(stored))) => {
+                Ok(Attempt::Done(Answer::from_stored(stored, true)))
             }
-            Ok(Done::Appended(Appended::KeyReused)) => Err(ExecuteError::KeyReused),
-            Ok(Done::Conflict) => {
-                self.progress.undone();
-                Ok(Round::RaceLost)
+            Ok(Ok(Appended::KeyReused)) => Err(ExecuteError::KeyReused),
+            Ok(Err(Stale)) => {
+                self.outcome.undone();
+                Ok(Attempt::RaceLost)
             }
             Err(undone) => Err(self.not_appended(undone)),
         }
@@ -234,11 +232,11 @@ impl<D: Decision> Run<D> {
                 source,
             },
             Undone::Failed(source) | Undone::NotSent(source) => {
-                self.progress.undone();
+                self.outcome.undone();
                 before_append(source)
             }
             Undone::Died => ExecuteError::Died {
-                outcome: self.progress.outcome(),
+                outcome: self.outcome.get(),
             },
         }
     }
@@ -274,6 +272,8 @@ impl Again {
                 SqlFailure::Retryable => &mut self.deadlocks,
                 SqlFailure::StalePlan => &mut self.stale_plans,
                 SqlFailure::VersionConflict
+                | SqlFailure::Duplicate
+                | SqlFailure::RefusedRow
                 | SqlFailure::Unreachable
                 | SqlFailure::GaveUp
                 | SqlFailure::Other => return Err(error),
@@ -296,7 +296,7 @@ fn split(loaded: LoadedWithKey) -> Option<Loaded> {
 }
 
 /// The answer to a command that changes nothing and has no key: nothing is written.
-fn unchanged(loaded: &Loaded, accepted: Accepted, generation: i64) -> Answer {
+fn unchanged(loaded: &Loaded, accepted: Accepted, generation: Generation) -> Answer {
     Answer {
         status: accepted.status,
         key: loaded.target.id.key().to_owned(),
@@ -332,6 +332,9 @@ fn before_append<R>(source: Arc<sqlx::Error>) -> ExecuteError<R> {
             outcome: Outcome::None,
             source,
         },
-        SqlFailure::VersionConflict | SqlFailure::Other => ExecuteError::Internal(source),
+        SqlFailure::VersionConflict
+        | SqlFailure::Duplicate
+        | SqlFailure::RefusedRow
+        | SqlFailure::Other => ExecuteError::Internal(source),
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics: one recorder a process, rendered as Prometheus text.
 //!
-//! Code records through the `metrics` macros. Histograms are of seconds; their names end in
-//! `_seconds`.
+//! Code records through the `metrics` macros. Histograms are of seconds or of jobs that went
+//! together; their names end in `_seconds` and `_jobs`.
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -9,6 +9,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 const SECONDS: &[f64] = &[
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
+
+/// As many as go together at most.
+const JOBS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0];
 
 /// The metrics of this process could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,9 @@ impl Metrics {
     pub fn install() -> Result<Self, MetricsError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_jobs".to_owned()), JOBS)
+            })
             .map_err(|error| MetricsError(error.into()))?
             .build_recorder();
         let handle = recorder.handle();

@@ -89,8 +89,8 @@ async fn a_pool_that_is_lent_out_is_no_server_that_is_down() {
         })
         .await;
     };
-    // One after the other, or they would go together: twelve of the sixteen connections append, and
-    // then four of them load, behind one who wants the table for itself.
+    // One after the other, or they would go together: twelve of the seventeen connections append,
+    // and then four of them load, behind one who wants the table for itself.
     let mut commands = Vec::new();
     for appending in 1..=12 {
         commands.push(place());

@@ -96,7 +96,7 @@ impl Leader {
         leased: LeasedCheckpoint,
         verdict: &mut Option<Verdict>,
     ) -> Result<(), ReaderError> {
-        let generation = self.feed.generation();
+        let generation = self.feed.generation().number;
         if leased.generation == generation {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl Leader {
         options: &ReaderOptions,
         leased: LeasedCheckpoint,
     ) -> Result<Checkpoint, ReaderError> {
-        let (generation, position) = (self.feed.generation(), leased.checkpoint.position);
+        let (generation, position) = (self.feed.generation().number, leased.checkpoint.position);
         let counts_all = leased.since == Position::START;
         let owner = format!("{} {}", options.owner, options.name);
         let verification = ReaderOptions::new(VERIFICATION, &owner, options.lease);

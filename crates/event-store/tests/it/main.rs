@@ -8,6 +8,7 @@
 )]
 
 mod append;
+mod bytes;
 mod executor;
 mod fixtures;
 mod follower;
@@ -16,4 +17,5 @@ mod isolation;
 mod loss;
 mod stock_repository;
 mod together;
+mod wake_up;
 mod watermark;

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use chrono::{DateTime, Utc};
-use event_store::{StoredEvent, StreamId, Version, load};
+use event_store::{StoredEvent, StreamId, Version, load_page};
 use kernel::OrderId;
 use order_domain::order::{Order, OrderEvent, Work, evolve, stored};
 use sqlx::PgConnection;
@@ -49,29 +49,34 @@ pub async fn read_as_of(
     order_id: OrderId,
     as_of: AsOf,
 ) -> Result<Option<OrderAsOf>, OrderError> {
-    let streams = load(connection, &[StreamId::order(order_id)]).await?;
+    let stream = StreamId::order(order_id);
     let (mut now, mut then) = (Past::default(), None);
     let mut seen = None;
-    for event in streams.iter().flat_map(|stream| &stream.events) {
-        let facts = match read(event) {
-            Ok(facts) => facts,
-            Err(source) => return unreadable(viewer, seen, order_id, event, source),
-        };
-        let occurred_at = facts
-            .last()
-            .map_or(now.occurred_at, |fact| fact.occurred_at);
-        if then.is_none() && !as_of.includes(event.version, occurred_at) {
-            then = Some(now.clone());
+    let mut more = true;
+    while more {
+        let page = load_page(connection, &stream, now.version).await?;
+        more = page.more;
+        for event in &page.events {
+            let facts = match read(event) {
+                Ok(facts) => facts,
+                Err(source) => return unreadable(viewer, seen, order_id, event, source),
+            };
+            let occurred_at = facts
+                .last()
+                .map_or(now.occurred_at, |fact| fact.occurred_at);
+            if then.is_none() && !as_of.includes(event.version, occurred_at) {
+                then = Some(now.clone());
+            }
+            now = match facts.iter().try_fold(now.order, evolve) {
+                Ok(order) => Past {
+                    order,
+                    version: event.version,
+                    occurred_at,
+                },
+                Err(source) => return unreadable(viewer, seen, order_id, event, source.into()),
+            };
+            seen = sight(viewer, &now.order);
         }
-        now = match facts.iter().try_fold(now.order, evolve) {
-            Ok(order) => Past {
-                order,
-                version: event.version,
-                occurred_at,
-            },
-            Err(source) => return unreadable(viewer, seen, order_id, event, source.into()),
-        };
-        seen = sight(viewer, &now.order);
     }
     let then = then.unwrap_or(now);
     Ok(seen.and_then(|sight| tell(sight, &then, as_of)))

@@ -1,23 +1,35 @@
-//! How far a command has come.
+//! Whether a command may have left a trace.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::answer::Outcome;
+/// Whether a failed command may have left a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was changed, and nothing will be.
+    None,
+    /// An append had been sent, and its answer has not come.
+    Unknown,
+}
 
-/// How far a command has come, agreed between the one who waits and the task that works.
+/// The outcome of a command under way, agreed between the one who waits and the task that works.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Progress(Arc<AtomicU8>);
+pub(crate) struct SharedOutcome(Arc<AtomicU8>);
 
 const SENT: u8 = 1;
 const ABANDONED: u8 = 2;
 
-impl Progress {
-    /// The task is about to send an append; refused when nobody waits any more.
+impl SharedOutcome {
+    /// An append is about to be sent; refused when nobody waits any more.
     pub(crate) fn send(&self) -> bool {
         self.0
             .compare_exchange(0, SENT, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+
+    /// The append was answered and did nothing.
+    pub(crate) fn undone(&self) {
+        self.0.fetch_and(!SENT, Ordering::AcqRel);
     }
 
     /// Whether nobody waits any more.
@@ -26,13 +38,8 @@ impl Progress {
     }
 
     /// Whether what was done so far may have left a trace.
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn get(&self) -> Outcome {
         outcome_of(self.0.load(Ordering::Acquire))
-    }
-
-    /// The append was answered and did nothing.
-    pub(crate) fn undone(&self) {
-        self.0.fetch_and(!SENT, Ordering::AcqRel);
     }
 
     /// The waiting ends; from here on nothing more is sent.
@@ -41,8 +48,8 @@ impl Progress {
     }
 }
 
-const fn outcome_of(progress: u8) -> Outcome {
-    if progress & SENT == 0 {
+const fn outcome_of(state: u8) -> Outcome {
+    if state & SENT == 0 {
         Outcome::None
     } else {
         Outcome::Unknown
@@ -50,7 +57,7 @@ const fn outcome_of(progress: u8) -> Outcome {
 }
 
 /// Abandons the command when the one who waits is dropped.
-pub(crate) struct Waiter(pub(crate) Progress);
+pub(crate) struct Waiter(pub(crate) SharedOutcome);
 
 impl Drop for Waiter {
     fn drop(&mut self) {

@@ -4,33 +4,37 @@ use std::time::Instant;
 
 use sqlx::PgConnection;
 
+use super::Job;
 use crate::StreamId;
 use crate::append::{Append, AppendError, Appended, append};
-use crate::append_many::{Unit, append_many};
+use crate::append_many::{Stale, append_many};
 use crate::failure::{SqlFailure, classify, did_nothing};
-use crate::lanes::Job;
-use crate::load::{LoadRequest, LoadedWithKey, load_many};
-use crate::progress::Progress;
+use crate::load::{LoadRequest, LoadedWithKey, load_together, load_whole};
+use crate::outcome::SharedOutcome;
 
 /// What a decision rests on, to be read.
 #[derive(Debug)]
 pub(crate) struct LoadJob {
     pub(crate) request: LoadRequest,
-    pub(crate) progress: Progress,
+    pub(crate) outcome: SharedOutcome,
 }
 
 impl Job for LoadJob {
     type Done = LoadedWithKey;
 
-    /// With those of the appends, as many as the command API's pool lends.
-    const MOST_LANES: usize = 4;
+    const KIND: &'static str = "load";
 
     fn start(&self) -> bool {
         // Those who still wait for an answer come first.
-        !self.progress.is_abandoned()
+        !self.outcome.is_abandoned()
     }
 
     fn undone(&self) {}
+
+    /// It brings nothing; what is read together is bounded by the statement.
+    fn bytes(&self) -> usize {
+        0
+    }
 
     /// One stream in several places is not held in memory as often.
     fn clashes_with(&self, other: &Self) -> bool {
@@ -43,8 +47,7 @@ impl Job for LoadJob {
     }
 
     async fn alone(&self, connection: &mut PgConnection) -> Result<Self::Done, sqlx::Error> {
-        let mut loaded = load_many(connection, &[&self.request]).await?;
-        loaded.pop().ok_or(sqlx::Error::RowNotFound)
+        load_whole(connection, &self.request).await
     }
 
     async fn together(
@@ -52,8 +55,7 @@ impl Job for LoadJob {
         connection: &mut PgConnection,
     ) -> Result<Vec<Option<Self::Done>>, sqlx::Error> {
         let requests: Vec<&LoadRequest> = jobs.iter().map(|job| &job.request).collect();
-        let loaded = load_many(connection, &requests).await?;
-        Ok(loaded.into_iter().map(Some).collect())
+        load_together(connection, &requests).await
     }
 }
 
@@ -61,7 +63,7 @@ impl Job for LoadJob {
 #[derive(Debug)]
 pub(crate) struct AppendJob {
     pub(crate) append: Append,
-    pub(crate) progress: Progress,
+    pub(crate) outcome: SharedOutcome,
 }
 
 impl AppendJob {
@@ -75,33 +77,31 @@ impl AppendJob {
     }
 }
 
-/// What became of an append that did not fail.
-#[derive(Debug)]
-pub(crate) enum Done {
-    Appended(Appended),
-    /// The stream has moved on; nothing was stored.
-    Conflict,
-}
-
 impl Job for AppendJob {
-    type Done = Done;
+    type Done = Result<Appended, Stale>;
 
-    const MOST_LANES: usize = 12;
+    const KIND: &'static str = "append";
 
     fn start(&self) -> bool {
-        self.progress.send()
+        self.outcome.send()
     }
 
     fn undone(&self) {
-        self.progress.undone();
+        self.outcome.undone();
     }
 
-    fn did_nothing(error: &sqlx::Error) -> bool {
-        did_nothing(error)
+    fn bytes(&self) -> usize {
+        let streams = self.append.streams.iter();
+        let events = streams.flat_map(|stream| &stream.events);
+        events.map(|event| event.bytes()).sum()
     }
 
     fn clashes_with(&self, other: &Self) -> bool {
         self.stream() == other.stream() || (self.key().is_some() && self.key() == other.key())
+    }
+
+    fn did_nothing(error: &sqlx::Error) -> bool {
+        did_nothing(error)
     }
 
     async fn alone(&self, connection: &mut PgConnection) -> Result<Self::Done, sqlx::Error> {
@@ -109,8 +109,8 @@ impl Job for AppendJob {
         let appended = append(connection, &self.append).await;
         metrics::histogram!("atlas_append_seconds").record(started.elapsed());
         match appended {
-            Ok(appended) => Ok(Done::Appended(appended)),
-            Err(AppendError::Conflict) => Ok(Done::Conflict),
+            Ok(appended) => Ok(Ok(appended)),
+            Err(AppendError::Conflict) => Ok(Err(Stale)),
             Err(AppendError::Database(source)) => Err(source),
         }
     }
@@ -123,11 +123,6 @@ impl Job for AppendJob {
         let started = Instant::now();
         let appended = append_many(connection, &appends).await;
         metrics::histogram!("atlas_append_seconds").record(started.elapsed());
-        let done = appended?.into_iter().map(|unit| match unit {
-            Unit::Appended(answer) => Some(Done::Appended(Appended::Now(answer))),
-            Unit::Stale => Some(Done::Conflict),
-            Unit::Taken => None,
-        });
-        Ok(done.collect())
+        appended
     }
 }
