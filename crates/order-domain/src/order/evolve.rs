@@ -68,6 +68,7 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
                     commissioner_id: event.commissioner_id,
                     request: request.clone(),
                     invitations: workshops.iter().map(seat).collect(),
+                    disputes: 0,
                     created_at: at,
                     updated_at: at,
                 },
@@ -81,11 +82,13 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
             Some(Order::Negotiating { placement })
         }
         OrderFact::WorkshopsInvited { workshops } => invited(order, workshops, at),
-        OrderFact::OfferSubmitted { workshop_id, offer } => {
-            answered(order, *workshop_id, |seat| seat.take_offer(offer.clone()))
-        }
+        OrderFact::OfferSubmitted { workshop_id, offer } => answered(order, *workshop_id, |seat| {
+            seat.take_offer(offer.clone(), at);
+        }),
         OrderFact::OfferRevised { workshop_id, offer } => {
-            reconsidered(order, *workshop_id, |seat| seat.take_offer(offer.clone()))
+            reconsidered(order, *workshop_id, |seat| {
+                seat.take_offer(offer.clone(), at);
+            })
         }
         OrderFact::OfferWithdrawn { workshop_id, .. } => {
             reconsidered(order, *workshop_id, Invitation::withdraw)
@@ -97,7 +100,7 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
         OrderFact::AllInvitationsClosed {} => round_closed(order, false),
         OrderFact::OfferConfirmed {
             workshop_id, terms, ..
-        } => confirmed(order, *workshop_id, terms),
+        } => confirmed(order, *workshop_id, terms, at),
         OrderFact::StageMarkedComplete { stage, status, .. } => {
             stage_marked(order, *stage, *status, at)
         }
@@ -107,7 +110,7 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
         OrderFact::StageChangesRequested { stage, .. } => {
             stage_judged(order, *stage, Work::request_changes)
         }
-        OrderFact::OrderFinished { .. } => finished(order),
+        OrderFact::OrderFinished { .. } => finished(order, at),
         OrderFact::OrderCompleted { .. } => completed(order),
         OrderFact::OrderCancelled {
             cancelled_from,
@@ -192,7 +195,12 @@ fn round_closed(order: Order, stands: bool) -> Option<Order> {
     follows.then_some(Order::Negotiating { placement })
 }
 
-fn confirmed(order: Order, workshop_id: WorkshopId, terms: &OfferTerms) -> Option<Order> {
+fn confirmed(
+    order: Order,
+    workshop_id: WorkshopId,
+    terms: &OfferTerms,
+    at: DateTime<Utc>,
+) -> Option<Order> {
     let Order::Negotiating { mut placement } = order else {
         return None;
     };
@@ -202,7 +210,7 @@ fn confirmed(order: Order, workshop_id: WorkshopId, terms: &OfferTerms) -> Optio
     placement.close_seats();
     Some(Order::InProgress {
         placement,
-        work: Work::new(workshop_id, terms.clone()),
+        work: Work::new(workshop_id, terms.clone(), at),
     })
 }
 
@@ -247,12 +255,19 @@ fn stage_judged(order: Order, stage: StageNumber, judge: impl FnOnce(&mut Work))
     Some(Order::InProgress { placement, work })
 }
 
-fn finished(order: Order) -> Option<Order> {
-    let Order::InProgress { placement, work } = order else {
+fn finished(order: Order, at: DateTime<Utc>) -> Option<Order> {
+    let Order::InProgress {
+        placement,
+        mut work,
+    } = order
+    else {
         return None;
     };
-    let done = work.first_open().is_none();
-    done.then_some(Order::Finished { placement, work })
+    if work.first_open().is_some() {
+        return None;
+    }
+    work.finish(at);
+    Some(Order::Finished { placement, work })
 }
 
 /// The work is accepted, or a dispute was resolved so.
@@ -310,7 +325,7 @@ fn cancelled(order: Order, from: CancelledFrom, by_dispute: bool) -> Option<Orde
 }
 
 fn disputed(order: Order, dispute: Dispute) -> Option<Order> {
-    let (placement, work, from) = match order {
+    let (mut placement, work, from) = match order {
         // Once the last stage is completed, nothing comes before the fact that says so.
         Order::InProgress { placement, work } if work.first_open().is_some() => {
             (placement, work, DisputedFrom::InProgress)
@@ -323,7 +338,11 @@ fn disputed(order: Order, dispute: Dispute) -> Option<Order> {
         | Order::Completed { .. }
         | Order::Cancelled { .. } => return None,
     };
-    (from == dispute.from).then_some(Order::Disputed {
+    if from != dispute.from {
+        return None;
+    }
+    placement.disputes = placement.disputes.saturating_add(1);
+    Some(Order::Disputed {
         placement,
         work,
         dispute,

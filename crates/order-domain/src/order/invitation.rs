@@ -9,14 +9,22 @@ use crate::value::{OfferRevision, OfferTerms, Outdated, RequestRevision};
 /// A workshop's seat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
+    #[serde(rename = "workshop")]
     workshop_id: WorkshopId,
+    #[serde(rename = "firstInvited")]
+    first_invited_at: DateTime<Utc>,
+    #[serde(rename = "invited")]
     invited_at: DateTime<Utc>,
+    #[serde(rename = "firstOffered")]
+    first_offered_at: Option<DateTime<Utc>>,
+    #[serde(rename = "lastRevision")]
     last_revision: Option<OfferRevision>,
     answer: Answer,
 }
 
 /// Where the seat stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 enum Answer {
     Pending,
     Offered(OfferTerms),
@@ -68,7 +76,9 @@ impl Invitation {
     pub(super) fn new(workshop_id: WorkshopId, invited_at: DateTime<Utc>) -> Self {
         Self {
             workshop_id,
+            first_invited_at: invited_at,
             invited_at,
+            first_offered_at: None,
             last_revision: None,
             answer: Answer::Pending,
         }
@@ -84,6 +94,18 @@ impl Invitation {
     #[must_use]
     pub const fn invited_at(&self) -> DateTime<Utc> {
         self.invited_at
+    }
+
+    /// When the workshop was invited for the first time.
+    #[must_use]
+    pub const fn first_invited_at(&self) -> DateTime<Utc> {
+        self.first_invited_at
+    }
+
+    /// When the workshop put its first offer, whatever became of it; none if it never put one.
+    #[must_use]
+    pub const fn first_offered_at(&self) -> Option<DateTime<Utc>> {
+        self.first_offered_at
     }
 
     /// Where the seat stands.
@@ -145,7 +167,8 @@ impl Invitation {
             .map_or(OfferRevision::FIRST, OfferRevision::next)
     }
 
-    pub(super) fn take_offer(&mut self, offer: OfferTerms) {
+    pub(super) fn take_offer(&mut self, offer: OfferTerms, at: DateTime<Utc>) {
+        self.first_offered_at.get_or_insert(at);
         self.last_revision = Some(offer.offer_revision);
         self.answer = Answer::Offered(offer);
     }
@@ -189,8 +212,21 @@ mod tests {
     fn revisions_are_counted_over_the_whole_life_of_the_seat() {
         let mut seat = Invitation::new(ALDER, minute(0));
         assert_eq!(seat.next_revision(), OfferRevision::FIRST);
-        seat.take_offer(terms(&["Make"]));
+        seat.take_offer(terms(&["Make"]), minute(1));
         seat.decline();
         assert_eq!(seat.next_revision(), OfferRevision::FIRST.next());
+    }
+
+    #[test]
+    fn a_seat_remembers_when_it_was_first_given_and_first_used() {
+        let mut seat = Invitation::new(ALDER, minute(0));
+        assert_eq!(seat.first_offered_at(), None);
+        seat.take_offer(terms(&["Make"]), minute(1));
+        seat.withdraw();
+        seat.invite_again(minute(2));
+        seat.take_offer(terms(&["Make"]), minute(3));
+        assert_eq!(seat.first_invited_at(), minute(0));
+        assert_eq!(seat.invited_at(), minute(2));
+        assert_eq!(seat.first_offered_at(), Some(minute(1)));
     }
 }

@@ -15,6 +15,8 @@ mod rejection;
 mod scenario;
 #[cfg(test)]
 mod scenes;
+#[cfg(test)]
+mod shape;
 mod state;
 pub mod stored;
 mod work;
@@ -34,5 +36,5 @@ pub use event::{
 pub use evolve::{Corrupt, evolve, fold};
 pub use invitation::{Invitation, InvitationStatus};
 pub use rejection::{Code, Missing, Refusal, Rejection};
-pub use state::{Dispute, Ending, Order, OrderState, Placement};
+pub use state::{Dispute, Ending, ORDER_SHAPE, Order, OrderState, Placement};
 pub use work::{Stage, StageStatus, Work};

@@ -8,8 +8,14 @@ use super::event::DisputedFrom;
 use super::{Invitation, Work};
 use crate::value::{OfferTerms, Reason, Request, StageNumber};
 
+/// The shape in which an [`Order`] is stored where it is kept folded. Whoever reads a folded order
+/// under another number folds its stream again. Raise it with every change of the stored form, and
+/// with every change of what a fact does to an order.
+pub const ORDER_SHAPE: u32 = 1;
+
 /// One commission. Each state holds exactly what there is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "camelCase")]
 pub enum Order {
     /// Before the first fact.
     #[default]
@@ -61,11 +67,18 @@ pub enum Order {
 /// What every placed order has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
+    #[serde(rename = "order")]
     pub(super) order_id: OrderId,
+    #[serde(rename = "commissioner")]
     pub(super) commissioner_id: CommissionerId,
     pub(super) request: Request,
+    #[serde(rename = "seats")]
     pub(super) invitations: Vec<Invitation>,
+    /// How many disputes were opened.
+    pub(super) disputes: u32,
+    #[serde(rename = "created")]
     pub(super) created_at: DateTime<Utc>,
+    #[serde(rename = "updated")]
     pub(super) updated_at: DateTime<Utc>,
 }
 
@@ -102,6 +115,11 @@ impl Placement {
             .find(|seat| seat.workshop_id() == workshop_id)
     }
 
+    /// How many disputes were opened: it tells one dispute from the next.
+    pub(super) const fn disputes(&self) -> u32 {
+        self.disputes
+    }
+
     /// When the order was placed.
     #[must_use]
     pub const fn created_at(&self) -> DateTime<Utc> {
@@ -119,10 +137,12 @@ impl Placement {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispute {
     /// Who wants to end it.
+    #[serde(rename = "by")]
     pub opened_by: Actor,
     /// Why.
     pub reason: Reason,
     /// Since when.
+    #[serde(rename = "opened")]
     pub opened_at: DateTime<Utc>,
     /// The state that the order came from.
     pub from: DisputedFrom,
@@ -133,6 +153,7 @@ pub struct Dispute {
 
 /// How the resolution of a dispute ends an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Ending {
     /// The order will be cancelled.
     Cancelled,
@@ -190,6 +211,32 @@ impl Order {
             Self::Disputed { .. } => Some(OrderState::Disputed),
             Self::Completed { .. } => Some(OrderState::Completed),
             Self::Cancelled { .. } => Some(OrderState::Cancelled),
+        }
+    }
+
+    /// Whether nothing can happen to the order any more.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::Cancelled { .. })
+    }
+
+    /// When the order was completed; none for any other.
+    #[must_use]
+    pub const fn completed_at(&self) -> Option<DateTime<Utc>> {
+        if let Self::Completed { placement, .. } = self {
+            Some(placement.updated_at)
+        } else {
+            None
+        }
+    }
+
+    /// When the order was cancelled; none for any other.
+    #[must_use]
+    pub const fn cancelled_at(&self) -> Option<DateTime<Utc>> {
+        if let Self::Cancelled { placement, .. } = self {
+            Some(placement.updated_at)
+        } else {
+            None
         }
     }
 
