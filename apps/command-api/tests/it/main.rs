@@ -9,6 +9,7 @@
 
 mod access;
 mod api;
+mod as_stored;
 mod attacks;
 mod authorization;
 mod commission;

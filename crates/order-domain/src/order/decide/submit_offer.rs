@@ -122,6 +122,28 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_in_the_currency_of_the_request_is_good_though_that_has_left_the_list() {
+        for code in ["HRK", "ZWL", "DEM"] {
+            let mut placed = serde_json::to_value(placed(&[ALDER])).unwrap();
+            placed["request"]["budget"]["currency"] = code.into();
+            let placed: OrderFact = serde_json::from_value(placed).unwrap();
+            let input = OfferInput {
+                budget: Some(money("1400", code)),
+                ..offer_input(&["Make"])
+            };
+            let order = given([placed]);
+            let submitted = order.when(by(ALDER), submit_input(ALDER, input));
+            assert!(submitted.outcome.is_ok(), "{code}");
+            assert!(
+                order
+                    .when(by(ALDER), submit(ALDER, &["Make"]))
+                    .outcome
+                    .is_err()
+            );
+        }
+    }
+
+    #[test]
     fn an_offer_may_exceed_budget_and_deadline_of_the_request() {
         let input = OfferInput {
             budget: Some(money("999999999999.99", "EUR")),
