@@ -21,10 +21,10 @@ pub(crate) fn problem(error: ExecuteError<Refused>) -> Problem {
         ExecuteError::Rejected(Refused::Workshop(workshop::Rejection::Forbidden { role })) => {
             Problem::forbidden(format!("the directory is not kept by a {role}"))
         }
-        ExecuteError::Rejected(Refused::OfferTermsChanged) => Problem::new(
+        ExecuteError::Rejected(Refused::SubjectChanged) => Problem::new(
             Code::ConcurrentModification,
-            "the terms of the offer changed while it was being confirmed; nothing was changed: \
-             read the offer, and confirm it again if you agree",
+            "what this acts on became another while it was being carried out; nothing was changed: \
+             read the order, and send it again if you still mean it",
         ),
         ExecuteError::Rejected(Refused::Limited(limited)) => limited.into(),
         ExecuteError::VersionMismatch { current } => Problem::new(

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod apart;
 mod api;
 mod as_stored;
 mod attacks;
@@ -33,6 +34,7 @@ mod rate_limits;
 mod redis_faults;
 mod refusals;
 mod running;
+mod same_thing;
 mod scene;
 mod shutdown;
 mod steady;

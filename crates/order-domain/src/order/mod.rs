@@ -19,6 +19,7 @@ mod scenes;
 mod shape;
 mod state;
 pub mod stored;
+mod subject;
 mod work;
 
 pub use admit::{admit, on_behalf_of};
@@ -37,4 +38,5 @@ pub use evolve::{Corrupt, evolve, fold};
 pub use invitation::{Invitation, InvitationStatus};
 pub use rejection::{Code, Missing, Refusal, Rejection};
 pub use state::{Dispute, Ending, ORDER_SHAPE, Order, OrderState, Placement};
+pub use subject::{Cancellable, Subject, subject_of};
 pub use work::{Stage, StageStatus, Work};
