@@ -60,7 +60,7 @@ pub(crate) struct WorkshopAfter {
         "orderId": "01938f5e-7c00-7000-8000-000000000001",
         "version": 4,
         "state": "negotiating",
-        "position": "MS00Mg",
+        "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
     }),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]

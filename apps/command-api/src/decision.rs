@@ -350,6 +350,7 @@ mod tests {
             payload: encoded.payload,
             raw_metadata: BTreeMap::new(),
             recorded_at: "2026-11-25T12:00:00Z".parse().unwrap(),
+            bytes: 0,
         }
     }
 

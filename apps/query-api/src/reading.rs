@@ -38,7 +38,7 @@ pub(crate) struct ReadHeaders {
         value_type = String,
         required = false,
         pattern = "^[A-Za-z0-9_-]{1,128}$",
-        example = "MS0x"
+        example = "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI"
     )]
     atlas_min_position: Option<String>,
 }
@@ -179,8 +179,8 @@ impl AppState {
         }
         Err(Problem::new(
             Code::PositionForeign,
-            "the position is of another history of the store, from before a restore or a \
-             take-over; read without Atlas-Min-Position",
+            "the position is of another store, or of another history of this one, from before a \
+             restore or a take-over; read without Atlas-Min-Position",
         ))
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::failure::{SqlFailure, classify};
-use crate::{Claim, NewEvent, Position, PositionToken, StreamId, Version};
+use crate::{Claim, Generation, NewEvent, Position, PositionToken, StreamId, Version};
 
 /// Events for one stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,7 +133,7 @@ pub async fn append(
         r#"
         SELECT outcome AS "outcome!", status, target_type AS "target_type!",
                target_id AS "target_id!", version AS "version!", state,
-               position, generation AS "generation!"
+               position, generation AS "generation!", store_id AS "store_id!"
         FROM store.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         "#,
         claim.map(|c| c.claim.scope.as_str()),
@@ -175,7 +175,10 @@ pub async fn append(
         version: Version::new(row.version),
         state: row.state,
         token: PositionToken {
-            generation: row.generation,
+            generation: Generation {
+                store: row.store_id,
+                number: row.generation,
+            },
             position: Position::new(row.position.unwrap_or(0)),
         },
     };

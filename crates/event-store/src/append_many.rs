@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::append::{Append, Columns, StoredAnswer};
-use crate::{Position, PositionToken};
+use crate::{Generation, Position, PositionToken};
 
 /// What became of one append among several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub(crate) async fn append_many(
     let columns = Columns::of(appends);
     let rows = sqlx::query!(
         r#"
-        SELECT outcome AS "outcome!", position, generation AS "generation!"
+        SELECT outcome AS "outcome!", position, generation AS "generation!",
+               store_id AS "store_id!"
         FROM store.append_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
                                $16)
         ORDER BY unit
@@ -59,7 +60,10 @@ pub(crate) async fn append_many(
         .zip(rows)
         .map(|(append, row)| {
             let token = PositionToken {
-                generation: row.generation,
+                generation: Generation {
+                    store: row.store_id,
+                    number: row.generation,
+                },
                 position: Position::new(row.position.unwrap_or(0)),
             };
             match row.outcome.as_str() {

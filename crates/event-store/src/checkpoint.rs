@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use crate::{Position, PositionToken, StoredEvent};
+use crate::{Generation, Position, PositionToken, StoredEvent};
 
 /// How far a reader has come, and a fingerprint of everything that it was delivered on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,9 +118,10 @@ pub async fn freshness(
 ) -> Result<Option<Freshness>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        SELECT c.generation, c.position, oldest.recorded_at AS "oldest?",
+        SELECT i.store_id, c.generation, c.position, oldest.recorded_at AS "oldest?",
                clock_timestamp() AS "now!"
         FROM store.checkpoints c
+        CROSS JOIN store.identity i
         LEFT JOIN LATERAL (
             SELECT e.recorded_at FROM store.events e
             WHERE e.position > c.position
@@ -135,7 +136,10 @@ pub async fn freshness(
     .await?;
     Ok(row.map(|row| Freshness {
         token: PositionToken {
-            generation: row.generation,
+            generation: Generation {
+                store: row.store_id,
+                number: row.generation,
+            },
             position: Position::new(row.position),
         },
         lag_seconds: row

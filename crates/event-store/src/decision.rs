@@ -19,6 +19,12 @@ impl LoadedStream {
             .last()
             .map_or(Version::NONE, |last| last.version)
     }
+
+    /// What its events measure in the store, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.bytes).sum()
+    }
 }
 
 /// Everything that a decision may rest on, read in one statement.

@@ -163,6 +163,8 @@ pub struct StoredEvent {
     pub raw_metadata: BTreeMap<String, String>,
     /// When it was stored, by the server's clock.
     pub recorded_at: DateTime<Utc>,
+    /// What its data and circumstances measure as text, in bytes.
+    pub bytes: usize,
 }
 
 impl StoredEvent {

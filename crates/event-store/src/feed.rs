@@ -36,7 +36,7 @@ impl Feed {
     /// What the database said.
     pub async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
-        let generation = generation::enter(&mut connection).await?;
+        let generation = generation::enter(&mut connection).await?.number;
         Ok(Self {
             connection,
             generation,
@@ -81,7 +81,7 @@ impl Feed {
             r#"
             SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
                    event_version, payload,
-                   metadata AS "metadata: Json<BTreeMap<String, String>>", recorded_at
+                   metadata AS "metadata: Json<BTreeMap<String, String>>", recorded_at, bytes
             FROM store.events
             WHERE position > $1 AND position <= $2
             ORDER BY position
@@ -101,6 +101,7 @@ impl Feed {
             payload: row.payload,
             raw_metadata: row.metadata.0,
             recorded_at: row.recorded_at,
+            bytes: usize::try_from(row.bytes).unwrap_or(usize::MAX),
         })
         .fetch_all(&mut self.connection)
         .await?;

@@ -44,6 +44,7 @@ pub use event::{NewEvent, Position, StoredEvent, StreamId, Version};
 pub use executor::Executor;
 pub use feed::{Batch, Feed};
 pub use follower::{FollowError, Follower};
+pub use generation::Generation;
 pub use held_back::{HeldBack, held_back};
 pub use load::{LONGEST_STREAM, load};
 pub use read_model::{ApplyError, ReadModel};

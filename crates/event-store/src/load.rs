@@ -7,7 +7,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use crate::append::StoredAnswer;
-use crate::{Claim, LoadedStream, Position, PositionToken, StoredEvent, StreamId, Version};
+use crate::{
+    Claim, Generation, LoadedStream, Position, PositionToken, StoredEvent, StreamId, Version,
+};
 
 /// The longest stream that is read. A limit keeps the planner on the index, and a stream of this
 /// length says that something writes in a circle.
@@ -23,7 +25,7 @@ pub(crate) struct LoadRequest {
 /// What is there for one request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LoadedWithKey {
-    pub(crate) generation: i64,
+    pub(crate) generation: Generation,
     pub(crate) streams: Vec<LoadedStream>,
     pub(crate) stored: Option<StoredUnderKey>,
 }
@@ -61,17 +63,19 @@ pub(crate) async fn load_many(
     let rows = sqlx::query!(
         r#"
         SELECT k.request AS "request!", 0::bigint AS "ord!", g.number AS generation,
+               i.store_id,
                held.fingerprint, held.status, held.aggregate_type, held.aggregate_id, held.state,
                answered.position, held.sequence,
                NULL::uuid AS event_id, NULL::text AS event_type, NULL::text AS event_version,
                NULL::jsonb AS payload,
                NULL::jsonb AS "metadata: Json<BTreeMap<String, String>>",
-               NULL::timestamptz AS recorded_at
+               NULL::timestamptz AS recorded_at, NULL::integer AS bytes
         FROM (SELECT number FROM store.generation ORDER BY number DESC LIMIT 1) g
+        CROSS JOIN store.identity i
         CROSS JOIN unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (scope, key, request)
         LEFT JOIN LATERAL (
-            SELECT * FROM store.idempotency_keys i
-            WHERE i.scope = k.scope AND i.key = k.key
+            SELECT * FROM store.idempotency_keys u
+            WHERE u.scope = k.scope AND u.key = k.key
             LIMIT 1
         ) held ON true
         LEFT JOIN LATERAL (
@@ -82,9 +86,9 @@ pub(crate) async fn load_many(
             LIMIT 1
         ) answered ON true
         UNION ALL
-        SELECT s.request, s.ord, NULL, NULL, NULL, NULL, NULL, NULL,
+        SELECT s.request, s.ord, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                e.position, e.sequence, e.event_id, e.event_type, e.event_version,
-               e.payload, e.metadata, e.recorded_at
+               e.payload, e.metadata, e.recorded_at, e.bytes
         FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[])
             AS s (request, ord, kind, key)
         CROSS JOIN LATERAL (
@@ -111,7 +115,10 @@ pub(crate) async fn load_many(
             continue;
         };
         if row.ord == 0 {
-            one.generation = row.generation.unwrap_or(0);
+            one.generation = Generation {
+                store: required(row.store_id, "store_id")?,
+                number: required(row.generation, "generation")?,
+            };
             one.stored = stored_under_key(
                 row.fingerprint,
                 row.status,
@@ -138,6 +145,7 @@ pub(crate) async fn load_many(
             payload: required(row.payload, "payload")?,
             raw_metadata: required(row.metadata, "metadata")?.0,
             recorded_at: required(row.recorded_at, "recorded_at")?,
+            bytes: usize::try_from(required(row.bytes, "bytes")?).unwrap_or(usize::MAX),
         });
     }
     for stream in loaded.iter_mut().flat_map(|one| &mut one.streams) {
@@ -182,7 +190,7 @@ fn nothing_for(request: &LoadRequest) -> LoadedWithKey {
         events: Vec::new(),
     });
     LoadedWithKey {
-        generation: 0,
+        generation: Generation::default(),
         streams: streams.collect(),
         stored: None,
     }

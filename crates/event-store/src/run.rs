@@ -13,7 +13,9 @@ use crate::load::{LoadRequest, LoadedWithKey, StoredUnderKey};
 use crate::progress::Progress;
 use crate::queue::{Full, Queues, Standing};
 use crate::round::{AppendJob, Done, LoadJob};
-use crate::{Accepted, Decision, DecisionError, Loaded, PositionToken, StreamAppend, StreamId};
+use crate::{
+    Accepted, Decision, DecisionError, Generation, Loaded, PositionToken, StreamAppend, StreamId,
+};
 
 /// How often a command that lost a race is decided again.
 const FRESH_DECISIONS: u32 = 5;
@@ -185,7 +187,7 @@ impl<D: Decision> Run<D> {
         &self,
         loaded: &Loaded,
         accepted: Accepted,
-        generation: i64,
+        generation: Generation,
     ) -> Result<Round, Failed<D>> {
         let claim = self.conditions.claim.clone();
         if accepted.events.is_empty() && claim.is_none() {
@@ -296,7 +298,7 @@ fn split(loaded: LoadedWithKey) -> Option<Loaded> {
 }
 
 /// The answer to a command that changes nothing and has no key: nothing is written.
-fn unchanged(loaded: &Loaded, accepted: Accepted, generation: i64) -> Answer {
+fn unchanged(loaded: &Loaded, accepted: Accepted, generation: Generation) -> Answer {
     Answer {
         status: accepted.status,
         key: loaded.target.id.key().to_owned(),

@@ -93,7 +93,9 @@ const fn detail(code: Code) -> &'static str {
         Code::UnknownWorkshop => "some of the workshops cannot be invited, so none was",
         Code::NothingToChange => "what was sent stands already",
         Code::ConcurrentModification => "others changed the same thing again and again meanwhile",
-        Code::PositionForeign => "the position is of another history of the store",
+        Code::PositionForeign => {
+            "the position is of another store, or of another history of this one"
+        }
         Code::VersionMismatch => "If-Match names another version than 4, where the order is now",
         Code::PayloadTooLarge => "the body is larger than 256 KiB",
         Code::UnsupportedMediaType => "send the body in UTF-8: JSON has no other charset",

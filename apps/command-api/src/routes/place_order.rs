@@ -59,7 +59,7 @@ struct RequestBody {
         "orderId": "01938f5e-7c00-7000-8000-000000000001",
         "version": 1,
         "state": "negotiating",
-        "position": "MS0zOQ",
+        "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
     }),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]

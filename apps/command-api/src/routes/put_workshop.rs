@@ -50,7 +50,7 @@ enum Put {
         example = json!({
             "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
             "version": 1,
-            "position": "MS0x",
+            "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
         }),
     )]
     Entered(WorkshopAfter),
@@ -60,7 +60,7 @@ enum Put {
         example = json!({
             "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
             "version": 2,
-            "position": "MS03",
+            "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
         }),
     )]
     Changed(WorkshopAfter),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use event_store::{Position, PositionToken};
+use event_store::{Generation, Position, PositionToken, generation};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::api::Reply;
 use crate::people::{COMMISSIONER, OPERATOR, STRANGER};
@@ -17,9 +18,15 @@ async fn last_position(scene: &Scene) -> PositionToken {
         .await
         .unwrap();
     PositionToken {
-        generation: 1,
+        generation: here(scene).await,
         position: Position::new(position),
     }
+}
+
+/// The generation that the store is in.
+async fn here(scene: &Scene) -> Generation {
+    let mut connection = scene.pool.acquire().await.unwrap();
+    generation::latest(&mut connection).await.unwrap()
 }
 
 async fn read(scene: &Scene, path: &str, least: PositionToken) -> Reply {
@@ -98,10 +105,14 @@ async fn a_token_is_judged_before_anything_is_looked_for() {
         "/v1/orders".to_owned(),
         format!("/v1/orders/{}", story.order_id),
     ];
-    let foreign = PositionToken {
-        generation: 2,
-        position: Position::new(1),
-    };
+    let here = here(&scene).await;
+    let foreign = [
+        Generation { number: 2, ..here },
+        Generation {
+            store: Uuid::from_u128(7),
+            ..here
+        },
+    ];
     for path in &paths {
         for odd in ["", "nonsense", "MC00MQ", "a b"] {
             let call = scene
@@ -115,13 +126,18 @@ async fn a_token_is_judged_before_anything_is_looked_for() {
                 "{odd:?}"
             );
         }
-        let call = scene.api.get(path).by(STRANGER);
-        let reply = call
-            .header("atlas-min-position", &foreign.encode())
-            .send()
-            .await;
-        assert_eq!(reply.outcome(), "409 POSITION_FOREIGN");
-        assert_eq!(reply.body["retryable"], false);
+        for generation in foreign {
+            let position = Position::START;
+            let token = PositionToken {
+                generation,
+                position,
+            };
+            let call = scene.api.get(path).by(STRANGER);
+            let call = call.header("atlas-min-position", &token.encode());
+            let reply = call.send().await;
+            assert_eq!(reply.outcome(), "409 POSITION_FOREIGN");
+            assert_eq!(reply.body["retryable"], false);
+        }
     }
 }
 
@@ -143,9 +159,10 @@ async fn a_new_generation_makes_old_tokens_foreign() {
     .await
     .unwrap();
     let new = PositionToken {
-        generation: 2,
+        generation: here(&scene).await,
         ..old
     };
+    assert_eq!(new.generation.number, 2);
     assert_eq!(
         read(&scene, "/v1/orders", old).await.outcome(),
         "409 POSITION_FOREIGN"

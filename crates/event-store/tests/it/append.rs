@@ -238,12 +238,14 @@ async fn the_application_can_neither_write_events_itself_nor_hold_back_the_feed(
     let database = TestDatabase::create().await;
     let pool = database.pool_app().await;
     let forbidden = [
-        "INSERT INTO store.events SELECT * FROM store.events",
+        "INSERT INTO store.events (position) SELECT position FROM store.events",
         "UPDATE store.events SET payload = '{}'",
         "DELETE FROM store.events",
         "TRUNCATE store.events",
         "INSERT INTO store.idempotency_keys SELECT * FROM store.idempotency_keys",
         "INSERT INTO store.generation SELECT * FROM store.generation",
+        "INSERT INTO store.identity SELECT * FROM store.identity",
+        "UPDATE store.identity SET store_id = gen_random_uuid()",
         "SELECT nextval('store.position')",
         "SELECT setval('store.position', 1)",
         "SELECT pg_advisory_lock(1)",
@@ -276,4 +278,53 @@ async fn the_same_event_id_is_never_stored_twice() {
         matches!(refused, Err(AppendError::Database(_))),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn positions_end_where_the_lock_key_does() {
+    const LAST: i64 = (1 << 48) - 1;
+    let database = TestDatabase::create().await;
+    let owner = database.pool_owner().await;
+    sqlx::query("SELECT setval('store.position', $1)")
+        .bind(LAST - 1)
+        .execute(&owner)
+        .await
+        .unwrap();
+    let mut connection = database.pool_app().await.acquire().await.unwrap();
+    let last = stored(append(&mut connection, &counted("a", 0, 1)).await.unwrap());
+    assert_eq!(last.token.position, Position::new(LAST));
+    let watermark: i64 = sqlx::query_scalar("SELECT store.watermark()")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    assert_eq!(watermark, LAST);
+    let refused = append(&mut connection, &counted("a", 1, 1)).await;
+    assert!(
+        matches!(refused, Err(AppendError::Database(_))),
+        "{refused:?}"
+    );
+    let beyond = "INSERT INTO store.events VALUES \
+                  ($1, 'counter', 'b', 1, 'E', '1.0', '{}', '{}', gen_random_uuid(), now())";
+    let refused = sqlx::query(beyond).bind(LAST + 1).execute(&owner).await;
+    let code = refused.unwrap_err().into_database_error().unwrap();
+    assert_eq!(code.code().as_deref(), Some("23514"));
+}
+
+#[tokio::test]
+async fn a_stream_knows_what_it_measures() {
+    let database = TestDatabase::create().await;
+    let mut connection = database.pool_app().await.acquire().await.unwrap();
+    stored(append(&mut connection, &counted("a", 0, 3)).await.unwrap());
+    let measured: i64 = sqlx::query_scalar(
+        "SELECT sum(octet_length(payload::text) + octet_length(metadata::text))
+         FROM store.events",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .unwrap();
+    let loaded = load(&mut connection, &[stream("a"), stream("none")])
+        .await
+        .unwrap();
+    assert_eq!(i64::try_from(loaded[0].bytes()).unwrap(), measured);
+    assert_eq!(loaded[1].bytes(), 0);
 }

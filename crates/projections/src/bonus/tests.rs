@@ -62,6 +62,7 @@ fn delivered(position: i64, events: &[AccountEvent]) -> Vec<StoredEvent> {
                 payload,
                 raw_metadata: [].into(),
                 recorded_at: instant(3),
+                bytes: 0,
             }
         })
         .collect()
