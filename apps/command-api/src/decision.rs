@@ -108,7 +108,9 @@ impl OrderDecision {
         Ok(Round {
             command: self.command.clone().revising_what_stands(&order),
             order,
-            context: Context::new(self.circumstances.actor, now).with_directory(directory),
+            context: Context::new(self.circumstances.actor, now)
+                .with_directory(directory)
+                .with_stored_bytes(loaded.target.bytes()),
         })
     }
 

@@ -147,6 +147,18 @@ fn by_order(rejection: Rejection) -> Problem {
             format!("stage {current} is not marked complete yet; its workshop has to do that"),
         )
         .with_current_stage(current.get()),
+        Refusal::RevisionLimit { most } => Problem::new(
+            Code::RevisionLimit,
+            format!("revision {most} is the last: go on with what stands"),
+        ),
+        Refusal::OrderTooLarge { most } => Problem::new(
+            Code::OrderTooLarge,
+            format!(
+                "the order would take more than {} MiB: it takes no more of this, but it can be \
+                 brought to its end",
+                most >> 20
+            ),
+        ),
     }
 }
 

@@ -23,6 +23,8 @@ problems! {
             Code::InvitationNotOpen,
             Code::OfferOutdated,
             Code::NothingToChange,
+            Code::RevisionLimit,
+            Code::OrderTooLarge,
         ];
 }
 

@@ -23,6 +23,7 @@ mod health;
 mod idempotency;
 mod if_match;
 mod leavers;
+mod limits;
 mod lost_answers;
 mod malformed;
 mod negotiation;

@@ -10,6 +10,8 @@ use crate::people::{COMMISSIONER, OAK, OPERATOR};
 use crate::scene::{PlacedOrder, offer};
 
 const RACES: usize = 200;
+/// How many of them one order sees, where it can see more than one: it grows.
+const IN_A_ROW: usize = 20;
 
 impl Apart {
     /// Sends a command through the instance that is held up once it appends `fact`, does something
@@ -55,10 +57,16 @@ async fn a_wish_to_cancel_the_negotiation_never_becomes_a_dispute() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_marking_is_approved_that_its_sender_did_not_see() {
     let apart = Apart::set().await;
+    for _ in 0..RACES / IN_A_ROW {
+        race_for_a_marking(&apart).await;
+    }
+}
+
+async fn race_for_a_marking(apart: &Apart) {
     let order = apart.scene.in_progress().await;
     let complete = || order.post("stages/1/complete").by(OAK);
     complete().expect_done().await;
-    for race in 0..RACES {
+    for race in 0..IN_A_ROW {
         let approve = (COMMISSIONER, "stages/1/approve", json!({}));
         let note = json!({"note": "Smoother."});
         let changes = (COMMISSIONER, "stages/1/request-changes", note);
@@ -76,7 +84,7 @@ async fn no_marking_is_approved_that_its_sender_did_not_see() {
     let names = order.event_names().await;
     assert!(!names.iter().any(|name| name == "StageApproved"));
     let sent_back = names.iter().filter(|name| *name == "StageChangesRequested");
-    assert_eq!(sent_back.count(), RACES);
+    assert_eq!(sent_back.count(), IN_A_ROW);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

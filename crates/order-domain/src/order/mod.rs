@@ -17,6 +17,7 @@ mod scenario;
 mod scenes;
 #[cfg(test)]
 mod shape;
+mod size;
 mod state;
 pub mod stored;
 mod subject;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::FaultKind;
 
 macro_rules! revision {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $last:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -17,6 +17,8 @@ macro_rules! revision {
         impl $name {
             /// The first.
             pub const FIRST: Self = Self(1);
+            /// The last that may be put.
+            pub const LAST: Self = Self($last);
 
             /// Reads a client's number. One greater than any that is ever reached is legal: it is
             /// just none that there is.
@@ -59,11 +61,11 @@ macro_rules! revision {
 
 revision! {
     /// Which putting of the request.
-    RequestRevision
+    RequestRevision, 100
 }
 revision! {
     /// Which putting of a workshop's offer, counted over the whole life of its seat.
-    OfferRevision
+    OfferRevision, 50
 }
 
 #[cfg(test)]
