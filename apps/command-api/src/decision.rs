@@ -9,8 +9,7 @@ use event_store::{
 };
 use http_edge::{Limited, PlacingBudget};
 use kernel::{Actor, Clock, EventId, IdSource, Metadata, OrderId};
-use order_domain::order::{self, ConfirmOffer, Context, Order, OrderCommand};
-use order_domain::value::OfferTerms;
+use order_domain::order::{self, Context, Order, OrderCommand, Subject, subject_of};
 use order_domain::workshop::{self, Directory, PutWorkshop, Workshop};
 use order_domain::{Encoded, Undecodable};
 use uuid::Uuid;
@@ -22,8 +21,8 @@ pub(crate) enum Refused {
     Order(order::Rejection),
     /// By the rules of the directory.
     Workshop(workshop::Rejection),
-    /// The offer to be confirmed has other terms than when the command came.
-    OfferTermsChanged,
+    /// Another thing than when the command came has the place of what it acts on.
+    SubjectChanged,
     /// The commissioner places orders too often.
     Limited(Limited),
 }
@@ -67,8 +66,8 @@ pub(crate) struct OrderDecision {
     circumstances: Circumstances,
     budget: Option<PlacingBudget>,
     round: Option<Round>,
-    /// What stood when the command came, once that is known.
-    terms_to_confirm: Option<Option<OfferTerms>>,
+    /// What the command acted on when it came, once that is known.
+    subject: Option<Subject>,
 }
 
 /// One look at the order: as it was loaded, what the command means there, and the circumstances.
@@ -90,7 +89,7 @@ impl OrderDecision {
             circumstances,
             budget: None,
             round: None,
-            terms_to_confirm: None,
+            subject: None,
         }
     }
 
@@ -109,35 +108,17 @@ impl OrderDecision {
         Ok(Round {
             command: self.command.clone().revising_what_stands(&order),
             order,
-            context: Context::new(self.circumstances.actor, now).with_directory(directory),
+            context: Context::new(self.circumstances.actor, now)
+                .with_directory(directory)
+                .with_stored_bytes(loaded.target.bytes()),
         })
     }
 
-    /// Who confirms an offer without naming its revision means the terms that stood when the
-    /// command came: after a wait in line, and in a later round, they must still be the same.
-    fn hold_to_terms(&mut self, order: &Order) -> Result<(), Failed> {
-        let OrderCommand::ConfirmOffer(ConfirmOffer {
-            workshop_id,
-            offer_revision: None,
-        }) = &self.command
-        else {
-            return Ok(());
-        };
-        let standing = order.standing_offer(*workshop_id);
-        let meant = self
-            .terms_to_confirm
-            .get_or_insert_with(|| standing.cloned());
-        let Some(standing) = standing else {
-            return Ok(());
-        };
-        let same = meant.as_ref().is_some_and(|meant| {
-            standing.budget == meant.budget
-                && standing.deadline == meant.deadline
-                && standing.description == meant.description
-                && standing.stages == meant.stages
-        });
-        same.then_some(())
-            .ok_or(DecisionError::Rejected(Refused::OfferTermsChanged))
+    /// Whether the command acts on the same thing as when it came: after a wait in line, and in a
+    /// later round, another may have its place.
+    fn acts_on_the_same(&mut self, order: &Order) -> bool {
+        let subject = subject_of(order, &self.command);
+        *self.subject.get_or_insert_with(|| subject.clone()) == subject
     }
 }
 
@@ -156,7 +137,7 @@ impl Decision for OrderDecision {
     fn look_ahead(&mut self, loaded: &Loaded) {
         // A stream that cannot be read is refused when its turn comes.
         if let Ok(order) = order_of(&loaded.target) {
-            self.hold_to_terms(&order).ok();
+            self.acts_on_the_same(&order);
         }
     }
 
@@ -186,9 +167,12 @@ impl Decision for OrderDecision {
             Some(round) => round,
             None => self.look(loaded)?,
         };
-        self.hold_to_terms(&order)?;
+        let same = self.acts_on_the_same(&order);
         let on_behalf_of = order::on_behalf_of(&order, &command, context.actor);
         let facts = order::decide(&order, command, &context).map_err(refused)?;
+        if !same {
+            return Err(DecisionError::Rejected(Refused::SubjectChanged));
+        }
         let mut events = Vec::with_capacity(facts.len());
         for fact in &facts {
             order = order::evolve(order, fact).map_err(unreadable)?;
@@ -301,7 +285,7 @@ mod tests {
 
     use event_store::Position;
     use kernel::{CommissionerId, RandomIds, Role, SystemClock, WorkshopId};
-    use order_domain::order::{OrderEvent, OrderFact};
+    use order_domain::order::{ConfirmOffer, OrderEvent, OrderFact};
     use serde_json::{Value, json};
 
     use super::*;
@@ -406,7 +390,7 @@ mod tests {
         let mut decision = confirm(None);
         round(&mut decision, &offered(1, "900.00")).unwrap();
         let again = round(&mut decision, &offered(2, "9000.00"));
-        assert_eq!(again, Err(Refused::OfferTermsChanged));
+        assert_eq!(again, Err(Refused::SubjectChanged));
     }
 
     #[test]
@@ -414,7 +398,7 @@ mod tests {
         let mut decision = confirm(None);
         decision.look_ahead(&offered(1, "900.00"));
         let decided = round(&mut decision, &offered(2, "9000.00"));
-        assert_eq!(decided, Err(Refused::OfferTermsChanged));
+        assert_eq!(decided, Err(Refused::SubjectChanged));
 
         let mut decision = confirm(None);
         decision.look_ahead(&offered(1, "900.00"));
@@ -428,7 +412,7 @@ mod tests {
         before.target.events.pop();
         decision.look_ahead(&before);
         let decided = round(&mut decision, &offered(1, "900.00"));
-        assert_eq!(decided, Err(Refused::OfferTermsChanged));
+        assert_eq!(decided, Err(Refused::SubjectChanged));
     }
 
     #[test]

@@ -21,10 +21,10 @@ pub(crate) fn problem(error: ExecuteError<Refused>) -> Problem {
         ExecuteError::Rejected(Refused::Workshop(workshop::Rejection::Forbidden { role })) => {
             Problem::forbidden(format!("the directory is not kept by a {role}"))
         }
-        ExecuteError::Rejected(Refused::OfferTermsChanged) => Problem::new(
+        ExecuteError::Rejected(Refused::SubjectChanged) => Problem::new(
             Code::ConcurrentModification,
-            "the terms of the offer changed while it was being confirmed; nothing was changed: \
-             read the offer, and confirm it again if you agree",
+            "what this acts on became another while it was being carried out; nothing was changed: \
+             read the order, and send it again if you still mean it",
         ),
         ExecuteError::Rejected(Refused::Limited(limited)) => limited.into(),
         ExecuteError::VersionMismatch { current } => Problem::new(
@@ -147,6 +147,18 @@ fn by_order(rejection: Rejection) -> Problem {
             format!("stage {current} is not marked complete yet; its workshop has to do that"),
         )
         .with_current_stage(current.get()),
+        Refusal::RevisionLimit { most } => Problem::new(
+            Code::RevisionLimit,
+            format!("revision {most} is the last: go on with what stands"),
+        ),
+        Refusal::OrderTooLarge { most } => Problem::new(
+            Code::OrderTooLarge,
+            format!(
+                "the order would take more than {} MiB: it takes no more of this, but it can be \
+                 brought to its end",
+                most >> 20
+            ),
+        ),
     }
 }
 

@@ -89,8 +89,12 @@ codes! {
         "a workshop is not in the directory, or takes no commissions";
     NothingToChange = "NOTHING_TO_CHANGE", CONFLICT, "Nothing to change",
         "what was sent is what stands already";
+    RevisionLimit = "REVISION_LIMIT", CONFLICT, "Revision limit",
+        "the offer, or the request, was revised as often as it may be";
+    OrderTooLarge = "ORDER_TOO_LARGE", CONFLICT, "Order too large",
+        "the order takes so much room that it takes no more of this";
     ConcurrentModification = "CONCURRENT_MODIFICATION", CONFLICT, "Concurrent modification",
-        "others changed the same thing again and again meanwhile";
+        "others changed the same thing meanwhile";
     PositionForeign = "POSITION_FOREIGN", CONFLICT, "Position of another store",
         "the position token is of another generation of the store";
     VersionMismatch = "VERSION_MISMATCH", PRECONDITION_FAILED, "Version mismatch",

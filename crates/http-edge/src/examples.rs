@@ -52,6 +52,8 @@ fn example(code: Code) -> Problem {
         | Code::InvitationNotOpen
         | Code::OfferNotStanding
         | Code::NothingToChange
+        | Code::RevisionLimit
+        | Code::OrderTooLarge
         | Code::ConcurrentModification
         | Code::PositionForeign
         | Code::PayloadTooLarge
@@ -92,6 +94,8 @@ const fn detail(code: Code) -> &'static str {
         Code::AlreadyInvited => "some of the workshops are invited already, so none was invited",
         Code::UnknownWorkshop => "some of the workshops cannot be invited, so none was",
         Code::NothingToChange => "what was sent stands already",
+        Code::RevisionLimit => "revision 50 is the last: go on with what stands",
+        Code::OrderTooLarge => "the order would take more than 16 MiB",
         Code::ConcurrentModification => "others changed the same thing again and again meanwhile",
         Code::PositionForeign => {
             "the position is of another store, or of another history of this one"

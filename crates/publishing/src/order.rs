@@ -175,7 +175,7 @@ fn stage(stored: &value::StagePlan) -> Stage {
     Stage {
         name: stored.name.to_string(),
         description: stored.description.to_string(),
-        duration_days: stored.duration_days.map(|days| u32::from(days.get())),
+        duration_days: stored.duration_days.map(value::DurationDays::get),
         requires_approval: stored.requires_approval,
     }
 }
@@ -363,6 +363,40 @@ mod tests {
         let object = payload.as_object_mut().unwrap();
         object.extend(fields.as_object().unwrap().clone());
         payload
+    }
+
+    #[test]
+    fn what_is_stored_is_published_as_it_stands() {
+        let long = "Oak\u{7} table ".repeat(20);
+        let stages = json!({"name": long, "description": "", "durationDays": 40_000,
+                            "requiresApproval": false});
+        let mut request = request();
+        request["title"] = json!(long);
+        request["budget"] = json!({"amount": "1234567890123456.00", "currency": "HRK"});
+        let mut offer = offer();
+        offer["budget"] = json!({"amount": "0.00", "currency": "ZWL"});
+        offer["stages"] = json!(vec![stages; 25]);
+        offer["offerRevision"] = json!(60);
+        for (name, fields) in [
+            (
+                "OrderPlaced",
+                json!({"request": request, "workshops": vec![WORKSHOP; 25]}),
+            ),
+            (
+                "OfferSubmitted",
+                json!({"workshopId": WORKSHOP, "offer": offer}),
+            ),
+            (
+                "OfferWithdrawn",
+                json!({"workshopId": WORKSHOP, "reason": long}),
+            ),
+        ] {
+            let mut stored_payload = under_head(&fields);
+            stored_payload["event"] = json!(name);
+            let events = stored::decode(name, "1.0", &stored_payload).unwrap();
+            let payload = serde_json::to_value(publish(&events[0])).unwrap();
+            assert_eq!(payload, under_head(&fields));
+        }
     }
 
     #[test]

@@ -36,6 +36,10 @@ struct State {
     delay: Mutex<Duration>,
     trap: Mutex<Option<Trap>>,
     cuts: AtomicU32,
+    /// What the next message is held up for.
+    hold: Mutex<Option<Vec<u8>>>,
+    /// Whether a message is held up.
+    held: watch::Sender<bool>,
     /// Counts how often everything was cut off.
     severed: watch::Sender<u32>,
 }
@@ -61,6 +65,8 @@ impl Proxy {
             delay: Mutex::new(Duration::ZERO),
             trap: Mutex::new(None),
             cuts: AtomicU32::new(0),
+            hold: Mutex::default(),
+            held: watch::Sender::new(false),
             severed: watch::Sender::new(0),
         });
         tokio::spawn(accept(listener, Arc::clone(&state)));
@@ -93,6 +99,23 @@ impl Proxy {
     #[must_use]
     pub fn cuts(&self) -> u32 {
         self.state.cuts.load(Ordering::SeqCst)
+    }
+
+    /// Holds up the next message of a client that has these bytes, until it is
+    /// [released](Self::release).
+    pub fn hold_at(&self, marker: impl Into<Vec<u8>>) {
+        *lock(&self.state.hold) = Some(marker.into());
+    }
+
+    /// Waits until a message is held up.
+    pub async fn held(&self) {
+        let mut held = self.state.held.subscribe();
+        held.wait_for(|held| *held).await.ok();
+    }
+
+    /// Lets the message that is held up pass.
+    pub fn release(&self) {
+        self.state.held.send_replace(false);
     }
 
     /// Cuts every connection there is now.
@@ -143,6 +166,7 @@ async fn upwards(
             tokio::time::sleep(delay).await;
         }
         let sent = bytes.get(..count).unwrap_or_default();
+        state.hold_up(sent).await;
         match state.spring(sent) {
             Some(Cut::BeforeTheRequest) => return,
             Some(Cut::BeforeTheAnswer) => {
@@ -174,19 +198,35 @@ async fn downwards(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: watch::
 }
 
 impl State {
+    /// Waits here, if this is what is to be held up; once.
+    async fn hold_up(&self, sent: &[u8]) {
+        let mut held = {
+            let mut hold = lock(&self.hold);
+            let Some(marker) = hold.take_if(|marker| contains(sent, marker)) else {
+                return;
+            };
+            drop(marker);
+            self.held.send_replace(true);
+            self.held.subscribe()
+        };
+        held.wait_for(|held| !held).await.ok();
+    }
+
     /// How the connection is cut, if this is where the trap was set; it springs once.
     fn spring(&self, sent: &[u8]) -> Option<Cut> {
         let mut trap = lock(&self.trap);
         let Trap { marker, cut } = trap.as_ref()?;
         let cut = *cut;
-        sent.windows(marker.len())
-            .any(|part| part == marker)
-            .then(|| {
-                *trap = None;
-                self.cuts.fetch_add(1, Ordering::SeqCst);
-                cut
-            })
+        contains(sent, marker).then(|| {
+            *trap = None;
+            self.cuts.fetch_add(1, Ordering::SeqCst);
+            cut
+        })
     }
+}
+
+fn contains(sent: &[u8], marker: &[u8]) -> bool {
+    sent.windows(marker.len()).any(|part| part == marker)
 }
 
 fn lock<T>(value: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

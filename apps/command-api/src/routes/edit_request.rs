@@ -17,7 +17,12 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How editing a request is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::ValidationFailed, Code::NothingToChange];
+        &[
+            Code::ValidationFailed,
+            Code::NothingToChange,
+            Code::RevisionLimit,
+            Code::OrderTooLarge,
+        ];
 }
 
 /// What the request is to say from here on. What is left out stays as it is; nothing may be null.

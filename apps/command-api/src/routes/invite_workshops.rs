@@ -15,7 +15,12 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How inviting workshops is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::ValidationFailed, Code::UnknownWorkshop, Code::AlreadyInvited];
+        &[
+            Code::ValidationFailed,
+            Code::UnknownWorkshop,
+            Code::AlreadyInvited,
+            Code::OrderTooLarge,
+        ];
 }
 
 /// Who may answer too.

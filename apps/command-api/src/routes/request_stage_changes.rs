@@ -16,7 +16,12 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How requesting changes is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::ValidationFailed, Code::NotCurrentStage, Code::StageNotAwaitingApproval];
+        &[
+            Code::ValidationFailed,
+            Code::NotCurrentStage,
+            Code::StageNotAwaitingApproval,
+            Code::OrderTooLarge,
+        ];
 }
 
 /// What is to be changed.

@@ -9,7 +9,7 @@ use order_domain::value::{OfferInput, StageInput};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::money::MoneyBody;
+use super::money::PriceBody;
 use crate::AppState;
 use crate::answer::{Done, OrderAnswer};
 use crate::refusal;
@@ -23,6 +23,8 @@ problems! {
             Code::InvitationNotOpen,
             Code::OfferOutdated,
             Code::NothingToChange,
+            Code::RevisionLimit,
+            Code::OrderTooLarge,
         ];
 }
 
@@ -32,8 +34,8 @@ problems! {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Body {
     /// What it would cost, in the currency of the request.
-    #[schema(value_type = MoneyBody)]
-    budget: Option<MoneyBody>,
+    #[schema(value_type = PriceBody)]
+    budget: Option<PriceBody>,
     /// When it would be done, and until when the offer can be confirmed; later than now.
     #[schema(value_type = String, format = DateTime)]
     deadline: Option<String>,

@@ -1,44 +1,15 @@
 //! The store's answer to an append is lost on the way. Then nobody here knows what came of it, and
 //! says so; the key tells.
 
-use std::time::Duration;
-
 use event_store::StreamId;
 use kernel::Actor;
 use serde_json::json;
-use test_support::{Cut, Proxy, eventually};
+use test_support::{Cut, eventually};
 
+use crate::apart::{Apart, PATIENCE};
 use crate::api::{Api, Call, Reply};
 use crate::people::{COMMISSIONER, ELM, OAK, OPERATOR};
 use crate::scene::{PlacedOrder, Scene, offer};
-
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// An instance that reaches its store through a proxy, and another that reaches it directly.
-struct Apart {
-    scene: Scene,
-    proxy: Proxy,
-    through: Api,
-}
-
-impl Apart {
-    async fn set() -> Self {
-        let scene = Scene::set().await;
-        let port = scene.database.options("atlas_app").get_port();
-        let proxy = Proxy::to(port).await;
-        let direct = format!(":{port}/");
-        let url = scene
-            .database
-            .url_app()
-            .replace(&direct, &format!(":{}/", proxy.port()));
-        let through = Api::start(&url, scene.clock.clone(), PATIENCE);
-        Self {
-            scene,
-            proxy,
-            through,
-        }
-    }
-}
 
 /// A command that leads to two facts, the second of which is named; the order is in the state in
 /// which it does.

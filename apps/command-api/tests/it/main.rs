@@ -8,7 +8,9 @@
 )]
 
 mod access;
+mod apart;
 mod api;
+mod as_stored;
 mod attacks;
 mod authorization;
 mod commission;
@@ -21,6 +23,7 @@ mod health;
 mod idempotency;
 mod if_match;
 mod leavers;
+mod limits;
 mod lost_answers;
 mod malformed;
 mod negotiation;
@@ -32,6 +35,7 @@ mod rate_limits;
 mod redis_faults;
 mod refusals;
 mod running;
+mod same_thing;
 mod scene;
 mod shutdown;
 mod steady;

@@ -10,6 +10,7 @@
 mod access;
 mod api;
 mod as_of;
+mod as_stored;
 mod bonus;
 mod conditional;
 mod env_example;

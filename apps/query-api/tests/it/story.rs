@@ -16,13 +16,18 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// An order of the commissioner, on a day of January, with two workshops invited.
-    pub(crate) async fn placed(pool: &PgPool, day: u32) -> Self {
-        let mut story = Self {
-            order_id: OrderId::from_uuid(Uuid::from_u128(0xd0 + u128::from(day))),
+    /// Nothing yet; it begins on a day of January.
+    pub(crate) const fn untold(day: u32) -> Self {
+        Self {
+            order_id: OrderId::from_uuid(Uuid::from_u128(0xd0 + day as u128)),
             version: 0,
             day,
-        };
+        }
+    }
+
+    /// An order of the commissioner, on a day of January, with two workshops invited.
+    pub(crate) async fn placed(pool: &PgPool, day: u32) -> Self {
+        let mut story = Self::untold(day);
         let request = json!({
             "title": format!("Oak table {day}"), "brief": "For eight people",
             "budget": {"amount": "1500.00", "currency": "EUR"},
@@ -80,7 +85,14 @@ impl Story {
             .await;
     }
 
-    async fn tell(&mut self, pool: &PgPool, actor: Actor, name: &'static str, fields: Value) {
+    /// One more event.
+    pub(crate) async fn tell(
+        &mut self,
+        pool: &PgPool,
+        actor: Actor,
+        name: &'static str,
+        fields: Value,
+    ) {
         let mut payload = fields;
         payload["event"] = json!(name);
         payload["orderId"] = json!(self.order_id);

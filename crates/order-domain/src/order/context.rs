@@ -15,6 +15,8 @@ pub struct Context {
     /// The workshops that the command invites, as far as they are known; empty for commands that
     /// invite nobody.
     pub directory: Directory,
+    /// How much room the order's facts take where they are stored, in bytes.
+    pub stored_bytes: usize,
 }
 
 impl Context {
@@ -25,6 +27,7 @@ impl Context {
             actor,
             now,
             directory: Directory::default(),
+            stored_bytes: 0,
         }
     }
 
@@ -32,5 +35,14 @@ impl Context {
     #[must_use]
     pub fn with_directory(self, directory: Directory) -> Self {
         Self { directory, ..self }
+    }
+
+    /// The same, for an order whose facts take so many bytes.
+    #[must_use]
+    pub fn with_stored_bytes(self, stored_bytes: usize) -> Self {
+        Self {
+            stored_bytes,
+            ..self
+        }
     }
 }

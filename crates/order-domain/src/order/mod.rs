@@ -17,8 +17,10 @@ mod scenario;
 mod scenes;
 #[cfg(test)]
 mod shape;
+mod size;
 mod state;
 pub mod stored;
+mod subject;
 mod work;
 
 pub use admit::{admit, on_behalf_of};
@@ -37,4 +39,5 @@ pub use evolve::{Corrupt, evolve, fold};
 pub use invitation::{Invitation, InvitationStatus};
 pub use rejection::{Code, Missing, Refusal, Rejection};
 pub use state::{Dispute, Ending, ORDER_SHAPE, Order, OrderState, Placement};
+pub use subject::{Cancellable, Subject, subject_of};
 pub use work::{Stage, StageStatus, Work};

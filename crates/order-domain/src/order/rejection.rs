@@ -110,6 +110,18 @@ pub enum Refusal {
         /// The current stage.
         current: StageNumber,
     },
+    /// The offer of a seat, or the request, was put as often as it may be.
+    #[error("revision {most} is the last")]
+    RevisionLimit {
+        /// The last revision that there may be.
+        most: u32,
+    },
+    /// The order would take more room than it may.
+    #[error("the order would be larger than {most} bytes")]
+    OrderTooLarge {
+        /// The most bytes that the order may have before such a command is refused.
+        most: usize,
+    },
 }
 
 /// What does not exist.
@@ -166,6 +178,10 @@ pub enum Code {
     StageAwaitingApproval,
     /// The stage does not wait for the commissioner.
     StageNotAwaitingApproval,
+    /// There may be no further revision.
+    RevisionLimit,
+    /// The order may not grow by such a command any more.
+    OrderTooLarge,
 }
 
 impl Code {
@@ -187,6 +203,8 @@ impl Code {
             Self::NotCurrentStage => "NOT_CURRENT_STAGE",
             Self::StageAwaitingApproval => "STAGE_AWAITING_APPROVAL",
             Self::StageNotAwaitingApproval => "STAGE_NOT_AWAITING_APPROVAL",
+            Self::RevisionLimit => "REVISION_LIMIT",
+            Self::OrderTooLarge => "ORDER_TOO_LARGE",
         }
     }
 }
@@ -227,6 +245,8 @@ impl Refusal {
             Self::NotCurrentStage { .. } => Code::NotCurrentStage,
             Self::StageAwaitingApproval { .. } => Code::StageAwaitingApproval,
             Self::StageNotAwaitingApproval { .. } => Code::StageNotAwaitingApproval,
+            Self::RevisionLimit { .. } => Code::RevisionLimit,
+            Self::OrderTooLarge { .. } => Code::OrderTooLarge,
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Scene {
     OnlyOffer,
     Edited,
     Expired,
+    LastEdit,
+    LastRevision,
     Declined,
     Withdrawn,
     StagePending,
@@ -49,7 +51,7 @@ const LAST: [&str; 1] = ["Make"];
 const LAST_BLOCKING: [&str; 1] = ["Make!"];
 
 impl Scene {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::NotPlaced,
         Self::Pending,
         Self::LastToAnswer,
@@ -58,6 +60,8 @@ impl Scene {
         Self::OnlyOffer,
         Self::Edited,
         Self::Expired,
+        Self::LastEdit,
+        Self::LastRevision,
         Self::Declined,
         Self::Withdrawn,
         Self::StagePending,
@@ -86,6 +90,8 @@ impl Scene {
             Self::OnlyOffer => "the workshop's offer is all that is left",
             Self::Edited => "the request was edited after the offer",
             Self::Expired => "the offer's own deadline has passed",
+            Self::LastEdit => "the request is at its last revision, the 100th",
+            Self::LastRevision => "the workshop's offer is at its last revision, the 50th",
             Self::Declined => "the workshop has declined",
             Self::Withdrawn => "the workshop has withdrawn its offer",
             Self::StagePending => "a stage that needs approval is not marked complete",
@@ -128,6 +134,8 @@ impl Scene {
             Self::OnlyOffer => with(offered(), &[declined(BIRCH)]),
             Self::Offered | Self::Expired => offered(),
             Self::Edited => with(offered(), &[retitled("Elm table", 2)]),
+            Self::LastEdit => vec![placed(&[ALDER, BIRCH]), retitled("Elm table", 100)],
+            Self::LastRevision => with(offered(), &[revised(ALDER, &STAGES, 50)]),
             Self::Declined => vec![placed(&[ALDER, BIRCH]), declined(ALDER)],
             Self::Withdrawn => with(offered(), &[withdrawn(ALDER)]),
             Self::StagePending => alder_works(&STAGES),

@@ -261,9 +261,9 @@ mod tests {
         for (pointer, broken) in [
             ("/orderId", json!("1")),
             ("/occurredAt", json!(null)),
-            ("/request/title", json!("")),
+            ("/request/title", json!(7)),
             ("/request/budget/amount", json!(1250)),
-            ("/request/revision", json!(0)),
+            ("/request/revision", json!("1")),
         ] {
             let mut payload = encode(&event(placed(&[ALDER]), minute(1))).payload;
             *payload.pointer_mut(pointer).unwrap() = broken;

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::order::scenario::*;
     use crate::order::{CancelledFrom, DisputedFrom, Order, Resolution, ResolvedState};
-    use crate::value::{DurationDays, OfferTerms};
+    use crate::value::{OfferRevision, RequestRevision};
 
     #[test]
     fn a_stage_has_one_of_three_statuses() {
@@ -207,14 +207,12 @@ mod tests {
     fn planned(days: &[Option<i64>]) -> Vec<Option<i64>> {
         let names: Vec<_> = (0..days.len()).map(|n| format!("Stage {n}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let mut stages = Vec::from(terms(&names).stages);
-        for (stage, days) in stages.iter_mut().zip(days) {
-            stage.duration_days = days.map(|days| DurationDays::parse(days).unwrap());
+        let mut input = offer_input(&names);
+        for (stage, days) in input.stages.iter_mut().flatten().zip(days) {
+            stage.duration_days = *days;
         }
-        let terms = OfferTerms {
-            stages: stages.try_into().unwrap(),
-            ..terms(&names)
-        };
+        let draft = input.parse("", minute(0)).unwrap();
+        let terms = draft.at_revisions(RequestRevision::FIRST, OfferRevision::FIRST);
         let work = Work::new(ALDER, terms, minute(0));
         let ends = work.stages().map(|stage| stage.planned_end);
         ends.map(|end| end.map(|end| (end - minute(0)).num_days()))

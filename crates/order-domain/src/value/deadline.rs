@@ -35,9 +35,10 @@ fn check(instant: DateTime<Utc>) -> Result<DateTime<Utc>, FaultKind> {
     Ok(instant)
 }
 
-/// The instant by which something has to be done. At that very instant it has passed.
+/// The instant by which something has to be done. At that very instant it has passed. A stored one
+/// is read as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "DateTime<Utc>", into = "DateTime<Utc>")]
+#[serde(transparent)]
 pub struct Deadline(DateTime<Utc>);
 
 impl Deadline {
@@ -73,20 +74,6 @@ impl Deadline {
             faults.note(pointer, FaultKind::DeadlinePassed);
         }
         Some(deadline)
-    }
-}
-
-impl TryFrom<DateTime<Utc>> for Deadline {
-    type Error = FaultKind;
-
-    fn try_from(instant: DateTime<Utc>) -> Result<Self, FaultKind> {
-        check(instant).map(Self)
-    }
-}
-
-impl From<Deadline> for DateTime<Utc> {
-    fn from(deadline: Deadline) -> Self {
-        deadline.0
     }
 }
 

@@ -1,5 +1,5 @@
-//! Values: each can only exist legal, reads client input with every fault at once, and has one
-//! stored form.
+//! Values: each reads client input with every fault at once, so that only legal ones come in, and
+//! has one stored form, which is read without being judged by the rules of the day.
 
 mod deadline;
 mod fault;

@@ -14,8 +14,9 @@ const FRACTION_DIGITS: u32 = 2;
 
 /// The code of a currency.
 ///
-/// Only codes that ISO 4217 has in force can be read from a client. A stored code stays readable
-/// after its currency has gone, so this holds the code and not the list's entry.
+/// A client asks in a code that ISO 4217 has in force, and offers in that of the request. A stored
+/// code stays readable after its currency has gone, so this holds the code and not the list's
+/// entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Currency([u8; 3]);
@@ -43,6 +44,7 @@ impl Currency {
             .filter(|code| Self::parse(code.as_str()).is_ok())
     }
 
+    /// Reads three capitals, whether any list has them.
     fn from_code(code: &str) -> Result<Self, FaultKind> {
         <[u8; 3]>::try_from(code.as_bytes())
             .ok()
@@ -84,7 +86,7 @@ impl fmt::Display for Currency {
     }
 }
 
-/// An amount greater than zero, with its currency.
+/// An amount greater than zero, with its currency. A stored amount is read as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct Money {
@@ -93,7 +95,7 @@ pub struct Money {
 }
 
 impl Money {
-    /// The amount, at two fraction digits.
+    /// The amount, at two fraction digits at least.
     #[must_use]
     pub const fn amount(self) -> Decimal {
         self.amount
@@ -146,13 +148,28 @@ pub struct MoneyInput {
 }
 
 impl MoneyInput {
-    /// Reads what stands at `pointer`.
+    /// Reads what stands at `pointer`, in a currency in force.
     pub(crate) fn read(self, pointer: &str, faults: &mut Faults) -> Option<Money> {
+        self.read_in(Currency::parse, pointer, faults)
+    }
+
+    /// Reads what stands at `pointer`, in the currency of something that only the decision knows,
+    /// which may have left the list.
+    pub(crate) fn read_in_any_currency(self, pointer: &str, faults: &mut Faults) -> Option<Money> {
+        self.read_in(Currency::from_code, pointer, faults)
+    }
+
+    fn read_in(
+        self,
+        currency: fn(&str) -> Result<Currency, FaultKind>,
+        pointer: &str,
+        faults: &mut Faults,
+    ) -> Option<Money> {
         let amount = faults.required(format!("{pointer}/amount"), self.amount, |text| {
             read_amount(&text)
         });
         let currency = faults.required(format!("{pointer}/currency"), self.currency, |code| {
-            Currency::parse(&code)
+            currency(&code)
         });
         Some(Money {
             amount: amount?,
@@ -172,8 +189,13 @@ impl TryFrom<Wire> for Money {
     type Error = FaultKind;
 
     fn try_from(wire: Wire) -> Result<Self, FaultKind> {
+        let stored = Decimal::from_str_exact(&wire.amount);
+        let mut amount = stored.map_err(|_| FaultKind::MalformedAmount)?;
+        if amount.scale() < FRACTION_DIGITS {
+            amount.rescale(FRACTION_DIGITS);
+        }
         Ok(Self {
-            amount: read_amount(&wire.amount)?,
+            amount,
             currency: wire.currency,
         })
     }
@@ -286,9 +308,20 @@ mod tests {
 
     #[test]
     fn a_stored_currency_outlives_its_place_on_the_list() {
-        let stored = r#"{"amount":"12.00","currency":"HRK"}"#;
-        let money: Money = serde_json::from_str(stored).unwrap();
-        assert_eq!(serde_json::to_string(&money).unwrap(), stored);
+        for code in ["HRK", "ZWL", "DEM"] {
+            let stored = format!(r#"{{"amount":"12.00","currency":"{code}"}}"#);
+            let money: Money = serde_json::from_str(&stored).unwrap();
+            assert_eq!(serde_json::to_string(&money).unwrap(), stored);
+        }
+    }
+
+    #[test]
+    fn a_stored_amount_is_read_as_it_stands() {
+        for amount in ["0.00", "1234567890123456.00", "12.345", "-3.00"] {
+            let stored = format!(r#"{{"amount":"{amount}","currency":"EUR"}}"#);
+            let money: Money = serde_json::from_str(&stored).unwrap();
+            assert_eq!(serde_json::to_string(&money).unwrap(), stored);
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl OfferDraft {
 /// An offer as a client sends it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OfferInput {
-    /// Amount and currency.
+    /// Amount, and the currency of the request, which is judged with the order.
     pub budget: Option<MoneyInput>,
     /// An RFC 3339 instant, later than now.
     pub deadline: Option<String>,
@@ -132,7 +132,7 @@ impl OfferInput {
         let at = format!("{base}/budget");
         let budget = faults
             .required(at.as_str(), self.budget, Ok)
-            .and_then(|budget| budget.read(&at, faults));
+            .and_then(|budget| budget.read_in_any_currency(&at, faults));
         let deadline = Deadline::read(format!("{base}/deadline"), self.deadline, now, faults);
         let at = format!("{base}/description");
         let description = faults.required(at, self.description, |t| OfferDescription::parse(&t));

@@ -42,21 +42,21 @@ impl fmt::Display for StageNumber {
     }
 }
 
-/// How long a stage is meant to take, in days: 1 to 3650.
+/// How long a stage is meant to take, in days: 1 to 3650. What is stored is read as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
-pub struct DurationDays(u16);
+#[serde(transparent)]
+pub struct DurationDays(u32);
 
 impl DurationDays {
     /// The longest.
-    pub const MAX: u16 = 3650;
+    pub const MAX: u32 = 3650;
 
     /// Reads a client's number of days.
     ///
     /// # Errors
     /// It is out of range.
     pub fn parse(days: i64) -> Result<Self, FaultKind> {
-        u16::try_from(days)
+        u32::try_from(days)
             .ok()
             .filter(|days| (1..=Self::MAX).contains(days))
             .map(Self)
@@ -65,16 +65,8 @@ impl DurationDays {
 
     /// The number of days.
     #[must_use]
-    pub const fn get(self) -> u16 {
+    pub const fn get(self) -> u32 {
         self.0
-    }
-}
-
-impl TryFrom<i64> for DurationDays {
-    type Error = FaultKind;
-
-    fn try_from(days: i64) -> Result<Self, FaultKind> {
-        Self::parse(days)
     }
 }
 
@@ -98,9 +90,10 @@ pub struct StagePlan {
     pub requires_approval: bool,
 }
 
-/// The stages of an offer, in order: 1 to 20, their names all different.
+/// The stages of an offer, in order: 1 to 20, their names all different. Stored stages are read as
+/// they stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<StagePlan>", into = "Vec<StagePlan>")]
+#[serde(transparent)]
 pub struct StagePlans(Vec<StagePlan>);
 
 impl StagePlans {
@@ -150,28 +143,6 @@ impl StagePlans {
             }
         }
         (faults.count() == before).then_some(Self(plans))
-    }
-}
-
-impl TryFrom<Vec<StagePlan>> for StagePlans {
-    type Error = FaultKind;
-
-    fn try_from(plans: Vec<StagePlan>) -> Result<Self, FaultKind> {
-        let actual = plans.len();
-        if !(1..=MAX_STAGES).contains(&actual) {
-            return Err(FaultKind::StageCount { actual });
-        }
-        let names: BTreeSet<_> = plans.iter().map(|plan| &plan.name).collect();
-        if names.len() < actual {
-            return Err(FaultKind::StageNameTaken);
-        }
-        Ok(Self(plans))
-    }
-}
-
-impl From<StagePlans> for Vec<StagePlan> {
-    fn from(plans: StagePlans) -> Self {
-        plans.0
     }
 }
 
@@ -228,18 +199,16 @@ mod tests {
     }
 
     #[test]
-    fn stored_stages_have_different_names_and_there_is_one_at_least() {
-        let plan = |name: &str| StagePlan {
-            name: StageName::parse(name).unwrap(),
-            description: StageDescription::parse("As agreed.").unwrap(),
-            duration_days: None,
-            requires_approval: false,
-        };
-        let stages = |names: &[&str]| {
-            StagePlans::try_from(names.iter().map(|name| plan(name)).collect::<Vec<_>>())
-        };
-        assert!(stages(&["Sketch", "Make"]).is_ok());
-        assert_eq!(stages(&["Make", "Make"]), Err(FaultKind::StageNameTaken));
-        assert_eq!(stages(&[]), Err(FaultKind::StageCount { actual: 0 }));
+    fn stored_stages_are_read_as_they_stand() {
+        let stage = serde_json::json!({
+            "name": "Make",
+            "description": "",
+            "durationDays": 40_000,
+            "requiresApproval": false,
+        });
+        let stored = serde_json::Value::from(vec![stage; 25]);
+        let stages: StagePlans = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(stages.as_slice().len(), 25);
+        assert_eq!(serde_json::to_value(&stages).unwrap(), stored);
     }
 }

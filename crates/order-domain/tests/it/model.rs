@@ -9,6 +9,9 @@ mod judge;
 
 /// The most seats of an order.
 const MOST_SEATS: usize = 20;
+/// The most revisions of a request, and of the offer of a seat.
+const MOST_REQUESTS: u32 = 100;
+const MOST_OFFERS: u32 = 50;
 /// The workshops numbered below this take commissions.
 pub(crate) const OPEN_WORKSHOPS: usize = 40;
 /// A workshop of the directory that takes no commissions at present.

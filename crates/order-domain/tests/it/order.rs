@@ -8,7 +8,7 @@ use order_domain::order::{
     RequestStageChanges, ResolveDispute, ReviseOffer, StageStatus, SubmitOffer, WithdrawOffer,
 };
 use order_domain::value::{
-    MoneyInput, OfferInput, RequestEditInput, RequestInput, StageInput, StageNumber,
+    MoneyInput, OfferInput, RequestEditInput, RequestInput, StageInput, StageNumber, WorkshopName,
 };
 use order_domain::workshop::{Directory, Workshop, WorkshopEvent, WorkshopFact};
 use uuid::Uuid;
@@ -57,7 +57,7 @@ fn entry(workshop: usize) -> Workshop {
         workshop_id: id(workshop),
         occurred_at: minute(-1),
         fact: WorkshopFact::WorkshopRegistered {
-            name: "A workshop".to_owned().try_into().unwrap(),
+            name: WorkshopName::parse("A workshop").unwrap(),
             accepts_commissions: workshop != CLOSED,
         },
     };

@@ -88,7 +88,7 @@ impl Store {
         name: &str,
         accepts: bool,
     ) {
-        let name = name.to_owned().try_into().unwrap();
+        let name = order_domain::value::WorkshopName::parse(name).unwrap();
         let event = WorkshopEvent {
             workshop_id: id,
             occurred_at: "2027-01-01T00:00:00Z".parse().unwrap(),

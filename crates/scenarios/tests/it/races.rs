@@ -77,16 +77,20 @@ struct Outcome {
     shown: Value,
 }
 
-/// Both orders, and what a confirmation may come to that names no revision: if the terms change
-/// under it, it is given up.
+/// Both orders, and what a command may come to under which another thing takes the place of what it
+/// acts on: a confirmation that names no revision is given up if the terms change, and a wish to
+/// cancel the negotiation if an offer is confirmed.
 fn explanations(order: &Order<'_>, begin: &Begin, pair: Pair<'_>) -> Vec<Outcome> {
     let mut explanations = vec![
         begin.serially(order, pair, &[0, 1]),
         begin.serially(order, pair, &[1, 0]),
     ];
     for (index, other) in [(0, 1), (1, 0)] {
-        let unnamed = matches!(pair[index].2, Ask::Confirm { revision: None, .. });
-        if unnamed && matches!(pair[other].2, Ask::Revise(_)) {
+        if matches!(
+            (&pair[index].2, &pair[other].2),
+            (Ask::Confirm { revision: None, .. }, Ask::Revise(_))
+                | (Ask::Cancel, Ask::Confirm { .. })
+        ) {
             explanations.push(begin.serially(order, pair, &[other]));
         }
     }

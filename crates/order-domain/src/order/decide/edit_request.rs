@@ -2,12 +2,17 @@
 
 use super::negotiating;
 use crate::order::{EditRequest, Order, OrderFact, Refusal};
+use crate::value::RequestRevision;
 
 pub(super) fn decide(order: &Order, command: EditRequest) -> Result<Vec<OrderFact>, Refusal> {
     let placement = negotiating(order)?;
     let (request, changed) = command.edit.apply(placement.request());
     if changed.is_empty() {
         return Err(Refusal::NothingToChange);
+    }
+    if request.revision > RequestRevision::LAST {
+        let most = RequestRevision::LAST.get();
+        return Err(Refusal::RevisionLimit { most });
     }
     Ok(vec![OrderFact::RequestEdited { request, changed }])
 }
@@ -44,6 +49,16 @@ mod tests {
         let request = order.placement().unwrap().request();
         assert_eq!(request.title.as_str(), "Elm table");
         assert_eq!(request.revision, revision(2));
+    }
+
+    #[test]
+    fn a_request_has_a_hundred_revisions() {
+        let at = |revision| {
+            given([placed(&[ALDER]), retitled("Ash table", revision)])
+                .when(COMMISSIONER, retitle("Elm table"))
+        };
+        at(99).then([retitled("Elm table", 100)]);
+        at(100).refused("REVISION_LIMIT", Refusal::RevisionLimit { most: 100 });
     }
 
     #[test]

@@ -21,10 +21,11 @@ use kernel::WorkshopId;
 
 use super::{
     Context, Invitation, Missing, Order, OrderCommand, OrderEvent, OrderFact, Placement, Refusal,
-    Rejection, Stage, StageStatus, Work, admit,
+    Rejection, Stage, StageStatus, Work, admit, size,
 };
 use crate::value::{
-    Fault, FaultKind, Invitees, OfferDraft, OfferTerms, Outdated, Request, StageNumber,
+    Fault, FaultKind, Invitees, OfferDraft, OfferRevision, OfferTerms, Outdated, Request,
+    StageNumber,
 };
 
 /// The facts that follow from `command`. They share one instant, which is never before the
@@ -56,6 +57,7 @@ fn events(
             .ok_or(Refusal::NotFound(Missing::Order))?
     };
     let occurred_at = order.instant(context.now);
+    let most_bytes = size::most(order, &command);
     let facts = match command {
         OrderCommand::PlaceOrder(command) => place_order::decide(order, command, context),
         OrderCommand::EditRequest(command) => edit_request::decide(order, command),
@@ -78,7 +80,9 @@ fn events(
         occurred_at,
         fact,
     };
-    Ok(facts.into_iter().map(event).collect())
+    let events: Vec<_> = facts.into_iter().map(event).collect();
+    size::check(most_bytes, &events, context)?;
+    Ok(events)
 }
 
 fn negotiating(order: &Order) -> Result<&Placement, Refusal> {
@@ -141,6 +145,16 @@ fn check_answer(
         });
     }
     Ok(())
+}
+
+/// The revision that the seat's next offer has, if there may be another.
+fn next_offer_revision(seat: &Invitation) -> Result<OfferRevision, Refusal> {
+    let next = seat.next_revision();
+    if next > OfferRevision::LAST {
+        let most = OfferRevision::LAST.get();
+        return Err(Refusal::RevisionLimit { most });
+    }
+    Ok(next)
 }
 
 /// The workshops that are named can all be invited.

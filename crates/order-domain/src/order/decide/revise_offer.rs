@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{check_answer, negotiating, standing_offer};
+use super::{check_answer, negotiating, next_offer_revision, standing_offer};
 use crate::order::{Order, OrderFact, Refusal, ReviseOffer};
 
 pub(super) fn decide(
@@ -20,7 +20,7 @@ pub(super) fn decide(
     }
     Ok(vec![OrderFact::OfferRevised {
         workshop_id,
-        offer: offer.at_revisions(request.revision, seat.next_revision()),
+        offer: offer.at_revisions(request.revision, next_offer_revision(seat)?),
     }])
 }
 
@@ -47,6 +47,17 @@ mod tests {
             seat.standing_offer(),
             Some(&terms_at(&["Make", "Oil"], 1, 2))
         );
+    }
+
+    #[test]
+    fn an_offer_has_fifty_revisions() {
+        let at = |revision| {
+            let mut history = alder_offered();
+            history.push(revised(ALDER, &["Make"], revision));
+            given(history).when(by(ALDER), revise(ALDER, &["Oil"]))
+        };
+        at(49).then([revised(ALDER, &["Oil"], 50)]);
+        at(50).refused("REVISION_LIMIT", Refusal::RevisionLimit { most: 50 });
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An invited workshop answers with terms.
 
-use super::{check_answer, negotiating, pending_seat, round_closed};
+use super::{check_answer, negotiating, next_offer_revision, pending_seat, round_closed};
 use crate::order::{Order, OrderFact, Refusal, SubmitOffer};
 
 pub(super) fn decide(order: &Order, command: SubmitOffer) -> Result<Vec<OrderFact>, Refusal> {
@@ -11,7 +11,7 @@ pub(super) fn decide(order: &Order, command: SubmitOffer) -> Result<Vec<OrderFac
     check_answer(request, workshop_id, &offer)?;
     let submitted = OrderFact::OfferSubmitted {
         workshop_id,
-        offer: offer.at_revisions(request.revision, seat.next_revision()),
+        offer: offer.at_revisions(request.revision, next_offer_revision(seat)?),
     };
     let closed = round_closed(placement, workshop_id, true);
     Ok([submitted].into_iter().chain(closed).collect())
@@ -84,6 +84,19 @@ mod tests {
     }
 
     #[test]
+    fn the_revisions_of_a_seat_end_though_its_offer_was_withdrawn() {
+        let mut history = alder_offered();
+        history.extend([
+            revised(ALDER, &["Make"], 50),
+            withdrawn(ALDER),
+            invited(&[ALDER]),
+        ]);
+        given(history)
+            .when(by(ALDER), submit(ALDER, &["Make"]))
+            .refused("REVISION_LIMIT", Refusal::RevisionLimit { most: 50 });
+    }
+
+    #[test]
     fn an_answer_to_another_revision_of_the_request_is_refused() {
         let answering = |revision| {
             let input = OfferInput {
@@ -119,6 +132,28 @@ mod tests {
                     faults: vec![Fault::new("/budget/currency", kind)],
                 },
             );
+    }
+
+    #[test]
+    fn an_offer_in_the_currency_of_the_request_is_good_though_that_has_left_the_list() {
+        for code in ["HRK", "ZWL", "DEM"] {
+            let mut placed = serde_json::to_value(placed(&[ALDER])).unwrap();
+            placed["request"]["budget"]["currency"] = code.into();
+            let placed: OrderFact = serde_json::from_value(placed).unwrap();
+            let input = OfferInput {
+                budget: Some(money("1400", code)),
+                ..offer_input(&["Make"])
+            };
+            let order = given([placed]);
+            let submitted = order.when(by(ALDER), submit_input(ALDER, input));
+            assert!(submitted.outcome.is_ok(), "{code}");
+            assert!(
+                order
+                    .when(by(ALDER), submit(ALDER, &["Make"]))
+                    .outcome
+                    .is_err()
+            );
+        }
     }
 
     #[test]

@@ -146,6 +146,7 @@ pub(crate) fn given(facts: impl IntoIterator<Item = OrderFact>) -> Given {
         order: fold(&events).unwrap(),
         now: minute(100),
         directory: directory(&[(ALDER, true), (BIRCH, true), (CEDAR, true)]),
+        bytes: 0,
     }
 }
 
@@ -156,6 +157,7 @@ pub(crate) struct Given {
     pub(crate) order: Order,
     now: DateTime<Utc>,
     directory: Directory,
+    bytes: usize,
 }
 
 impl Given {
@@ -169,9 +171,16 @@ impl Given {
         Self { directory, ..self }
     }
 
+    /// Sets how much room the order takes.
+    pub(crate) fn of_bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
+    }
+
     /// Gives a command.
     pub(crate) fn when(&self, actor: Actor, command: OrderCommand) -> Then {
-        let context = Context::new(actor, self.now).with_directory(self.directory.clone());
+        let context = Context::new(actor, self.now)
+            .with_directory(self.directory.clone())
+            .with_stored_bytes(self.bytes);
         Then {
             before: self.order.clone(),
             told: command.name(),

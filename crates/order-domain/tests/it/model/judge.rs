@@ -1,7 +1,8 @@
 //! Whether a command is taken, in the order of checks: the first that fails answers.
 
 use super::{
-    Ask, FIRST_REQUEST, MOST_SEATS, Model, ONESELF, OPEN_WORKSHOPS, PLANS, Phase, Put, Who,
+    Ask, FIRST_REQUEST, MOST_OFFERS, MOST_REQUESTS, MOST_SEATS, Model, ONESELF, OPEN_WORKSHOPS,
+    PLANS, Phase, Put, Who,
 };
 
 impl Model {
@@ -110,11 +111,13 @@ impl Model {
         match ask {
             Ask::Place { .. } | Ask::Accept | Ask::Cancel | Ask::Resolve(_) => Ok(()),
             Ask::Edit(edit) if self.edited(edit) == self.request => Err("NOTHING_TO_CHANGE"),
+            Ask::Edit(_) if self.request.revision == MOST_REQUESTS => Err("REVISION_LIMIT"),
             Ask::Edit(_) => Ok(()),
             Ask::Invite { workshops } => self.judge_inviting(workshops),
             Ask::Submit(put) => {
                 self.judge_pending(put.workshop)?;
-                self.judge_answer(put)
+                self.judge_answer(put)?;
+                self.judge_revision(put.workshop)
             }
             Ask::Decline { workshop } => self.judge_pending(*workshop),
             Ask::Revise(put) => {
@@ -123,7 +126,7 @@ impl Model {
                 if stands.terms == put.terms && !self.is_outdated(&stands, now) {
                     return Err("NOTHING_TO_CHANGE");
                 }
-                Ok(())
+                self.judge_revision(put.workshop)
             }
             Ask::Withdraw { workshop } => self.standing(*workshop).map(|_| ()),
             Ask::Confirm { workshop, revision } => {
@@ -176,6 +179,15 @@ impl Model {
             return Err("VALIDATION_FAILED");
         }
         Ok(())
+    }
+
+    fn judge_revision(&self, workshop: usize) -> Result<(), &'static str> {
+        let put = self.seat(workshop).map_or(0, |seat| seat.offers);
+        if put < MOST_OFFERS {
+            Ok(())
+        } else {
+            Err("REVISION_LIMIT")
+        }
     }
 
     fn judge_stage(&self, stage: usize, marked: bool) -> Result<(), &'static str> {
