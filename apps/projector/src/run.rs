@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bonus_store::Ingest;
 use event_store::{Follower, ReadModel, generation};
 use kernel::{IdSource as _, RandomIds, SystemClock};
-use messaging::{ConsumerState, Kafka, Relay, RelayOptions, RelayState, topics};
+use messaging::topics::TopicGuard;
+use messaging::{ConsumerState, Kafka, Relay, RelayOptions, RelayState};
 use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres};
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -103,9 +104,10 @@ fn relay(
     owner: String,
 ) -> watch::Receiver<RelayState> {
     let kafka = Kafka::new(&config.brokers);
+    let guard = TopicGuard::new(kafka.clone(), pool, config.retention);
     let options = RelayOptions {
         connect: config.database.connect_options(NAME),
-        kafka: kafka.clone(),
+        kafka,
         owner,
         lease: config.lease,
     };
@@ -113,7 +115,7 @@ fn relay(
     let state = relay.state();
     let finish = process.tasks.finish();
     spawn(process, "relay", async move {
-        if topics::prepare_at_last(&kafka, &pool, &finish).await {
+        if guard.check_at_last(&finish).await {
             relay.run(finish).await;
         }
     });

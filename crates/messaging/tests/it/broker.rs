@@ -7,7 +7,9 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use messaging::Kafka;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::bindings::{
     rd_kafka_handle_mock_cluster, rd_kafka_mock_group_initial_rebalance_delay_ms,
 };
@@ -129,6 +131,28 @@ impl Endpoint {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = admin.create_topics([&topic], &options).await.unwrap();
         assert_eq!(made, [Ok(name.to_owned())]);
+    }
+
+    pub(crate) async fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let deleted = admin.delete_topics(&[name], &options).await.unwrap();
+        assert_eq!(deleted, [Ok(name.to_owned())]);
+    }
+
+    /// Gives a topic more partitions.
+    pub(crate) async fn grow_topic(&self, name: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let grown = NewPartitions::new(name, partitions);
+        let grown = admin.create_partitions([&grown], &options).await.unwrap();
+        assert_eq!(grown, [Ok(name.to_owned())]);
+    }
+
+    pub(crate) fn has_topic(&self, name: &str) -> bool {
+        let client: BaseConsumer = self.client().create().unwrap();
+        let metadata = client.fetch_metadata(None, PATIENCE).unwrap();
+        metadata.topics().iter().any(|topic| topic.name() == name)
     }
 
     /// A topic's settings, as the broker has them in force.
