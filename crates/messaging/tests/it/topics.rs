@@ -97,7 +97,9 @@ async fn the_cluster_and_each_topic_are_recorded_at_first_sight() {
 async fn another_cluster_is_refused_until_it_is_accepted() {
     let database = TestDatabase::create().await;
     let pool = database.pool_app().await;
-    guard(&broker(), &pool).check().await.unwrap();
+    // Kept: the mock's id is its address in memory, which the next one may get.
+    let first = broker();
+    guard(&first, &pool).check().await.unwrap();
     let before = recorded(&pool).await;
 
     let other = broker();
@@ -123,13 +125,11 @@ async fn a_topic_first_seen_on_another_cluster_is_not_recorded() {
     let pool = database.pool_app().await;
     let mut topics = all();
     let later = topics.pop().unwrap();
-    guard(&broker(), &pool)
-        .of_topics(topics)
-        .check()
-        .await
-        .unwrap();
+    let (first, other) = (broker(), broker());
+    let one = guard(&first, &pool).of_topics(topics);
+    one.check().await.unwrap();
 
-    let differences = refused(&guard(&broker(), &pool), &pool).await;
+    let differences = refused(&guard(&other, &pool), &pool).await;
     assert_eq!(differences.len(), 3, "{differences:?}");
     let known = recorded(&pool).await;
     assert!(known.iter().all(|row| row.0 != later.name), "{known:?}");
@@ -235,8 +235,8 @@ async fn the_topics_are_looked_at_again_when_it_is_due_or_they_are_in_doubt() {
 async fn a_check_at_last_waits_until_the_topics_are_accepted() {
     let database = TestDatabase::create().await;
     let pool = database.pool_app().await;
-    guard(&broker(), &pool).check().await.unwrap();
-    let other = broker();
+    let (first, other) = (broker(), broker());
+    guard(&first, &pool).check().await.unwrap();
     let waiting = guard(&other, &pool);
     let told = CancellationToken::new();
     told.cancel();
