@@ -121,3 +121,10 @@ async fn a_consumer_finds_a_topic_that_is_made_after_its_start() {
     let comes = kafka.make_topic_named(later, &[]);
     consumer::finds_what_comes_later(&kafka, topic, later, comes).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_hands_over_no_more_bytes_than_a_batch_has() {
+    let Some(kafka) = kafka() else { return };
+    let topic = kafka.make_topic(&[("max.message.bytes", "16777216")]).await;
+    consumer::cuts_batches_by_bytes(&kafka, topic).await;
+}

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Deref;
 use std::time::Duration;
 
+use contracts::topics::MAX_CLIENT_BYTES;
 use messaging::Kafka;
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
@@ -176,7 +177,11 @@ impl Endpoint {
 
     /// Writes messages with one key, in order.
     pub(crate) fn write(&self, topic: &str, key: &str, values: &[&str]) {
-        let producer: BaseProducer = self.client().create().unwrap();
+        let producer: BaseProducer = self
+            .client()
+            .set("message.max.bytes", MAX_CLIENT_BYTES.to_string())
+            .create()
+            .unwrap();
         for value in values {
             producer
                 .send(BaseRecord::to(topic).key(key).payload(*value))
