@@ -79,7 +79,9 @@ fn failed(error: &TopicsError) -> Exit {
         TopicsError::Ask(_)
         | TopicsError::Make(_)
         | TopicsError::Record(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => Exit::Unreachable,
-        TopicsError::Refused { .. } | TopicsError::Record(_) => Exit::Failed,
+        TopicsError::Refused { .. } | TopicsError::NotYet(_) | TopicsError::Record(_) => {
+            Exit::Failed
+        }
         TopicsError::Changed(_) => Exit::Refused,
     }
 }

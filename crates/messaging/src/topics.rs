@@ -49,6 +49,9 @@ pub enum TopicsError {
         /// What it said.
         source: RDKafkaErrorCode,
     },
+    /// A topic was made, and the brokers do not know it yet; the same again may pass.
+    #[error("kafka does not show topic {0} yet, which was just made")]
+    NotYet(String),
     /// The record was not read or not written; the same again may pass.
     #[error("the record of the topics was not reached")]
     Record(#[from] sqlx::Error),
@@ -111,7 +114,7 @@ impl TopicGuard {
     /// Looks at the topics: makes what is missing, records what is seen for the first time, and
     /// refuses what is not as recorded. A topic that was deleted is made again, and refused.
     ///
-    /// Takes up to five seconds where Kafka does not answer, and up to half a minute more where
+    /// Takes up to five seconds where Kafka does not answer, and up to forty more where
     /// topics are made: a lease has to be renewed beside it. Nothing is made on another cluster
     /// than the recorded one, nor where nothing is missing: an embedded broker does not answer that.
     ///
@@ -132,10 +135,7 @@ impl TopicGuard {
                     .iter()
                     .any(|known| known.topic == topic.name && known.topic_id.is_none())
             });
-            if !missing.is_empty() {
-                make::make(&self.kafka, &missing, survey.brokers.len(), self.retention).await?;
-                survey = self.survey().await?;
-            }
+            survey = self.with(&missing, survey).await?;
         }
         let differences = record::keep(&self.database, &self.names(), &survey).await?;
         if !differences.is_empty() {
@@ -207,12 +207,29 @@ impl TopicGuard {
     pub async fn accept(&self) -> Result<(), TopicsError> {
         let mut survey = self.survey().await?;
         let missing = survey.missing(&self.topics);
-        if !missing.is_empty() {
-            make::make(&self.kafka, &missing, survey.brokers.len(), self.retention).await?;
-            survey = self.survey().await?;
-        }
+        survey = self.with(&missing, survey).await?;
         record::replace(&self.database, &survey).await?;
         Ok(())
+    }
+
+    /// Makes what is missing, and looks again until it shows: brokers hear of a new topic one after
+    /// the other.
+    async fn with(&self, missing: &[&Topic], survey: Survey) -> Result<Survey, TopicsError> {
+        if missing.is_empty() {
+            return Ok(survey);
+        }
+        make::make(&self.kafka, missing, survey.brokers.len(), self.retention).await?;
+        let made = Instant::now();
+        loop {
+            let survey = self.survey().await?;
+            match missing.iter().find(|topic| !survey.has(&topic.name)) {
+                None => return Ok(survey),
+                Some(topic) if made.elapsed() > PATIENCE => {
+                    return Err(TopicsError::NotYet(topic.name.clone()));
+                }
+                Some(_) => tokio::time::sleep(SHORTEST_PAUSE).await,
+            }
+        }
     }
 
     /// Says once which topics keep their messages for another time than is configured. They are

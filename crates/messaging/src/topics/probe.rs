@@ -30,11 +30,16 @@ pub(crate) struct DescribedTopic {
 }
 
 impl Survey {
+    /// Whether a topic of this name is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.topics.iter().any(|topic| topic.name == name)
+    }
+
     /// Those of `wanted` that are not there.
     pub(super) fn missing<'a>(&self, wanted: &'a [Topic]) -> Vec<&'a Topic> {
         wanted
             .iter()
-            .filter(|topic| !self.topics.iter().any(|found| found.name == topic.name))
+            .filter(|topic| !self.has(&topic.name))
             .collect()
     }
 }
