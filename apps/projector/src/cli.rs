@@ -24,6 +24,21 @@ pub(crate) enum Command {
     },
     /// Bring the database's schema up to this release; ATLAS_DATABASE_URL names atlas_owner.
     Migrate,
+    /// Look after the Kafka topics that the relay writes to.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+}
+
+/// What to do about the topics.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// Go on with the topics as they are now, where they are not those that are recorded: the
+    /// relay then sends there what follows. What was sent before may be missing there.
+    Accept {
+        /// Do not ask first.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// A role of the daemon. Several processes may have the same; one of them does the work.

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use service_runtime::config::{Faulty, Reader, Section, Variable, millis, text};
+use messaging::topics::Retention;
+use service_runtime::config::{Faulty, Reader, Section, Variable, count, millis, text};
 use service_runtime::{DatabaseConfig, listen_address};
 
 /// The daemon's configuration.
@@ -12,6 +13,8 @@ pub(crate) struct ProjectorConfig {
     pub(crate) database: DatabaseConfig,
     /// Kafka's bootstrap servers.
     pub(crate) brokers: String,
+    /// How long the topics that are made keep their messages.
+    pub(crate) retention: Retention,
     pub(crate) address: SocketAddr,
     /// How long a dead owner's lease keeps others from its work.
     pub(crate) lease: Duration,
@@ -21,6 +24,11 @@ impl ProjectorConfig {
     const BROKERS: Variable = Variable::required(
         "ATLAS_KAFKA_BROKERS",
         "where Kafka is, as HOST:PORT, several separated by commas",
+    );
+    const RETENTION: Variable = Variable::with_default(
+        "ATLAS_KAFKA_RETENTION_DAYS",
+        "30",
+        "how many days the topics that are made keep their messages, 0 for ever",
     );
     const ADDRESS: Variable = Variable::with_default(
         "ATLAS_PROJECTOR_ADDR",
@@ -38,13 +46,39 @@ impl Section for ProjectorConfig {
     fn read(reader: &mut Reader) -> Result<Self, Faulty> {
         let database = DatabaseConfig::read(reader);
         let brokers = reader.required(&Self::BROKERS, text);
+        let retention = reader.required(&Self::RETENTION, count(0..=36_500));
         let address = listen_address(reader, &Self::ADDRESS);
         let lease = reader.required(&Self::LEASE, millis(500..=300_000));
         Ok(Self {
             database: database?,
             brokers: brokers?,
+            retention: Retention::of_days(retention?),
             address: address?,
             lease: lease?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(days: &str) -> Option<Retention> {
+        let mut reader = Reader::of([
+            ("ATLAS_DATABASE_URL", "postgres://atlas_app@127.0.0.1/atlas"),
+            ("ATLAS_KAFKA_BROKERS", "127.0.0.1:9092"),
+            ("ATLAS_KAFKA_RETENTION_DAYS", days),
+        ]);
+        let config = reader.read::<ProjectorConfig>();
+        config.ok().map(|config| config.retention)
+    }
+
+    #[test]
+    fn topics_keep_thirty_days_or_what_is_asked_for() {
+        assert_eq!(read(""), Some(Retention::of_days(30)));
+        assert_eq!(read("0"), Some(Retention::of_days(0)));
+        for refused in ["-1", "1.5", "36501", "for ever"] {
+            assert_eq!(read(refused), None, "{refused}");
+        }
     }
 }

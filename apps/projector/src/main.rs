@@ -1,6 +1,7 @@
 //! The projector: read models, and what goes to Kafka and comes from it; and the operator's
 //! command line over the same store.
 
+mod accept_topics;
 mod bonus;
 mod cli;
 mod config;
@@ -19,5 +20,8 @@ fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Run { only } => run::run(&only),
         cli::Command::Migrate => migrate::migrate().into(),
+        cli::Command::Topics(cli::TopicsCommand::Accept { yes }) => {
+            accept_topics::accept_topics(yes).into()
+        }
     }
 }

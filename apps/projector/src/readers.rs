@@ -6,7 +6,8 @@ use std::time::Duration;
 use event_store::{
     Condition, Reader, ReaderOptions, ReaderStatus, Sink, Wakeups, reader_statuses,
 };
-use messaging::{Kafka, Relay, topics};
+use messaging::topics::{Retention, TopicGuard};
+use messaging::{Kafka, Relay};
 use projections::{Model, Version};
 use service_runtime::{Dependency, Health};
 use sqlx::PgPool;
@@ -58,11 +59,9 @@ impl Readers {
     }
 
     /// Sends what happens to Kafka until `stop`.
-    pub(crate) async fn relay(self, kafka: Kafka, stop: CancellationToken) {
-        if !topics::prepare_at_last(&kafka, &self.pool, &stop).await {
-            return;
-        }
-        let mut relay = Relay::new(kafka, messages_of);
+    pub(crate) async fn relay(self, kafka: Kafka, retention: Retention, stop: CancellationToken) {
+        let topics = TopicGuard::new(kafka.clone(), self.pool.clone(), retention);
+        let mut relay = Relay::new(kafka, messages_of).guarded_by(topics);
         self.drive(RELAY, self.connect.clone(), &mut relay, &stop)
             .await;
     }

@@ -63,7 +63,7 @@ async fn start(
     }
     if relay {
         let kafka = Kafka::new(&config.brokers);
-        spawn(process, "relay", readers.clone().relay(kafka, tasks.finish()));
+        spawn(process, "relay", readers.clone().relay(kafka, config.retention, tasks.finish()));
     }
     let watched = readers::watched(&mut health, read_models, relay);
     spawn(process, "readers", readers.clone().watch(watched, tasks.finish()));

@@ -29,7 +29,7 @@ pub use state::{Condition, PARKED_COUNTED_TO, ReaderStatus, reader_statuses};
 /// How often the row and the gauges are written.
 const BEAT: Duration = Duration::from_secs(1);
 /// How often what cannot go on is tried again.
-const HALT_PAUSE: Duration = Duration::from_secs(60);
+const HALT_PAUSE: Duration = Duration::from_secs(10);
 /// How often the parked streams are looked at again.
 const LOOK_AGAIN_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the loop may take to end once it was told to stop.
@@ -263,7 +263,7 @@ impl Reader {
         stop: &CancellationToken,
         pace: &mut Pace,
     ) -> Result<Ended, ReaderError> {
-        sink.begin().await?;
+        self.begin(leader, sink).await?;
         self.enter(Standing::Leading(Condition::Running));
         let mut parks = self.look_again(leader, sink, stop).await?;
         let mut looked_again = Instant::now();

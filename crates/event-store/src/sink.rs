@@ -110,7 +110,7 @@ pub enum SinkError {
     /// It may pass: the reader begins again at its checkpoint.
     #[error("the events were not taken")]
     Failed(#[source] Cause),
-    /// The sink cannot go on until somebody acts; it is tried again every minute.
+    /// The sink cannot go on until somebody acts; it is tried again every few seconds.
     #[error("the sink cannot go on")]
     Halted(#[source] Cause),
 }

@@ -70,6 +70,11 @@ impl Kafka {
                 (session / 4).as_millis().to_string(),
             )
             .set("fetch.message.max.bytes", MAX_CLIENT_BYTES.to_string())
+            // What the client fetches ahead is kept in memory.
+            .set(
+                "queued.max.messages.kbytes",
+                (MAX_CLIENT_BYTES / 1024).to_string(),
+            )
             // A topic that is made after the subscription is found within this.
             .set("topic.metadata.refresh.interval.ms", "2000")
             .set("statistics.interval.ms", "5000");

@@ -29,10 +29,8 @@ use crate::client::{apart, note};
 use crate::failure::chain;
 use context::GroupContext;
 pub use handler::{HandleError, Handler, Received};
-use partition::{Partition, Place, Work};
+use partition::{BATCH, BATCH_BYTES, Partition, TopicPartition, Work};
 
-/// Messages that the handler is given at once, at most.
-const BATCH: usize = 500;
 /// How long it may take to leave the group at the end.
 const LEAVING_PATIENCE: Duration = Duration::from_millis(800);
 /// The pauses before a new client, after one was lost.
@@ -86,7 +84,7 @@ pub struct Consumer<H> {
 }
 
 type Client = StreamConsumer<GroupContext>;
-type Partitions = BTreeMap<Place, Partition>;
+type Partitions = BTreeMap<TopicPartition, Partition>;
 
 impl<H: Handler> Consumer<H> {
     /// A consumer that has not started.
@@ -158,20 +156,12 @@ impl<H: Handler> Consumer<H> {
             };
             forget_revoked(client, &mut partitions);
             if let Some(received) = received {
-                take(&mut partitions, received)?;
-                for _ in 1..BATCH {
-                    let Some(more) = client.recv().now_or_never() else {
-                        break;
-                    };
-                    forget_revoked(client, &mut partitions);
-                    take(&mut partitions, more)?;
-                }
-                forget_revoked(client, &mut partitions);
+                take_all(client, &mut partitions, received)?;
             }
             let now = Instant::now();
-            for (place, partition) in &mut partitions {
-                if partition.is_ready(now) && !stop.is_cancelled() {
-                    self.work(client, place, partition).await;
+            for (of, partition) in &mut partitions {
+                while partition.is_ready(now) && !stop.is_cancelled() {
+                    self.work(client, of, partition).await;
                 }
             }
             self.tell(&partitions);
@@ -179,20 +169,20 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Hands a partition's messages to the handler, and notes what came of it.
-    async fn work(&self, client: &Client, place: &Place, partition: &mut Partition) {
-        let Place {
+    async fn work(&self, client: &Client, of: &TopicPartition, partition: &mut Partition) {
+        let TopicPartition {
             topic,
             partition: number,
-        } = place;
+        } = of;
         let was_paused = partition.is_paused();
         match partition.work(&self.handler).await {
             Work::Done { next } => {
                 if let Some(next) = next {
-                    self.commit(client, place, next);
+                    self.commit(client, of, next);
                 }
                 if was_paused {
                     info!(topic, partition = number, "consumer.resumed");
-                    report("resume", client.resume(&place.list()));
+                    report("resume", client.resume(&of.list()));
                 }
             }
             Work::Retry { source, pause } => {
@@ -203,14 +193,14 @@ impl<H: Handler> Consumer<H> {
                     error = chain(&*source),
                     "consumer.dependency_down"
                 );
-                report("pause", client.pause(&place.list()));
+                report("pause", client.pause(&of.list()));
             }
             Work::Stuck {
                 offset,
                 code,
                 detail,
             } => {
-                self.commit(client, place, offset);
+                self.commit(client, of, offset);
                 error!(
                     topic,
                     partition = number,
@@ -224,17 +214,17 @@ impl<H: Handler> Consumer<H> {
                     "group" => self.options.group.clone(), "code" => code
                 )
                 .increment(1);
-                report("pause", client.pause(&place.list()));
+                report("pause", client.pause(&of.list()));
             }
         }
     }
 
     /// Commits that everything before `next` is handled. The answer comes to the context; a commit
     /// that is lost is made up for by the next one, or by repeats.
-    fn commit(&self, client: &Client, place: &Place, next: i64) {
+    fn commit(&self, client: &Client, of: &TopicPartition, next: i64) {
         let mut list = TopicPartitionList::new();
         let committed = list
-            .add_partition_offset(&place.topic, place.partition, Offset::Offset(next))
+            .add_partition_offset(&of.topic, of.partition, Offset::Offset(next))
             .and_then(|()| client.commit(&list, CommitMode::Async));
         report("commit", committed);
     }
@@ -243,7 +233,7 @@ impl<H: Handler> Consumer<H> {
         let state = ConsumerState {
             stuck: partitions
                 .iter()
-                .filter_map(|(place, partition)| partition.stuck(place))
+                .filter_map(|(of, partition)| partition.stuck(of))
                 .collect(),
             waiting: partitions.values().filter_map(Partition::due).count(),
         };
@@ -267,31 +257,56 @@ impl<H: Handler> Consumer<H> {
 }
 
 /// Forgets what was taken away by a rebalance, which happens inside a poll: before the message
-/// that the same poll returned is put in its place, for the partition may have come back already.
+/// that the same poll returned is put into its partition, for the partition may have come back already.
 fn forget_revoked(client: &Client, partitions: &mut Partitions) {
-    for place in client.context().take_revoked() {
-        partitions.remove(&place);
+    for revoked in client.context().take_revoked() {
+        partitions.remove(&revoked);
     }
 }
 
-/// Puts a message into its partition. Errors of the transport pass by themselves.
-fn take(
+/// Takes a message that was received, and those that wait behind it, up to a batch altogether:
+/// what is taken is kept in memory until it is handled.
+fn take_all(
+    client: &Client,
     partitions: &mut Partitions,
     received: KafkaResult<BorrowedMessage<'_>>,
 ) -> Result<(), KafkaError> {
+    let mut bytes = take(partitions, received)?;
+    for _ in 1..BATCH {
+        // The last one may go beyond: it is not known before it is there.
+        if bytes >= BATCH_BYTES {
+            break;
+        }
+        let Some(more) = client.recv().now_or_never() else {
+            break;
+        };
+        forget_revoked(client, partitions);
+        bytes += take(partitions, more)?;
+    }
+    forget_revoked(client, partitions);
+    Ok(())
+}
+
+/// Puts a message into its partition, and returns its size in bytes. Errors of the transport pass
+/// by themselves.
+fn take(
+    partitions: &mut Partitions,
+    received: KafkaResult<BorrowedMessage<'_>>,
+) -> Result<usize, KafkaError> {
     match received {
         Ok(message) => {
             let message = Received::from_message(&message);
+            let bytes = message.size();
             partitions
-                .entry(Place::of(&message))
+                .entry(TopicPartition::of(&message))
                 .or_default()
                 .push(message);
-            Ok(())
+            Ok(bytes)
         }
         Err(fatal @ KafkaError::MessageConsumptionFatal(_)) => Err(fatal),
         Err(error) => {
             note(&error, "while polling");
-            Ok(())
+            Ok(0)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The only crate that knows Kafka.
 //!
-//! - [`topics`] makes the topics that are missing, and records which cluster they are on.
+//! - [`topics`] makes the topics that are missing, records which they are, and lets the relay write
+//!   to no others.
 //! - [`Relay`] is the sink that sends what the store's feed delivers, in order per key; what an event
 //!   becomes on Kafka is a parameter.
 //! - [`Consumer`] hands a group's messages to a [`Handler`], and commits what was handled.

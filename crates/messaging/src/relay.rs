@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::Kafka;
+use crate::topics::{TopicGuard, TopicsError};
 use flight::{Flight, Undelivered};
 use sender::Sender;
 
@@ -27,6 +28,7 @@ use sender::Sender;
 pub struct Relay<M> {
     kafka: Kafka,
     messages_of: M,
+    topics: Option<TopicGuard>,
     sender: Option<Sender>,
 }
 
@@ -57,8 +59,33 @@ where
         Self {
             kafka,
             messages_of,
+            topics: None,
             sender: None,
         }
+    }
+
+    /// The same, which sends to the topics that are recorded, and to no others.
+    #[must_use]
+    pub fn guarded_by(self, topics: TopicGuard) -> Self {
+        Self {
+            topics: Some(topics),
+            ..self
+        }
+    }
+
+    /// Looks whether the topics are still those that are recorded, if that is due.
+    async fn check_topics(&self) -> Result<(), SinkError> {
+        let Some(topics) = &self.topics else {
+            return Ok(());
+        };
+        topics.check_if_due().await.map_err(|error| match error {
+            TopicsError::Changed(_) => SinkError::Halted(error.into()),
+            TopicsError::Ask(_)
+            | TopicsError::Make(_)
+            | TopicsError::Refused { .. }
+            | TopicsError::NotYet(_)
+            | TopicsError::Record(_) => SinkError::Failed(error.into()),
+        })
     }
 
     /// What the events become.
@@ -88,7 +115,14 @@ where
     M: Fn(&StoredEvent) -> Result<Vec<Outbound>, E> + Send + Sync,
     E: Error + Send + Sync + 'static,
 {
+    async fn begin(&mut self) -> Result<(), SinkError> {
+        self.check_topics().await
+    }
+
     async fn send(&mut self, events: &[StoredEvent], hurry: &CancellationToken) -> Sent {
+        if let Err(error) = self.check_topics().await {
+            return Sent::nothing(error);
+        }
         let messages = match self.compose(events) {
             Ok(messages) => messages,
             Err(error) => return Sent::nothing(error),
@@ -104,6 +138,9 @@ where
             () = hurry.cancelled() => None,
         };
         let done = flight.acknowledged();
+        if let (Some(topics), Some(_)) = (&self.topics, &failure) {
+            topics.doubt();
+        }
         measure(events.get(..done).unwrap_or_default(), started);
         Sent {
             done,

@@ -1,38 +1,41 @@
-//! The topics: those that are missing are made, and all are recorded.
+//! The topics: those that are missing are made, and the relay writes to those that are recorded or
+//! to none.
 
 mod describe;
+mod difference;
+mod make;
 pub(crate) mod probe;
 mod record;
+mod retention;
 
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use contracts::topics::{Topic, all};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::backoff::Backoff;
-use crate::client::{Kafka, Quiet, apart};
+use crate::client::{Kafka, apart};
 use crate::failure::chain;
-use probe::{Cluster, Probe};
+pub use difference::Difference;
+use probe::{Probe, Survey};
+pub use retention::Retention;
 
-/// How long one question to the cluster may take.
+/// How long one look at the cluster may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long the cluster may take to make topics.
-const MAKING_PATIENCE: Duration = Duration::from_secs(30);
-/// The most copies that a topic is made with.
-const REPLICATION: usize = 3;
+/// How often the topics are looked at again.
+const INTERVAL: Duration = Duration::from_secs(60);
 /// The pauses between two attempts.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Why the topics are not known to be there.
+/// Why nothing may be sent to the topics.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicsError {
-    /// Kafka was not reached, or did not answer.
+    /// Kafka was not reached, or did not answer; the same again may pass.
     #[error("kafka did not say which topics there are")]
     Ask(#[source] KafkaError),
     /// Kafka was asked to make topics, and did not answer.
@@ -46,102 +49,215 @@ pub enum TopicsError {
         /// What it said.
         source: RDKafkaErrorCode,
     },
-    /// The topics are there, and could not be recorded.
-    #[error("the topics could not be recorded")]
+    /// A topic was made, and the brokers do not know it yet; the same again may pass.
+    #[error("kafka does not show topic {0} yet, which was just made")]
+    NotYet(String),
+    /// The record was not read or not written; the same again may pass.
+    #[error("the record of the topics was not reached")]
     Record(#[from] sqlx::Error),
+    /// The topics are not those that are recorded. This stays until an operator decides.
+    #[error(
+        "the topics are not those that are recorded: {}; `projector topics accept` goes on with \
+         them as they are (messages sent before may be missing there: `projector replay` sends \
+         them again)",
+        difference::list(.0)
+    )]
+    Changed(Vec<Difference>),
 }
 
-/// Makes the topics that are missing, and records all of ours with the cluster that they are on.
-///
-/// Nothing is asked to be made where nothing is missing: an embedded broker does not answer that.
-///
-/// # Errors
-/// See [`TopicsError`]; the same again may pass.
-pub async fn prepare(kafka: &Kafka, database: &PgPool) -> Result<(), TopicsError> {
-    let cluster = look(kafka).await?;
-    let missing: Vec<Topic> = all()
-        .into_iter()
-        .filter(|topic| !cluster.topics.contains(&topic.name))
-        .collect();
-    if !missing.is_empty() {
-        make(kafka, &missing, cluster.brokers).await?;
-    }
-    let names = all().into_iter().map(|topic| topic.name).collect();
-    let identity = identify(kafka, names).await?;
-    record::record(database, &identity).await?;
-    Ok(())
+/// Guards the relay's checkpoint: it speaks of one cluster and its topics, so that on any other
+/// nothing may be sent.
+#[derive(Debug)]
+pub struct TopicGuard {
+    kafka: Kafka,
+    database: PgPool,
+    retention: Retention,
+    topics: Vec<Topic>,
+    interval: Duration,
+    memory: Mutex<Memory>,
 }
 
-/// Prepares the topics, trying for as long as Kafka or the database is away. Returns whether it
-/// was done before `stop`.
-pub async fn prepare_at_last(kafka: &Kafka, database: &PgPool, stop: &CancellationToken) -> bool {
-    let mut backoff = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
-    loop {
-        let outcome = tokio::select! {
-            () = stop.cancelled() => return false,
-            outcome = prepare(kafka, database) => outcome,
-        };
-        match outcome {
-            Ok(()) => return true,
-            Err(error) => warn!(error = chain(&error), "topics.not_prepared"),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return false,
-            () = tokio::time::sleep(backoff.pause()) => {}
-        }
-    }
+/// What a guard remembers between two looks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Memory {
+    /// When the topics were last found to be those that are recorded, unless that is in doubt.
+    found_at: Option<Instant>,
+    retention_compared: bool,
 }
 
-async fn look(kafka: &Kafka) -> Result<Cluster, TopicsError> {
-    let probe = Probe::new(kafka).map_err(TopicsError::Ask)?;
-    apart(move || probe.look(PATIENCE))
-        .await
-        .unwrap_or(Err(KafkaError::Canceled))
-        .map_err(TopicsError::Ask)
-}
-
-async fn identify(kafka: &Kafka, names: Vec<String>) -> Result<probe::Identity, TopicsError> {
-    let probe = Probe::new(kafka).map_err(TopicsError::Ask)?;
-    apart(move || probe.identify(&names, PATIENCE))
-        .await
-        .unwrap_or(Err(KafkaError::Canceled))
-        .map_err(TopicsError::Ask)
-}
-
-async fn make(kafka: &Kafka, missing: &[Topic], brokers: usize) -> Result<(), TopicsError> {
-    let admin =
-        AdminClient::from_config_and_context(&kafka.config(), Quiet).map_err(TopicsError::Make)?;
-    let replication = brokers.clamp(1, REPLICATION);
-    let in_sync = replication.saturating_sub(1).max(1).to_string();
-    let sizes: Vec<String> = missing
-        .iter()
-        .map(|topic| topic.max_message_bytes.to_string())
-        .collect();
-    let new: Vec<NewTopic<'_>> = missing
-        .iter()
-        .zip(&sizes)
-        .map(|(topic, size)| {
-            let copies = TopicReplication::Fixed(i32::try_from(replication).unwrap_or(1));
-            NewTopic::new(&topic.name, topic.partitions, copies)
-                .set("min.insync.replicas", &in_sync)
-                .set("unclean.leader.election.enable", "false")
-                .set("retention.ms", "-1")
-                .set("max.message.bytes", size)
-        })
-        .collect();
-    let options = AdminOptions::new()
-        .request_timeout(Some(MAKING_PATIENCE))
-        .operation_timeout(Some(MAKING_PATIENCE));
-    let made = admin.create_topics(&new, &options).await;
-    drop(new);
-    drop(apart(move || drop(admin)));
-    for topic in made.map_err(TopicsError::Make)? {
-        match topic {
-            Ok(topic) => info!(topic, replication, "topics.made"),
-            // Somebody else was faster.
-            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((topic, source)) => return Err(TopicsError::Refused { topic, source }),
+impl TopicGuard {
+    /// A guard of all our topics. The missing ones are made with this retention.
+    #[must_use]
+    pub fn new(kafka: Kafka, database: PgPool, retention: Retention) -> Self {
+        Self {
+            kafka,
+            database,
+            retention,
+            topics: all(),
+            interval: INTERVAL,
+            memory: Mutex::default(),
         }
     }
-    Ok(())
+
+    /// The same, of these topics, where a test wants its own.
+    #[must_use]
+    pub fn of_topics(self, topics: Vec<Topic>) -> Self {
+        Self { topics, ..self }
+    }
+
+    /// The same, looking again after so long, where a minute is too long.
+    #[must_use]
+    pub fn looking_again_every(self, interval: Duration) -> Self {
+        Self { interval, ..self }
+    }
+
+    /// Looks at the topics: makes what is missing, records what is seen for the first time, and
+    /// refuses what is not as recorded. A topic that was deleted is made again, and refused.
+    ///
+    /// Takes up to five seconds where Kafka does not answer, and up to forty more where
+    /// topics are made: a lease has to be renewed beside it. Nothing is made on another cluster
+    /// than the recorded one, nor where nothing is missing: an embedded broker does not answer that.
+    ///
+    /// # Errors
+    /// See [`TopicsError`]. Of what is recorded nothing was changed.
+    pub async fn check(&self) -> Result<(), TopicsError> {
+        self.doubt();
+        let mut survey = self.survey().await?;
+        let recorded = record::read(&self.database, &self.names()).await?;
+        if recorded
+            .iter()
+            .all(|known| known.cluster_id == survey.cluster_id)
+        {
+            let mut missing = survey.missing(&self.topics);
+            // Made again it could not be told from the one before: Kafka gives no ids here.
+            missing.retain(|topic| {
+                !recorded
+                    .iter()
+                    .any(|known| known.topic == topic.name && known.topic_id.is_none())
+            });
+            survey = self.with(&missing, survey).await?;
+        }
+        let differences = record::keep(&self.database, &self.names(), &survey).await?;
+        if !differences.is_empty() {
+            return Err(TopicsError::Changed(differences));
+        }
+        self.compare_retention(&survey).await;
+        self.memory().found_at = Some(Instant::now());
+        Ok(())
+    }
+
+    /// [`check`](Self::check), if that is due: at first, a minute after it passed, and once it is
+    /// in doubt. Else it costs nothing.
+    ///
+    /// # Errors
+    /// See [`TopicsError`]. It stays due.
+    pub async fn check_if_due(&self) -> Result<(), TopicsError> {
+        let found_at = self.memory().found_at;
+        if found_at.is_some_and(|at| at.elapsed() < self.interval) {
+            return Ok(());
+        }
+        self.check().await
+    }
+
+    /// Makes the next check due, after a message was not delivered.
+    pub fn doubt(&self) {
+        self.memory().found_at = None;
+    }
+
+    /// Checks until it passes, for as long as anything is away or changed. Returns whether that
+    /// was before `stop`.
+    pub async fn check_at_last(&self, stop: &CancellationToken) -> bool {
+        let mut backoff = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let mut told = String::new();
+        loop {
+            let outcome = tokio::select! {
+                () = stop.cancelled() => return false,
+                outcome = self.check() => outcome,
+            };
+            let Err(failure) = outcome else {
+                return true;
+            };
+            let text = chain(&failure);
+            if text != told {
+                warn!(error = text, "topics.not_checked");
+                told = text;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = tokio::time::sleep(backoff.pause()) => {}
+            }
+        }
+    }
+
+    /// What of the topics is not as recorded; nothing is made or written.
+    ///
+    /// # Errors
+    /// If Kafka or the database does not answer.
+    pub async fn differences(&self) -> Result<Vec<Difference>, TopicsError> {
+        let survey = self.survey().await?;
+        let recorded = record::read(&self.database, &self.names()).await?;
+        Ok(difference::between(&recorded, &survey))
+    }
+
+    /// Makes what is missing, and records the topics as they are now, whatever was recorded: an
+    /// operator said so. The relay goes on with them from its checkpoint.
+    ///
+    /// # Errors
+    /// If Kafka or the database does not answer, or Kafka refuses to make a topic.
+    pub async fn accept(&self) -> Result<(), TopicsError> {
+        let mut survey = self.survey().await?;
+        let missing = survey.missing(&self.topics);
+        survey = self.with(&missing, survey).await?;
+        record::replace(&self.database, &survey).await?;
+        Ok(())
+    }
+
+    /// Makes what is missing, and looks again until it shows: brokers hear of a new topic one after
+    /// the other.
+    async fn with(&self, missing: &[&Topic], survey: Survey) -> Result<Survey, TopicsError> {
+        if missing.is_empty() {
+            return Ok(survey);
+        }
+        make::make(&self.kafka, missing, survey.brokers.len(), self.retention).await?;
+        let made = Instant::now();
+        loop {
+            let survey = self.survey().await?;
+            match missing.iter().find(|topic| !survey.has(&topic.name)) {
+                None => return Ok(survey),
+                Some(topic) if made.elapsed() > PATIENCE => {
+                    return Err(TopicsError::NotYet(topic.name.clone()));
+                }
+                Some(_) => tokio::time::sleep(SHORTEST_PAUSE).await,
+            }
+        }
+    }
+
+    /// Says once which topics keep their messages for another time than is configured. They are
+    /// left alone: whoever made them may have had a reason.
+    async fn compare_retention(&self, survey: &Survey) {
+        if self.memory().retention_compared {
+            return;
+        }
+        if let Some(broker) = survey.brokers.first() {
+            make::compare_retention(&self.kafka, *broker, &self.names(), self.retention).await;
+        }
+        self.memory().retention_compared = true;
+    }
+
+    async fn survey(&self) -> Result<Survey, TopicsError> {
+        let probe = Probe::new(&self.kafka).map_err(TopicsError::Ask)?;
+        let names = self.names();
+        apart(move || probe.survey(&names, PATIENCE))
+            .await
+            .unwrap_or(Err(KafkaError::Canceled))
+            .map_err(TopicsError::Ask)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.topics.iter().map(|topic| topic.name.clone()).collect()
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

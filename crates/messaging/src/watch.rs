@@ -39,7 +39,7 @@ async fn ask(kafka: &Kafka, probe: &mut Option<Arc<Probe>>) -> Result<(), KafkaE
         Some(probe) => Arc::clone(probe),
         None => Arc::clone(probe.insert(Arc::new(Probe::new(kafka)?))),
     };
-    apart(move || probe.look(PATIENCE).map(|_| ()))
+    apart(move || probe.reach(PATIENCE))
         .await
         .unwrap_or(Err(KafkaError::Canceled))
 }

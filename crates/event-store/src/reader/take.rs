@@ -31,6 +31,21 @@ struct Taken {
 }
 
 impl Reader {
+    /// Lets the sink make itself ready, renewing the lease beside it.
+    pub(super) async fn begin(
+        &self,
+        leader: &mut Leader,
+        sink: &mut dyn Sink,
+    ) -> Result<(), ReaderError> {
+        let mut ready = pin!(sink.begin());
+        loop {
+            tokio::select! {
+                outcome = &mut ready => return Ok(outcome?),
+                () = tokio::time::sleep(self.options.lease / 4) => leader.renew().await?,
+            }
+        }
+    }
+
     /// Takes one batch of the feed.
     pub(super) async fn step(
         &self,

@@ -9,13 +9,13 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use tracing::{info, warn};
 
-use super::partition::Place;
+use super::partition::TopicPartition;
 use crate::client::{log, note};
 
 /// Told from inside a poll.
 pub(super) struct GroupContext {
     group: String,
-    revoked: Mutex<Vec<Place>>,
+    revoked: Mutex<Vec<TopicPartition>>,
 }
 
 impl GroupContext {
@@ -27,7 +27,7 @@ impl GroupContext {
     }
 
     /// The partitions that were taken away since the last call.
-    pub(super) fn take_revoked(&self) -> Vec<Place> {
+    pub(super) fn take_revoked(&self) -> Vec<TopicPartition> {
         std::mem::take(&mut self.revoked())
     }
 
@@ -39,7 +39,7 @@ impl GroupContext {
         )
     }
 
-    fn revoked(&self) -> MutexGuard<'_, Vec<Place>> {
+    fn revoked(&self) -> MutexGuard<'_, Vec<TopicPartition>> {
         self.revoked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,7 +93,7 @@ impl ConsumerContext for GroupContext {
                 for element in partitions.elements() {
                     // Its lag is another member's to tell.
                     self.lag(element.topic(), element.partition()).set(0.0);
-                    revoked.push(Place {
+                    revoked.push(TopicPartition {
                         topic: element.topic().to_owned(),
                         partition: element.partition(),
                     });

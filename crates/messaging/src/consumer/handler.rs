@@ -43,6 +43,17 @@ impl Received {
         }
     }
 
+    /// The bytes of its key, headers and value.
+    pub(super) fn size(&self) -> usize {
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        length(&self.key) + headers + length(&self.value)
+    }
+
     /// The message as the contracts read it.
     #[must_use]
     pub fn incoming(&self) -> Incoming<'_> {
@@ -55,7 +66,8 @@ impl Received {
 
 /// Handles messages.
 pub trait Handler: Send + Sync {
-    /// Handles messages of one partition, in order; all of them, or none. They may come again, as
+    /// Handles messages of one partition, in order; all of them, or none. They are 500 at most, of
+    /// 4 MiB altogether; a larger one comes alone. They may come again, as
     /// a whole or in part, and have to have the same effect then.
     ///
     /// # Errors

@@ -14,14 +14,19 @@ use crate::backoff::Backoff;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// A partition's name.
+/// Messages that the handler is given at once, at most.
+pub(super) const BATCH: usize = 500;
+/// Their keys, headers and values in bytes, at most; a larger message goes alone.
+pub(super) const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct TopicPartition {
     pub(super) topic: String,
     pub(super) partition: i32,
 }
 
-impl Place {
+impl TopicPartition {
     pub(super) fn of(message: &Received) -> Self {
         Self {
             topic: message.topic.clone(),
@@ -109,11 +114,11 @@ impl Partition {
     }
 
     /// The message that it waits behind, if it does.
-    pub(super) fn stuck(&self, place: &Place) -> Option<StuckPartition> {
+    pub(super) fn stuck(&self, of: &TopicPartition) -> Option<StuckPartition> {
         match (&self.pause, self.messages.first()) {
             (Some(Pause::Stuck { code, detail }), Some(message)) => Some(StuckPartition {
-                topic: place.topic.clone(),
-                partition: place.partition,
+                topic: of.topic.clone(),
+                partition: of.partition,
                 offset: message.offset,
                 code: code.clone(),
                 detail: detail.clone(),
@@ -122,11 +127,11 @@ impl Partition {
         }
     }
 
-    /// Hands the messages to the handler: all of them, and if one cannot be handled, those before
-    /// it.
+    /// Hands the first messages to the handler, as many as go together, and if one cannot be
+    /// handled, those before it. Where it succeeds there may be more.
     pub(super) async fn work(&mut self, handler: &impl Handler) -> Work {
         self.pause = None;
-        let mut count = self.messages.len();
+        let mut count = self.batch();
         let mut unhandled = None;
         while let Some(batch) = self.messages.get(..count).filter(|batch| !batch.is_empty()) {
             match handler.handle(batch).await {
@@ -166,6 +171,16 @@ impl Partition {
             },
         }
     }
+
+    /// The number of messages that go to the handler together.
+    fn batch(&self) -> usize {
+        let mut bytes = 0;
+        let fit = self.messages.iter().take(BATCH).take_while(|message| {
+            bytes += message.size();
+            bytes <= BATCH_BYTES
+        });
+        fit.count().max(1).min(self.messages.len())
+    }
 }
 
 #[cfg(test)]
@@ -193,8 +208,11 @@ mod tests {
         partition
     }
 
-    fn place() -> Place {
-        Place::of(&message(0))
+    fn sized(offset: i64, bytes: usize) -> Received {
+        Received {
+            value: Some(vec![0; bytes]),
+            ..message(offset)
+        }
     }
 
     /// Handles everything but one offset, and nothing while its dependency is down.
@@ -243,7 +261,7 @@ mod tests {
         let work = partition.work(&handler).await;
         assert!(matches!(work, Work::Stuck { offset: 6, .. }), "{work:?}");
         assert_eq!(*handler.handled.lock().unwrap(), [4, 5]);
-        let stuck = partition.stuck(&place()).unwrap();
+        let stuck = partition.stuck(&TopicPartition::of(&message(0))).unwrap();
         assert_eq!((stuck.offset, stuck.code.as_str()), (6, "INVALID_JSON"));
         assert!(!partition.is_ready(Instant::now()));
     }
@@ -280,5 +298,53 @@ mod tests {
         assert!(matches!(work, Work::Done { next: Some(6) }), "{work:?}");
         assert_eq!(*handler.handled.lock().unwrap(), [4, 5]);
         assert!(!partition.is_paused());
+    }
+    /// The `next` offsets of all batches, until nothing is left.
+    async fn batches(partition: &mut Partition, handler: &Picky) -> Vec<i64> {
+        let mut ends = Vec::new();
+        while partition.is_ready(Instant::now()) {
+            match partition.work(handler).await {
+                Work::Done { next } => ends.extend(next),
+                work @ (Work::Retry { .. } | Work::Stuck { .. }) => panic!("{work:?}"),
+            }
+        }
+        ends
+    }
+
+    #[tokio::test]
+    async fn a_batch_ends_with_its_number() {
+        let handler = Picky::default();
+        let mut partition = partition(0..1_001);
+        assert_eq!(batches(&mut partition, &handler).await, [500, 1_000, 1_001]);
+        let all: Vec<i64> = (0..1_001).collect();
+        assert_eq!(*handler.handled.lock().unwrap(), all);
+    }
+
+    #[tokio::test]
+    async fn a_batch_ends_with_its_bytes_and_what_is_larger_goes_alone() {
+        let half = BATCH_BYTES / 2;
+        let handler = Picky::default();
+        let mut partition = Partition::default();
+        for (offset, bytes) in [half, half, 1, BATCH_BYTES + 1, 1, half, half]
+            .into_iter()
+            .enumerate()
+        {
+            partition.push(sized(i64::try_from(offset).unwrap(), bytes));
+        }
+        assert_eq!(batches(&mut partition, &handler).await, [2, 3, 4, 6, 7]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_handled_is_found_in_a_later_batch_too() {
+        let handler = Picky {
+            poison: Some(700),
+            ..Picky::default()
+        };
+        let mut partition = partition(0..1_000);
+        let work = partition.work(&handler).await;
+        assert!(matches!(work, Work::Done { next: Some(500) }), "{work:?}");
+        let work = partition.work(&handler).await;
+        assert!(matches!(work, Work::Stuck { offset: 700, .. }), "{work:?}");
+        assert_eq!(handler.handled.lock().unwrap().len(), 700);
     }
 }

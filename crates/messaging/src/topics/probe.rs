@@ -1,8 +1,8 @@
 //! A client that asks a cluster about itself. Its calls block.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use contracts::topics::Topic;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -10,19 +10,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::describe;
 use crate::client::{Kafka, Quiet};
 
-/// What a cluster consists of.
+/// Which cluster it is, and what topics of ours it has.
 #[derive(Debug)]
-pub(crate) struct Cluster {
-    /// Its number of brokers.
-    pub(crate) brokers: usize,
-    /// The names of its topics.
-    pub(crate) topics: BTreeSet<String>,
-}
-
-/// Which cluster it is, and which topics ours are on it.
-#[derive(Debug)]
-pub(crate) struct Identity {
+pub(crate) struct Survey {
+    /// The ids of its brokers.
+    pub(crate) brokers: Vec<i32>,
     pub(crate) cluster_id: String,
+    /// Those of ours that are there, by name.
     pub(crate) topics: Vec<DescribedTopic>,
 }
 
@@ -35,6 +29,21 @@ pub(crate) struct DescribedTopic {
     pub(crate) partitions: i32,
 }
 
+impl Survey {
+    /// Whether a topic of this name is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.topics.iter().any(|topic| topic.name == name)
+    }
+
+    /// Those of `wanted` that are not there.
+    pub(super) fn missing<'a>(&self, wanted: &'a [Topic]) -> Vec<&'a Topic> {
+        wanted
+            .iter()
+            .filter(|topic| !self.has(&topic.name))
+            .collect()
+    }
+}
+
 pub(crate) struct Probe(BaseConsumer<Quiet>);
 
 impl Probe {
@@ -42,41 +51,52 @@ impl Probe {
         BaseConsumer::from_config_and_context(&kafka.config(), Quiet).map(Self)
     }
 
-    /// What the cluster consists of.
-    pub(crate) fn look(&self, patience: Duration) -> Result<Cluster, KafkaError> {
+    /// Whether the cluster answers.
+    pub(crate) fn reach(&self, patience: Duration) -> Result<(), KafkaError> {
         // Takes up what the client has logged meanwhile; without a subscription no message comes.
         drop(self.0.poll(Duration::ZERO));
-        let metadata = self.0.fetch_metadata(None, patience)?;
-        let topics = metadata
-            .topics()
-            .iter()
-            .map(|topic| topic.name().to_owned())
-            .collect();
-        Ok(Cluster {
-            brokers: metadata.brokers().len(),
-            topics,
-        })
+        self.0.fetch_metadata(None, patience).map(drop)
     }
 
-    /// Which cluster it is, and which topics the named ones are.
-    pub(crate) fn identify(
+    /// Which cluster it is, and what it has of the named topics.
+    pub(crate) fn survey(
         &self,
         names: &[String],
         patience: Duration,
-    ) -> Result<Identity, KafkaError> {
+    ) -> Result<Survey, KafkaError> {
+        let started = Instant::now();
+        let left = || patience.saturating_sub(started.elapsed());
         let metadata = self.0.fetch_metadata(None, patience)?;
-        let broker = metadata
+        let brokers: Vec<i32> = metadata
             .brokers()
+            .iter()
+            .map(|broker| broker.id())
+            .collect();
+        let broker = brokers
             .first()
             .ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::AllBrokersDown))?;
-        let topics = describe::topics(self.0.client(), broker.id(), names, patience)?;
+        let present: Vec<String> = names
+            .iter()
+            .filter(|name| metadata.topics().iter().any(|topic| topic.name() == *name))
+            .cloned()
+            .collect();
+        let mut topics = if present.is_empty() {
+            Vec::new()
+        } else {
+            describe::topics(self.0.client(), *broker, &present, left())?
+        };
+        topics.sort_by(|one, other| one.name.cmp(&other.name));
         let cluster_id =
             self.0
                 .client()
-                .fetch_cluster_id(patience)
+                .fetch_cluster_id(left())
                 .ok_or(KafkaError::MetadataFetch(
                     RDKafkaErrorCode::OperationTimedOut,
                 ))?;
-        Ok(Identity { cluster_id, topics })
+        Ok(Survey {
+            brokers,
+            cluster_id,
+            topics,
+        })
     }
 }

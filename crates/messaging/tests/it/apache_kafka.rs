@@ -1,13 +1,11 @@
 //! The same promises, and those that a mock cannot keep, on Apache Kafka itself: the one that
 //! `ATLAS_TEST_KAFKA` names. Without it these tests say so, and prove nothing.
 
-use contracts::topics::all;
-use messaging::{RelayState, topics};
-use test_support::TestDatabase;
+use messaging::RelayState;
 
 use crate::broker::{Endpoint, first_occurrences, fresh_topic_name};
 use crate::store::Store;
-use crate::{consumer, relay};
+use crate::{consumer, relay, topics};
 
 fn kafka() -> Option<Endpoint> {
     let kafka = Endpoint::real();
@@ -20,32 +18,25 @@ fn kafka() -> Option<Endpoint> {
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_topics_are_made_and_recorded() {
     let Some(kafka) = kafka() else { return };
-    let database = TestDatabase::create().await;
-    let pool = database.pool_app().await;
-    topics::prepare(&kafka.kafka(), &pool).await.unwrap();
-    // What is there already is left alone.
-    topics::prepare(&kafka.kafka(), &pool).await.unwrap();
+    topics::are_made_where_missing(&kafka).await;
+}
 
-    for topic in all() {
-        let settings = kafka.settings(&topic.name).await;
-        let size = topic.max_message_bytes.to_string();
-        for (name, value) in [
-            ("retention.ms", "-1"),
-            ("unclean.leader.election.enable", "false"),
-            ("min.insync.replicas", "1"),
-            ("max.message.bytes", size.as_str()),
-        ] {
-            assert_eq!(settings[name], value, "{} of {}", name, topic.name);
-        }
-        let (partitions, topic_id): (i32, Option<String>) =
-            sqlx::query_as("SELECT partitions, topic_id FROM ops.kafka_topics WHERE topic = $1")
-                .bind(&topic.name)
-                .fetch_one(&pool)
-                .await
-                .unwrap();
-        assert_eq!(partitions, 6, "{}", topic.name);
-        assert_eq!(topic_id.map(|id| id.len()), Some(22), "{}", topic.name);
-    }
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_topic_is_made_again_and_is_another() {
+    let Some(kafka) = kafka() else { return };
+    topics::count_as_others_once_deleted(&kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_number_of_partitions_is_refused() {
+    let Some(kafka) = kafka() else { return };
+    topics::count_as_others_once_grown(&kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_on_another_cluster() {
+    let Some(kafka) = kafka() else { return };
+    topics::are_not_made_on_another_cluster(&kafka).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,4 +120,11 @@ async fn a_consumer_finds_a_topic_that_is_made_after_its_start() {
     let later = fresh_topic_name();
     let comes = kafka.make_topic_named(later, &[]);
     consumer::finds_what_comes_later(&kafka, topic, later, comes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_hands_over_no_more_bytes_than_a_batch_has() {
+    let Some(kafka) = kafka() else { return };
+    let topic = kafka.make_topic(&[("max.message.bytes", "16777216")]).await;
+    consumer::cuts_batches_by_bytes(&kafka, topic).await;
 }

@@ -6,8 +6,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Deref;
 use std::time::Duration;
 
+use contracts::topics::MAX_CLIENT_BYTES;
 use messaging::Kafka;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::bindings::{
     rd_kafka_handle_mock_cluster, rd_kafka_mock_group_initial_rebalance_delay_ms,
 };
@@ -131,6 +134,28 @@ impl Endpoint {
         assert_eq!(made, [Ok(name.to_owned())]);
     }
 
+    pub(crate) async fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let deleted = admin.delete_topics(&[name], &options).await.unwrap();
+        assert_eq!(deleted, [Ok(name.to_owned())]);
+    }
+
+    /// Gives a topic more partitions.
+    pub(crate) async fn grow_topic(&self, name: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let grown = NewPartitions::new(name, partitions);
+        let grown = admin.create_partitions([&grown], &options).await.unwrap();
+        assert_eq!(grown, [Ok(name.to_owned())]);
+    }
+
+    pub(crate) fn has_topic(&self, name: &str) -> bool {
+        let client: BaseConsumer = self.client().create().unwrap();
+        let metadata = client.fetch_metadata(None, PATIENCE).unwrap();
+        metadata.topics().iter().any(|topic| topic.name() == name)
+    }
+
     /// A topic's settings, as the broker has them in force.
     pub(crate) async fn settings(&self, topic: &str) -> BTreeMap<String, String> {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
@@ -152,7 +177,11 @@ impl Endpoint {
 
     /// Writes messages with one key, in order.
     pub(crate) fn write(&self, topic: &str, key: &str, values: &[&str]) {
-        let producer: BaseProducer = self.client().create().unwrap();
+        let producer: BaseProducer = self
+            .client()
+            .set("message.max.bytes", MAX_CLIENT_BYTES.to_string())
+            .create()
+            .unwrap();
         for value in values {
             producer
                 .send(BaseRecord::to(topic).key(key).payload(*value))

@@ -65,6 +65,20 @@ impl Handler for Notebook {
     }
 }
 
+/// Notes the sizes of the values that it is given together.
+#[derive(Clone, Default)]
+struct Scale(Arc<Mutex<Vec<Vec<usize>>>>);
+
+impl Handler for Scale {
+    async fn handle(&self, messages: &[Received]) -> Result<(), HandleError> {
+        let sizes = messages
+            .iter()
+            .map(|m| m.value.as_ref().map_or(0, Vec::len));
+        self.0.lock().unwrap().push(sizes.collect());
+        Ok(())
+    }
+}
+
 struct Running {
     task: JoinHandle<()>,
     stop: CancellationToken,
@@ -77,14 +91,18 @@ impl Running {
     }
 
     /// The group is named as the first topic.
-    fn start_on(broker: &Endpoint, topics: &[&str], notebook: &Notebook) -> Self {
+    fn start_on(
+        broker: &Endpoint,
+        topics: &[&str],
+        handler: &(impl Handler + Clone + 'static),
+    ) -> Self {
         let options = ConsumerOptions {
             kafka: broker.kafka(),
             group: topics[0].to_owned(),
             topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
             session: Duration::from_secs(6),
         };
-        let consumer = Consumer::new(options, notebook.clone());
+        let consumer = Consumer::new(options, handler.clone());
         let state = consumer.state();
         let stop = CancellationToken::new();
         let task = tokio::spawn(consumer.run(stop.clone()));
@@ -317,4 +335,32 @@ pub(crate) async fn finds_what_comes_later(
     broker.write(later, "a", &["2"]);
     notebook.holds(&expected(&[("a", &["1", "2"])])).await;
     consumer.stop().await;
+}
+
+/// A batch has 4 MiB at most, and a larger message goes alone. The mock keeps less than that.
+pub(crate) async fn cuts_batches_by_bytes(broker: &Endpoint, topic: &str) {
+    const MIB: usize = 1024 * 1024;
+    let (small, large) = ("x".repeat(MIB / 4), "x".repeat(5 * MIB));
+    let mut values = vec![small.as_str(); 40];
+    values.insert(20, &large);
+    broker.write(topic, "a", &values);
+    let scale = Scale::default();
+    let consumer = Running::start_on(broker, &[topic], &scale);
+    eventually("all of it", PATIENCE, || async {
+        match scale.0.lock().unwrap().concat().len() {
+            41 => Ok(()),
+            handled => Err(handled),
+        }
+    })
+    .await;
+    consumer.stop().await;
+    let batches = scale.0.lock().unwrap().clone();
+    let sizes: Vec<usize> = values.iter().map(|value| value.len()).collect();
+    assert_eq!(batches.concat(), sizes, "all, once and in order");
+    for batch in &batches {
+        let bytes: usize = batch.iter().sum();
+        assert!(bytes <= 4 * MIB || *batch == [5 * MIB], "{batch:?}");
+    }
+    let together = batches.iter().any(|batch| batch.len() > 8);
+    assert!(together, "what is small goes together: {batches:?}");
 }

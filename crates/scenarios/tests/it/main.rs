@@ -22,6 +22,7 @@ mod races;
 mod schemathesis;
 mod state_machine;
 mod system;
+mod topics;
 mod visibility;
 
 /// The model of the rules and its dice, from the domain's own random runs: they share no code with
