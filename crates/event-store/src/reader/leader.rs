@@ -324,3 +324,6 @@ where
         Err(_) => Err(ReaderError::Silent),
     }
 }
+
+#[cfg(test)]
+mod tests;

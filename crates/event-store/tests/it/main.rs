@@ -10,9 +10,12 @@
 mod append;
 mod executor;
 mod fixtures;
-mod follower;
-mod held_back;
+mod history;
 mod loss;
+mod parked;
+mod reader;
+mod reads;
+mod refused;
 mod stock_repository;
 mod together;
 mod watermark;
