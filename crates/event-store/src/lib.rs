@@ -45,8 +45,8 @@ pub use feed::{Batch, BatchBound, Feed, Selection};
 pub use load::{LONGEST_STREAM, load};
 pub use parked::{Parked, parked, parked_at, parked_page};
 pub use reader::{
-    Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus, Standing,
-    reader_statuses,
+    Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus,
+    Standing, reader_statuses,
 };
 pub use sink::{Sent, Sink, SinkError};
 pub use token::{MalformedToken, PositionToken};

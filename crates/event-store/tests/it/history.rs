@@ -26,7 +26,11 @@ async fn catch_up(database: &TestDatabase) -> Result<(), ReaderError> {
 
 /// Makes the server look as if the last generation had been another history.
 async fn change_history(database: &TestDatabase) {
-    as_owner(database, "UPDATE store.generation SET timeline = '0000FFFF'").await;
+    as_owner(
+        database,
+        "UPDATE store.generation SET timeline = '0000FFFF'",
+    )
+    .await;
 }
 
 async fn as_owner(database: &TestDatabase, statements: &str) {
@@ -58,7 +62,10 @@ async fn a_checkpoint_of_another_history_halts_its_reader_and_names_the_cure() {
     change_history(&database).await;
     as_owner(&database, "DELETE FROM store.events WHERE position = 3").await;
     let halted = catch_up(&database).await.unwrap_err();
-    assert!(matches!(halted, ReaderError::ForeignCheckpoint { .. }), "{halted:?}");
+    assert!(
+        matches!(halted, ReaderError::ForeignCheckpoint { .. }),
+        "{halted:?}"
+    );
     let told = "checkpoint counter of generation 1 does not hold in generation 2: \
                 run `projector store adopt`";
     assert_eq!(halted.to_string(), told);
@@ -104,7 +111,11 @@ async fn history_is_verified_once_for_all_readers() {
     change_history(&database).await;
     let [one, two, three] = ["one", "two", "three"].map(|name| reader(&database, name));
     let (mut a, mut b, mut c) = (Sieve, Sieve, Sieve);
-    let all = tokio::join!(one.catch_up(&mut a), two.catch_up(&mut b), three.catch_up(&mut c));
+    let all = tokio::join!(
+        one.catch_up(&mut a),
+        two.catch_up(&mut b),
+        three.catch_up(&mut c)
+    );
     all.0.and(all.1).and(all.2).unwrap();
     let marks: Vec<(i64, i64, i64)> =
         sqlx::query_as("SELECT generation, position, delivered FROM store.marks")
@@ -115,12 +126,14 @@ async fn history_is_verified_once_for_all_readers() {
 
     // What lies before a mark is not read again: not even that an event is missing is seen.
     as_owner(&database, "DELETE FROM store.events WHERE position = 5").await;
-    reader(&database, "four").catch_up(&mut Sieve).await.unwrap();
-    let entered: Vec<i64> = sqlx::query_scalar(
-        "SELECT generation FROM store.checkpoints WHERE name <> 'verification'",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .unwrap();
+    reader(&database, "four")
+        .catch_up(&mut Sieve)
+        .await
+        .unwrap();
+    let entered: Vec<i64> =
+        sqlx::query_scalar("SELECT generation FROM store.checkpoints WHERE name <> 'verification'")
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
     assert_eq!(entered, [2; 4]);
 }

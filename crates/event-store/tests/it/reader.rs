@@ -92,11 +92,14 @@ async fn counted_rows(database: &TestDatabase) -> i64 {
         .unwrap()
 }
 
-/// What the reader's row says.
+/// What the reader's row says, once there is one.
 async fn status(pool: &PgPool) -> ReaderStatus {
-    let mut connection = pool.acquire().await.unwrap();
-    let found = reader_statuses(&mut connection, &["counter".to_owned()]).await;
-    found.unwrap().pop().unwrap()
+    eventually("the reader's row", BOUND, async || {
+        let mut connection = pool.acquire().await.unwrap();
+        let found = reader_statuses(&mut connection, &["counter".to_owned()]).await;
+        found.unwrap().pop().ok_or("there is none")
+    })
+    .await
 }
 
 /// A reader that runs, until told to stop.
@@ -180,7 +183,12 @@ async fn one_owner_reads_and_another_waits_on_one_connection_until_it_is_given_b
     let mut second = Running::start(reader(&database, "second", long), Counter::default());
     let owner = "first".to_owned();
     second
-        .becomes(|standing| *standing == Standing::Standby { owner: owner.clone() })
+        .becomes(|standing| {
+            *standing
+                == Standing::Standby {
+                    owner: owner.clone(),
+                }
+        })
         .await;
     let by_hand = reader(&database, "third", long);
     let refused = by_hand.catch_up(&mut Counter::default()).await.unwrap_err();
@@ -198,7 +206,9 @@ async fn one_owner_reads_and_another_waits_on_one_connection_until_it_is_given_b
     assert_eq!(backend.len(), 1);
     eventually("a second of waiting", BOUND, async || {
         assert_eq!(backends().await, backend);
-        (since.elapsed() > Duration::from_secs(1)).then_some(()).ok_or("not yet")
+        (since.elapsed() > Duration::from_secs(1))
+            .then_some(())
+            .ok_or("not yet")
     })
     .await;
     assert_eq!(status(&pool).await.owner.as_deref(), Some("first"));
@@ -285,12 +295,14 @@ async fn what_fails_is_tried_again_and_the_row_says_so_meanwhile() {
     let mut connection = pool.acquire().await.unwrap();
     stored(append(&mut connection, &counted("a", 0, 3)).await.unwrap());
     let running = Running::start(reader(&database, "test", LEASE), Moody::failing(8, false));
-    eventually("the row to say that it fails", BOUND, async || {
-        match status(&pool).await.condition {
+    eventually(
+        "the row to say that it fails",
+        BOUND,
+        async || match status(&pool).await.condition {
             Condition::Failing { reason } if reason.contains("no way through") => Ok(()),
             other => Err(format!("{other:?}")),
-        }
-    })
+        },
+    )
     .await;
     eventually("the events to be taken", BOUND, async || {
         let status = status(&pool).await;
@@ -360,6 +372,47 @@ async fn a_sink_that_does_not_answer_is_waited_for_with_the_lease_held() {
     })
     .await;
     assert!(running.stop().await < Duration::from_secs(1));
+}
+
+/// Takes its time, and cannot read the second event of any stream.
+struct Slow;
+
+#[async_trait]
+impl Sink for Slow {
+    async fn send(&mut self, events: &[StoredEvent], _: &CancellationToken) -> Sent {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        match events.iter().find(|event| event.version.get() == 2) {
+            Some(odd) => Sent::nothing(SinkError::unreadable(odd, "of another release")),
+            None => Sent::all(events),
+        }
+    }
+}
+
+/// A look at a parked stream that took long is over, though nothing new comes after it.
+#[tokio::test]
+async fn a_sink_that_has_answered_at_last_is_not_waited_for_any_longer() {
+    let database = database().await;
+    let pool = database.pool_app().await;
+    let mut connection = pool.acquire().await.unwrap();
+    stored(append(&mut connection, &counted("a", 0, 3)).await.unwrap());
+    catch_up(&database, &mut Slow).await.unwrap();
+    assert_eq!(status(&pool).await.parked, 1);
+    let running = Running::start(reader(&database, "test", Duration::from_secs(1)), Slow);
+    let becomes = async |wanted: &str| {
+        eventually(wanted, BOUND, async || {
+            let found = status(&pool).await.condition;
+            if found.state() == wanted {
+                Ok(())
+            } else {
+                Err(format!("{found:?}"))
+            }
+        })
+        .await;
+    };
+    becomes("waiting").await;
+    becomes("running").await;
+    assert_eq!(status(&pool).await.parked, 1);
+    running.stop().await;
 }
 
 #[tokio::test]

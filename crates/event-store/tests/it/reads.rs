@@ -21,7 +21,11 @@ struct Kept(Vec<Vec<(String, i64)>>);
 
 #[async_trait]
 impl Sink for Kept {
-    async fn apply(&mut self, _: &mut PgConnection, events: &[StoredEvent]) -> Result<(), SinkError> {
+    async fn apply(
+        &mut self,
+        _: &mut PgConnection,
+        events: &[StoredEvent],
+    ) -> Result<(), SinkError> {
         let one = |event: &StoredEvent| (event.stream.key().to_owned(), event.version.get());
         self.0.push(events.iter().map(one).collect());
         Ok(())
@@ -35,7 +39,9 @@ impl Kept {
 
     fn all(&self) -> Vec<(&str, i64)> {
         let events = self.0.iter().flatten();
-        events.map(|(stream, version)| (stream.as_str(), *version)).collect()
+        events
+            .map(|(stream, version)| (stream.as_str(), *version))
+            .collect()
     }
 }
 
@@ -47,7 +53,11 @@ fn options() -> ReaderOptions {
 async fn three_appends(database: &TestDatabase) {
     let mut connection = database.pool_app().await.acquire().await.unwrap();
     for (name, version) in [("a", 0), ("b", 0), ("a", 4)] {
-        stored(append(&mut connection, &counted(name, version, 4)).await.unwrap());
+        stored(
+            append(&mut connection, &counted(name, version, 4))
+                .await
+                .unwrap(),
+        );
     }
 }
 
@@ -134,7 +144,11 @@ async fn a_rate_is_kept() {
     .await;
     // Two at once, and twelve of them take six tenths of a second.
     assert_eq!(kept.sizes(), [2; 6]);
-    assert!(started.elapsed() >= Duration::from_millis(500), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() >= Duration::from_millis(500),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 /// What is stored compressed counts as it is read.
@@ -148,7 +162,11 @@ async fn batches_are_cut_by_bytes_too_and_one_event_goes_whatever_its_size() {
     }
     large.streams[0].events[6].payload = json!({ "text": "a".repeat(900_000) });
     stored(append(&mut connection, &large).await.unwrap());
-    stored(append(&mut connection, &counted("small", 0, 9)).await.unwrap());
+    stored(
+        append(&mut connection, &counted("small", 0, 9))
+            .await
+            .unwrap(),
+    );
     let kept = reach(
         &database,
         ReaderOptions {

@@ -108,7 +108,10 @@ async fn batches_end_at_their_limit_and_go_on_from_there() {
     let mut checkpoint = Checkpoint::default();
     let mut sizes = Vec::new();
     loop {
-        let batch = feed.next_batch(checkpoint.position, &ALL, TEN).await.unwrap();
+        let batch = feed
+            .next_batch(checkpoint.position, &ALL, TEN)
+            .await
+            .unwrap();
         if batch.events.is_empty() {
             break;
         }

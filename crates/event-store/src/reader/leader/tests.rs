@@ -82,7 +82,10 @@ async fn history_is_not_read_again_for_a_checkpoint_that_was_found_foreign() {
     assert!(remembered.is_some());
 
     put_back(&mut connection, 3).await;
-    assert!(!holds(&database, &mut verdict).await, "it was looked into again");
+    assert!(
+        !holds(&database, &mut verdict).await,
+        "it was looked into again"
+    );
     assert_eq!(verdict, remembered);
 
     // Adopted: another checkpoint, which is looked into, and holds.
