@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use event_store::{
-    Condition, Reader, ReaderOptions, ReaderStatus, Sink, Wakeups, reader_statuses,
-};
+use event_store::{Condition, Reader, ReaderOptions, ReaderStatus, Sink, Wakeups, reader_statuses};
 use messaging::topics::{Retention, TopicGuard};
 use messaging::{Kafka, Relay};
 use projections::{Model, Version};
@@ -160,6 +158,114 @@ fn report(dependency: &Dependency, status: Option<&ReaderStatus>, silence: Durat
             } else {
                 dependency.up();
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_store::Position;
+    use service_runtime::{Readiness, ReadinessStatus};
+
+    use super::*;
+
+    const SILENT: Duration = Duration::from_secs(20);
+
+    fn status(condition: Condition, owner: Option<&str>, seen: u64) -> ReaderStatus {
+        ReaderStatus {
+            name: "orders@1".to_owned(),
+            condition,
+            position: Position::new(7),
+            rate: 0.0,
+            owner: owner.map(ToOwned::to_owned),
+            seen: Some(Duration::from_secs(seen)),
+            parked: 0,
+        }
+    }
+
+    /// What the process says of itself where all its readers are so.
+    fn readiness(status: Option<&ReaderStatus>, read_models: bool, relay: bool) -> Readiness {
+        let mut health = Health::default();
+        for Watched { dependency, .. } in watched(&mut health, read_models, relay) {
+            report(&dependency, status, SILENT);
+        }
+        health.readiness()
+    }
+
+    #[test]
+    fn each_reader_is_a_dependency_under_its_name() {
+        let running = status(Condition::Running, Some("a"), 0);
+        let found = readiness(Some(&running), true, true);
+        let names = found
+            .dependencies
+            .iter()
+            .map(|d| (d.name, d.required, d.ok));
+        let expected = [
+            ("orders", true, true),
+            ("workshops", true, true),
+            ("bonus", true, true),
+            ("relay", false, true),
+        ];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+        assert_eq!(found.status, ReadinessStatus::Ready);
+        assert!(readiness(None, false, false).dependencies.is_empty());
+    }
+
+    #[test]
+    fn whoever_cannot_go_on_is_never_ready_and_says_why() {
+        let reason = || "the topic is another".to_owned();
+        let halted = Condition::Halted {
+            reason: reason(),
+            event_id: None,
+        };
+        let failing = Condition::Failing { reason: reason() };
+        let waiting = Condition::Waiting { reason: reason() };
+        let nobody = || Some("nobody reads".to_owned());
+        for (status, of_read_models, detail) in [
+            (
+                Some(status(halted, None, 0)),
+                ReadinessStatus::Unready,
+                Some(reason()),
+            ),
+            (
+                Some(status(failing, Some("a"), 0)),
+                ReadinessStatus::Degraded,
+                Some(reason()),
+            ),
+            (
+                Some(status(waiting, Some("a"), 0)),
+                ReadinessStatus::Degraded,
+                Some(reason()),
+            ),
+            (
+                None,
+                ReadinessStatus::Degraded,
+                Some("it has not begun to read".to_owned()),
+            ),
+            (
+                Some(status(Condition::Idle, None, 21)),
+                ReadinessStatus::Degraded,
+                nobody(),
+            ),
+            // It died with its lease.
+            (
+                Some(status(Condition::Running, None, 21)),
+                ReadinessStatus::Degraded,
+                nobody(),
+            ),
+            // Somebody is about to take over.
+            (
+                Some(status(Condition::Idle, None, 1)),
+                ReadinessStatus::Ready,
+                None,
+            ),
+        ] {
+            let found = readiness(status.as_ref(), true, false);
+            assert_eq!(found.status, of_read_models, "{status:?}");
+            assert_eq!(found.dependencies[0].detail, detail, "{status:?}");
+            let relay = readiness(status.as_ref(), false, true);
+            let is_ready = relay.status == ReadinessStatus::Ready;
+            assert_eq!(is_ready, detail.is_none(), "{status:?}");
         }
     }
 }

@@ -58,16 +58,32 @@ async fn start(
     };
     if read_models {
         for model in Model::ALL {
-            spawn(process, model.as_str(), readers.clone().follow(model, tasks.finish()));
+            spawn(
+                process,
+                model.as_str(),
+                readers.clone().follow(model, tasks.finish()),
+            );
         }
     }
     if relay {
         let kafka = Kafka::new(&config.brokers);
-        spawn(process, "relay", readers.clone().relay(kafka, config.retention, tasks.finish()));
+        spawn(
+            process,
+            "relay",
+            readers
+                .clone()
+                .relay(kafka, config.retention, tasks.finish()),
+        );
     }
     let watched = readers::watched(&mut health, read_models, relay);
-    spawn(process, "readers", readers.clone().watch(watched, tasks.finish()));
-    let listening = readers.wakeups.listen(pool.clone(), wake::EVENTS, tasks.finish());
+    spawn(
+        process,
+        "readers",
+        readers.clone().watch(watched, tasks.finish()),
+    );
+    let listening = readers
+        .wakeups
+        .listen(pool.clone(), wake::EVENTS, tasks.finish());
     spawn(process, "wake-ups", listening);
     let bonus = if has(Role::Bonus) {
         bonus(config, process, pool.clone())

@@ -7,6 +7,8 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use event_store::{Freshness, PositionToken, generation};
 use http_edge::{Code, MinPosition, Problem};
+use projections::orders::sees_parked;
+use projections::redaction::Viewer;
 use projections::{Model, Snapshot};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
@@ -101,16 +103,7 @@ impl AppState {
         least: MinPosition,
         read: impl for<'c> Fn(&'c mut PgConnection) -> Reading<'c, T>,
     ) -> Result<Fresh<T>, Problem> {
-        let least = least
-            .0
-            .map(|text| PositionToken::decode(&text))
-            .transpose()
-            .map_err(|_| {
-                Problem::malformed(
-                    "Atlas-Min-Position is no token that was given out here; send one from \
-                     Atlas-Position or from \"position\" in the answer to a command as it stands",
-                )
-            })?;
+        let least = asked_for(&least)?;
         let mut snapshot = self.snapshot(model, least).await?;
         let mut outcome = read(&mut snapshot).await;
         if outcome.as_ref().is_err_and(ReadError::is_stale_plan) {
@@ -137,7 +130,11 @@ impl AppState {
         model: Model,
         least: Option<PositionToken>,
     ) -> Result<Snapshot, Problem> {
-        let open = async || Snapshot::open(&self.pool, model).await.map_err(ReadError::from);
+        let open = async || {
+            Snapshot::open(&self.pool, model)
+                .await
+                .map_err(ReadError::from)
+        };
         let Some(least) = least else {
             return Ok(open().await?);
         };
@@ -169,6 +166,32 @@ impl AppState {
             "the position is of another store, or of another history of this one, from before a \
              restore or a take-over; read without Atlas-Min-Position",
         ))
+    }
+}
+
+/// The position that the client asks for, if it does.
+pub(crate) fn asked_for(least: &MinPosition) -> Result<Option<PositionToken>, Problem> {
+    let token = least.0.as_deref().map(PositionToken::decode).transpose();
+    token.map_err(|_| {
+        Problem::malformed(
+            "Atlas-Min-Position is no token that was given out here; send one from \
+             Atlas-Position or from \"position\" in the answer to a command as it stands",
+        )
+    })
+}
+
+/// Refuses a list in which the event that the client asks for would show, while that event waits:
+/// the checkpoint has passed it, and the rows have not.
+pub(crate) async fn unless_parked(
+    connection: &mut PgConnection,
+    viewer: Viewer,
+    least: Option<PositionToken>,
+) -> Result<(), ReadError> {
+    match least {
+        Some(least) if sees_parked(connection, viewer, least.position).await? => {
+            Err(ReadError::Lagging)
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

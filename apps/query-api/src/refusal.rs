@@ -7,6 +7,8 @@ use http_edge::{Code, Problem};
 use projections::bonus::UnknownPolicy;
 use projections::orders::OrderError;
 
+use crate::reading::lagging;
+
 /// Why a read failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -16,6 +18,9 @@ pub(crate) enum ReadError {
     /// The order holds an event that this release does not know.
     #[error("the order cannot be told by this release")]
     Unreadable(#[source] Box<dyn Error + Send + Sync>),
+    /// The event that the client asks for waits.
+    #[error("the read model has passed over an event that the answer would show")]
+    Lagging,
     /// The account is of a policy that this release does not know.
     #[error("the account cannot be told by this release")]
     UnknownPolicy(#[from] UnknownPolicy),
@@ -35,7 +40,7 @@ impl ReadError {
     pub(crate) fn is_stale_plan(&self) -> bool {
         match self {
             Self::Database(error) => classify(error) == SqlFailure::StalePlan,
-            Self::Unreadable(_) | Self::UnknownPolicy(_) => false,
+            Self::Unreadable(_) | Self::Lagging | Self::UnknownPolicy(_) => false,
         }
     }
 }
@@ -51,6 +56,7 @@ impl From<ReadError> for Problem {
                  newer release has been rolled out",
             )
             .caused_by(source),
+            ReadError::Lagging => lagging(),
             ReadError::UnknownPolicy(source) => Self::new(
                 Code::UnreadableEvent,
                 "the account is of a policy that this release does not know; try again when the \

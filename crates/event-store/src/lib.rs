@@ -48,8 +48,8 @@ pub use load::{LONGEST_STREAM, Page, load, load_page};
 pub use outcome::Outcome;
 pub use parked::{Parked, parked, parked_at, parked_page};
 pub use reader::{
-    Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus, Standing,
-    reader_statuses,
+    Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus,
+    Standing, reader_statuses,
 };
 pub use sink::{Sent, Sink, SinkError};
 pub use token::{MalformedToken, PositionToken};

@@ -205,7 +205,10 @@ impl Reader {
         sink.begin().await?;
         self.look_again(&mut leader, sink, &stop).await?;
         loop {
-            match self.step(&mut leader, sink, &mut pace, &mut parks, &stop).await {
+            match self
+                .step(&mut leader, sink, &mut pace, &mut parks, &stop)
+                .await
+            {
                 Ok(Step::Took(events)) => drop(pace.took(events)),
                 Ok(Step::Nothing { .. }) => return leader.resign(&Condition::Idle).await,
                 Ok(Step::Refused(tried)) => pace.halve(tried),
@@ -267,14 +270,14 @@ impl Reader {
         self.enter(Standing::Leading(Condition::Running));
         let mut parks = self.look_again(leader, sink, stop).await?;
         let mut looked_again = Instant::now();
+        self.runs(leader);
         self.beat(leader, pace).await?;
         let mut beaten = Instant::now();
         let mut wakeup = self.options.wakeup.clone();
         while !stop.is_cancelled() {
             let wait = match self.step(leader, sink, pace, &mut parks, stop).await? {
                 Step::Took(events) => {
-                    self.enter(Standing::Leading(Condition::Running));
-                    leader.note(Condition::Running);
+                    self.runs(leader);
                     pace.took(events)
                 }
                 Step::Refused(tried) => {
@@ -299,6 +302,7 @@ impl Reader {
             if parks && looked_again.elapsed() >= self.options.look_again_every {
                 parks = self.look_again(leader, sink, stop).await?;
                 looked_again = Instant::now();
+                self.runs(leader);
             }
             if beaten.elapsed() >= BEAT {
                 self.beat(leader, pace).await?;
@@ -313,9 +317,8 @@ impl Reader {
     async fn beat(&self, leader: &mut Leader, pace: &mut Pace) -> Result<(), ReaderError> {
         leader.renew_at(pace.measure()).await?;
         let lag = leader.lag().await?;
-        let gauge = |name: &'static str| {
-            metrics::gauge!(name, "reader" => self.options.name.clone())
-        };
+        let gauge =
+            |name: &'static str| metrics::gauge!(name, "reader" => self.options.name.clone());
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         gauge("atlas_feed_lag_events").set(lag.events as f64);
         gauge("atlas_feed_lag_seconds").set(lag.seconds);
@@ -342,6 +345,12 @@ impl Reader {
         }
         self.enter(Standing::Leading(condition));
         if halts { HALT_PAUSE } else { pace.failed() }
+    }
+
+    /// The sink has answered: whatever it was waited for is over.
+    fn runs(&self, leader: &mut Leader) {
+        self.enter(Standing::Leading(Condition::Running));
+        leader.note(Condition::Running);
     }
 
     fn enter(&self, standing: Standing) {
@@ -407,5 +416,7 @@ async fn told_for(stop: &CancellationToken, time: Duration) {
 
 /// Why an event was not taken, for its row.
 fn reason(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| chain(source))
+    error
+        .source()
+        .map_or_else(|| error.to_string(), |source| chain(source))
 }

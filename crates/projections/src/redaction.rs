@@ -172,7 +172,11 @@ pub(crate) fn redact_event(sight: Sight, mut fact: Recorded) -> Option<TimelineE
 /// Cuts a fact to what a workshop with a seat is told; none if that is nothing.
 fn redact_data(fact: &mut Recorded, viewer: WorkshopId, confirmed: bool) -> Option<()> {
     let acted = [Some(fact.actor), fact.on_behalf_of];
-    if acted.into_iter().flatten().any(|actor| is_rival(actor, viewer)) {
+    if acted
+        .into_iter()
+        .flatten()
+        .any(|actor| is_rival(actor, viewer))
+    {
         return None;
     }
     let data = &mut fact.data;

@@ -103,7 +103,9 @@ impl Version {
     #[must_use]
     pub fn connect(self, options: PgConnectOptions) -> PgConnectOptions {
         let path = format!("\"{self}\"");
-        options.options([("search_path", path.as_str())]).options(BY_KEY)
+        options
+            .options([("search_path", path.as_str())])
+            .options(BY_KEY)
     }
 }
 

@@ -4,8 +4,8 @@
 //! `/health/ready` only reads what was said last, so that it never waits for anything.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -309,6 +309,7 @@ mod tests {
         let mut health = Health::default();
         health.require("postgres").up();
         health.prefer("kafka");
+        health.prefer("redis").down(&refused());
         assert_eq!(
             serde_json::to_value(health.readiness()).unwrap(),
             json!({
@@ -316,8 +317,25 @@ mod tests {
                 "dependencies": [
                     {"name": "postgres", "required": true, "ok": true},
                     {"name": "kafka", "required": false, "ok": false},
+                    {"name": "redis", "required": false, "ok": false,
+                     "detail": "connection refused"},
                 ],
             })
         );
+    }
+
+    #[test]
+    fn what_does_not_get_on_degrades_required_or_not_and_says_what_it_waits_for() {
+        let mut health = Health::default();
+        let orders = health.require("orders");
+        orders.impaired("it begins again");
+        let readiness = health.readiness();
+        assert_eq!(readiness.status, ReadinessStatus::Degraded);
+        let detail = readiness.dependencies[0].detail.as_deref();
+        assert_eq!(detail, Some("it begins again"));
+        orders.up();
+        let readiness = health.readiness();
+        assert_eq!(readiness.status, ReadinessStatus::Ready);
+        assert_eq!(readiness.dependencies[0].detail, None);
     }
 }

@@ -9,11 +9,12 @@ use http_edge::{
 use kernel::WorkshopId;
 use projections::Model;
 use projections::orders::{InvitationItem, InvitationStatus};
+use projections::redaction::Viewer;
 use serde::Deserialize;
 use utoipa::IntoResponses;
 
 use crate::AppState;
-use crate::reading::ReadHeaders;
+use crate::reading::{ReadHeaders, asked_for, unless_parked};
 
 problems! {
     /// How listing invitations is refused.
@@ -76,10 +77,13 @@ pub(crate) async fn list_invitations(
     let after = page.after(&list)?;
     let workshop_id = WorkshopId::from_uuid(actor.id);
     let limit = page.limit().into();
+    let viewer = Viewer::from(actor);
+    let asked = asked_for(&least)?;
     let slice = app
         .read(Model::Orders, least, |connection| {
             let now = app.clock.now();
             Box::pin(async move {
+                unless_parked(connection, viewer, asked).await?;
                 let read = projections::orders::list_invitations(
                     connection,
                     workshop_id,

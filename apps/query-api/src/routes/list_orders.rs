@@ -15,7 +15,7 @@ use utoipa::IntoResponses;
 
 use super::examples;
 use crate::AppState;
-use crate::reading::ReadHeaders;
+use crate::reading::{ReadHeaders, asked_for, unless_parked};
 
 problems! {
     /// How listing orders is refused.
@@ -87,9 +87,11 @@ pub(crate) async fn list_orders(
     let after = page.after(&list)?;
     let viewer = Viewer::from(actor);
     let limit = page.limit().into();
+    let asked = asked_for(&least)?;
     let slice = app
         .read(Model::Orders, least, |connection| {
             Box::pin(async move {
+                unless_parked(connection, viewer, asked).await?;
                 Ok(
                     projections::orders::list_orders(connection, viewer, filter, after, limit)
                         .await?,

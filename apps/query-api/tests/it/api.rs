@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
 use chrono::{DateTime, Utc};
+use event_store::Wakeups;
 use http_body_util::BodyExt;
 use http_edge::{Edge, Gate, Keys, Limits, TokenVerifier};
 use kernel::{Actor, Clock, RandomIds};
@@ -51,7 +52,7 @@ impl Api {
             clock.clone(),
         );
         let gate = Gate::new(verifier, ACCESS, Limits::none());
-        let state = AppState::new(pool, gate, clock, min_position_wait);
+        let state = AppState::new(pool, gate, clock, min_position_wait, Wakeups::new());
         let edge = Edge {
             ids: Arc::new(RandomIds),
             timeout: Duration::from_secs(10),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::api::Reply;
-use crate::people::{COMMISSIONER, OPERATOR, STRANGER};
+use crate::people::{ASH, COMMISSIONER, ELM, OPERATOR, STRANGER};
 use crate::scene::Scene;
 use crate::story::Story;
 
@@ -94,6 +94,86 @@ async fn a_read_waits_for_what_is_on_its_way() {
     let path = format!("/v1/orders/{}", story.order_id);
     let (reply, ()) = tokio::join!(read(&scene, &path, least), scene.catch_up());
     assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+/// Many wait, on fewer connections than they are.
+#[tokio::test]
+async fn who_waits_takes_no_connection_from_others() {
+    let scene = Scene::set().await;
+    let story = Story::placed(&scene.pool, 1).await;
+    let least = last_position(&scene).await.encode();
+    let api = scene
+        .instance_with_two_connections(Duration::from_secs(20))
+        .await;
+    let path = format!("/v1/orders/{}", story.order_id);
+    let waiting: Vec<_> = (0..30)
+        .map(|_| {
+            let call = api.get(&path).by(COMMISSIONER);
+            tokio::spawn(call.header("atlas-min-position", &least).send())
+        })
+        .collect();
+    let beside = api.get("/v1/orders").by(COMMISSIONER).send().await;
+    assert_eq!(beside.status, 200);
+    scene.catch_up().await;
+    for waited in waiting {
+        assert_eq!(waited.await.unwrap().status, 200);
+    }
+}
+
+/// The checkpoint passes an event that waits; an answer that would show its order does not count as
+/// having come so far.
+#[tokio::test]
+async fn a_token_of_an_event_that_waits_is_not_satisfied_by_the_checkpoint() {
+    let scene = Scene::set().await;
+    let mut story = Story::placed(&scene.pool, 1).await;
+    let placed = last_position(&scene).await;
+    story.gilded(&scene.pool).await;
+    let gilded = last_position(&scene).await;
+    story.offered(&scene.pool).await;
+    let offered = last_position(&scene).await;
+    Story::placed(&scene.pool, 2).await;
+    let other = last_position(&scene).await;
+    scene.catch_up().await;
+
+    let ask = async |path: &str, by, least: PositionToken| {
+        let call = scene.api.get(path).by(by);
+        let call = call.header("atlas-min-position", &least.encode());
+        call.send().await.outcome()
+    };
+    for (path, party) in [
+        ("/v1/orders", COMMISSIONER),
+        ("/v1/orders", OPERATOR),
+        ("/v1/orders", ELM),
+        ("/v1/invitations", ELM),
+    ] {
+        for waits in [gilded, offered] {
+            let outcome = ask(path, party, waits).await;
+            assert_eq!(outcome, "503 PROJECTION_LAGGING", "{path} by {party}");
+        }
+        // What came before and after it has been come to.
+        for known in [placed, other] {
+            assert_eq!(ask(path, party, known).await, "200", "{path} by {party}");
+        }
+    }
+    // Whoever would not be shown the order has nothing to wait for.
+    for (path, stranger) in [
+        ("/v1/orders", STRANGER),
+        ("/v1/orders", ASH),
+        ("/v1/invitations", ASH),
+    ] {
+        assert_eq!(
+            ask(path, stranger, gilded).await,
+            "200",
+            "{path} by {stranger}"
+        );
+    }
+    let order = format!("/v1/orders/{}", story.order_id);
+    for path in [order.clone(), format!("{order}/timeline")] {
+        let outcome = ask(&path, COMMISSIONER, gilded).await;
+        assert_eq!(outcome, "503 UNREADABLE_EVENT", "{path}");
+    }
+    // Other read models have nothing that waits.
+    assert_eq!(ask("/v1/workshops", COMMISSIONER, gilded).await, "200");
 }
 
 #[tokio::test]

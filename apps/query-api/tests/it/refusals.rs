@@ -88,10 +88,12 @@ async fn a_plan_that_a_migration_has_outdated_is_made_anew() {
     let api = scene.instance_with_one_connection().await;
     let before = api.get("/v1/workshops").by(OPERATOR).send().await;
     assert_eq!(before.status, 200);
-    sqlx::query("ALTER TABLE read.workshops ALTER COLUMN name TYPE varchar(300) COLLATE \"C\"")
-        .execute(&scene.owner().await)
-        .await
-        .unwrap();
+    sqlx::query(
+        "ALTER TABLE \"workshops@1\".workshops ALTER COLUMN name TYPE varchar(300) COLLATE \"C\"",
+    )
+    .execute(&scene.owner().await)
+    .await
+    .unwrap();
     let after = api.get("/v1/workshops").by(OPERATOR).send().await;
     assert_eq!(after.body, before.body);
 }

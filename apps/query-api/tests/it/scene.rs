@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_store::{Follower, ReadModel};
+use event_store::{Reader, ReaderOptions};
 use kernel::OrderId;
-use projections::bonus::Bonus;
-use projections::orders::Orders;
-use projections::workshops::Workshops;
+use projections::{Model, Version};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use test_support::TestDatabase;
@@ -55,13 +53,13 @@ impl Scene {
 
     /// Brings every read model up to date, as the projector does.
     pub(crate) async fn catch_up(&self) {
-        let models: [Arc<dyn ReadModel>; 3] =
-            [Arc::new(Orders), Arc::new(Workshops), Arc::new(Bonus)];
-        for model in models {
-            let options = self.database.options("atlas_app");
+        for model in Model::ALL {
+            let version = Version { model, version: 1 };
             let lease = Duration::from_secs(10);
-            let follower = Follower::new(model, options, "test".to_owned(), lease);
-            follower.catch_up().await.unwrap();
+            let options = ReaderOptions::new(&version.to_string(), "test", lease);
+            let connect = version.connect(self.database.options("atlas_app"));
+            let reader = Reader::new(connect, options);
+            reader.catch_up(&mut *model.sink()).await.unwrap();
         }
     }
 
@@ -70,6 +68,14 @@ impl Scene {
         let one = PgPoolOptions::new().max_connections(1);
         let pool = self.database.pool_app_with(one).await;
         Api::start(pool, self.clock.clone(), Duration::ZERO)
+    }
+
+    /// One more instance of the application, with two connections, whose reads wait so long for the
+    /// position that is asked for.
+    pub(crate) async fn instance_with_two_connections(&self, min_position_wait: Duration) -> Api {
+        let two = PgPoolOptions::new().max_connections(2);
+        let pool = self.database.pool_app_with(two).await;
+        Api::start(pool, self.clock.clone(), min_position_wait)
     }
 
     /// Connections as the owner of the tables.

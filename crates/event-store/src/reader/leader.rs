@@ -147,7 +147,9 @@ impl Leader {
             let page = recompute_page(self.feed.connection(), found, position);
             let next = within(length, page).await?;
             match next {
-                Some(next) if counts_all && next.delivered - found.delivered == checkpoint::PAGE => {
+                Some(next)
+                    if counts_all && next.delivered - found.delivered == checkpoint::PAGE =>
+                {
                     within(length, mark(self.feed.connection(), generation, next)).await?;
                     found = next;
                 }
@@ -324,3 +326,6 @@ where
         Err(_) => Err(ReaderError::Silent),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,9 +49,9 @@ impl Pace {
 
     /// How much the next batch has at most: a tenth of a second's at a rate.
     pub(super) fn bound(&self) -> BatchBound {
-        let paced = self.max_rate.map_or(i64::MAX, |rate| {
-            (i64::from(rate.get()) / 10).max(1)
-        });
+        let paced = self
+            .max_rate
+            .map_or(i64::MAX, |rate| (i64::from(rate.get()) / 10).max(1));
         BatchBound {
             events: self.limit.min(paced),
             ..self.bound

@@ -237,7 +237,10 @@ impl Reader {
                     Err(CommitError::Refused(error)) => Err(error.into()),
                 };
             }
-            match self.take_waiting(leader, sink, &parked, events, stop).await? {
+            match self
+                .take_waiting(leader, sink, &parked, events, stop)
+                .await?
+            {
                 Waited::Moved(next) => parked = next,
                 Waited::Refused(tried) if tried > 1 => {
                     bound = BatchBound {
@@ -339,7 +342,9 @@ fn parks(error: &SinkError, events: &[StoredEvent]) -> Option<Parked> {
 
 /// The streams whose event lies before the checkpoint.
 fn passed(parked: &[Parked], to: Checkpoint) -> Vec<Parked> {
-    let passed = parked.iter().filter(|parked| parked.position <= to.position);
+    let passed = parked
+        .iter()
+        .filter(|parked| parked.position <= to.position);
     passed.cloned().collect()
 }
 

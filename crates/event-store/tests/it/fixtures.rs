@@ -87,20 +87,3 @@ pub(crate) async fn until_blocked(database: &TestDatabase) {
     })
     .await;
 }
-
-/// Waits until the lease on this checkpoint has run out, by the server's clock.
-pub(crate) async fn until_lease_ends(database: &TestDatabase, name: &str) {
-    let pool = database.pool_owner().await;
-    eventually("the end of a lease", BOUND, || async {
-        let held: bool = sqlx::query_scalar(
-            "SELECT owner IS NOT NULL AND expires_at > clock_timestamp()
-             FROM store.checkpoints WHERE name = $1",
-        )
-        .bind(name)
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-        if held { Err("it is held") } else { Ok(()) }
-    })
-    .await;
-}

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use event_store::{
-    Accepted, AppendError, Appended, Decision, DecisionError, Executor, Feed, Loaded, NewEvent,
-    Position, StreamId, append,
+    Accepted, AppendError, Appended, BatchBound, Decision, DecisionError, Executor, Feed, Loaded,
+    NewEvent, Position, Selection, StreamId, append,
 };
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -194,9 +194,10 @@ async fn read_on(
 ) -> Result<(), sqlx::Error> {
     let mut feed = Feed::connect(options).await?;
     let mut last = last;
+    let (all, bound) = (Selection::default(), BatchBound::default());
     loop {
         let stopping = stop.load(Ordering::Acquire);
-        let batch = feed.next_batch(Position::new(last), 1000).await?;
+        let batch = feed.next_batch(Position::new(last), &all, bound).await?;
         for event in &batch.events {
             last = event.position.get();
             delivered.push((last, event.event_id.as_uuid()));

@@ -1,9 +1,21 @@
 //! The watermark and the feed: what they wait for, and what they do not.
 
-use event_store::{Checkpoint, Feed, Position, append, checkpoint};
+use event_store::{BatchBound, Checkpoint, Feed, Position, Selection, append, checkpoint};
 use test_support::TestDatabase;
 
 use crate::fixtures::{counted, stored};
+
+/// Ten events at once.
+const TEN: BatchBound = BatchBound {
+    events: 10,
+    bytes: 1 << 20,
+};
+
+/// Whatever there is.
+const ALL: Selection = Selection {
+    to: None,
+    stream: None,
+};
 
 async fn feed(database: &TestDatabase) -> Feed {
     Feed::connect(&database.options("atlas_app")).await.unwrap()
@@ -24,11 +36,11 @@ async fn an_open_append_holds_the_feed_before_it_and_its_end_lets_go() {
                 .unwrap(),
         )
     };
-    let batch = feed.next_batch(Position::START, 10).await.unwrap();
+    let batch = feed.next_batch(Position::START, &ALL, TEN).await.unwrap();
     assert_eq!((batch.watermark, batch.events.len()), (Position::START, 0));
 
     slow.commit().await.unwrap();
-    let batch = feed.next_batch(Position::START, 10).await.unwrap();
+    let batch = feed.next_batch(Position::START, &ALL, TEN).await.unwrap();
     assert_eq!(batch.watermark, quick.token.position);
     let streams: Vec<_> = batch
         .events
@@ -53,13 +65,13 @@ async fn a_rolled_back_append_leaves_a_hole_that_nobody_waits_for() {
             .unwrap(),
     );
     assert_eq!(kept.token.position, Position::new(4));
-    let batch = feed.next_batch(Position::START, 10).await.unwrap();
+    let batch = feed.next_batch(Position::START, &ALL, TEN).await.unwrap();
     assert_eq!(batch.events.len(), 1);
-    let lag = checkpoint::lag(feed.connection(), kept.token.position)
+    let lag = checkpoint::lag(feed.connection(), "nobody", kept.token.position)
         .await
         .unwrap();
     assert_eq!((lag.events, lag.seconds), (0, 0.0));
-    let lag = checkpoint::lag(feed.connection(), Position::START)
+    let lag = checkpoint::lag(feed.connection(), "nobody", Position::START)
         .await
         .unwrap();
     assert_eq!(lag.events, 1);
@@ -81,7 +93,7 @@ async fn appends_in_another_database_of_the_server_hold_back_nobody() {
     stored(append(&mut connection, &counted("a", 0, 1)).await.unwrap());
     let batch = feed(&database)
         .await
-        .next_batch(Position::START, 10)
+        .next_batch(Position::START, &ALL, TEN)
         .await
         .unwrap();
     assert_eq!(batch.events.len(), 1);
@@ -96,7 +108,10 @@ async fn batches_end_at_their_limit_and_go_on_from_there() {
     let mut checkpoint = Checkpoint::default();
     let mut sizes = Vec::new();
     loop {
-        let batch = feed.next_batch(checkpoint.position, 10).await.unwrap();
+        let batch = feed
+            .next_batch(checkpoint.position, &ALL, TEN)
+            .await
+            .unwrap();
         if batch.events.is_empty() {
             break;
         }
@@ -105,7 +120,7 @@ async fn batches_end_at_their_limit_and_go_on_from_there() {
     }
     assert_eq!(sizes, [10, 10, 5]);
     assert_eq!(checkpoint.delivered, 25);
-    let recomputed = checkpoint::recompute(feed.connection(), checkpoint.position)
+    let recomputed = checkpoint::recompute(feed.connection(), Position::START, checkpoint.position)
         .await
         .unwrap();
     assert_eq!(recomputed, checkpoint);

@@ -1,12 +1,12 @@
 //! What the relay promises.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use contracts::Outbound;
-use event_store::StoredEvent;
-use messaging::{Relay, RelayOptions, RelayState};
+use event_store::{Condition, Ended, Reader, ReaderOptions, Standing, StoredEvent};
+use messaging::Relay;
 use rdkafka::types::RDKafkaRespErr;
 use test_support::eventually;
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ use crate::store::Store;
 const TOPIC: &str = "facts";
 const LEASE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often these relays look again at what they hold back.
+/// How often these relays look at parked streams again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +42,19 @@ pub(crate) fn id_on(
     }])
 }
 
+fn is_relaying(standing: &Standing) -> bool {
+    *standing == Standing::Leading(Condition::Running)
+}
+
+fn is_waiting(standing: &Standing) -> bool {
+    let reason = "kafka does not answer".to_owned();
+    *standing == Standing::Leading(Condition::Waiting { reason })
+}
+
 pub(crate) struct Running {
-    task: JoinHandle<()>,
+    task: JoinHandle<Ended>,
     stop: CancellationToken,
-    state: tokio::sync::watch::Receiver<RelayState>,
+    standing: tokio::sync::watch::Receiver<Standing>,
 }
 
 impl Running {
@@ -62,27 +71,30 @@ impl Running {
     where
         M: Fn(&StoredEvent) -> Result<Vec<Outbound>, Meaningless> + Send + Sync + 'static,
     {
-        let options = RelayOptions {
-            connect: store.database.options("atlas_app"),
-            kafka: broker.kafka(),
-            owner: owner.to_owned(),
-            lease: LEASE,
+        let options = ReaderOptions {
+            look_again_every: LOOK_AGAIN,
+            ..ReaderOptions::new("relay", owner, LEASE)
         };
-        let relay = Relay::new(options, messages_of).looking_again_every(LOOK_AGAIN);
-        let state = relay.state();
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(relay.run(stop.clone()));
-        Self { task, stop, state }
+        let reader = Reader::new(store.database.options("atlas_app"), options);
+        let mut relay = Relay::new(broker.kafka(), messages_of);
+        let (standing, stop) = (reader.standing(), CancellationToken::new());
+        let told = stop.clone();
+        let task = tokio::spawn(async move { reader.drive(&mut relay, &told).await });
+        Self {
+            task,
+            stop,
+            standing,
+        }
     }
 
-    pub(crate) async fn becomes(
-        &mut self,
-        what: &str,
-        wanted: impl Fn(&RelayState) -> bool,
-    ) -> RelayState {
-        let waited = tokio::time::timeout(PATIENCE, self.state.wait_for(|state| wanted(state)));
-        let found = waited.await.map(|state| state.unwrap().clone());
-        found.unwrap_or_else(|_| panic!("waited for {what}; it is {:?}", *self.state.borrow()))
+    pub(crate) async fn becomes(&mut self, what: &str, wanted: impl Fn(&Standing) -> bool) {
+        let wait = self.standing.wait_for(wanted);
+        let waited = tokio::time::timeout(PATIENCE, wait).await.is_ok();
+        assert!(
+            waited,
+            "waited for {what}; it is {:?}",
+            *self.standing.borrow()
+        );
     }
 
     pub(crate) async fn stop(self) -> Duration {
@@ -123,15 +135,13 @@ async fn an_outage_of_kafka_is_sat_out_with_the_lease_held() {
 
     broker.down();
     store.append(3, 50).await;
-    relay
-        .becomes("waiting", |state| *state == RelayState::Waiting)
-        .await;
+    relay.becomes("waiting", is_waiting).await;
     let mut other = Running::start(&store, &broker, "b");
     // Several leases long, the one who waits keeps the place.
     other
         .becomes("standby", |state| {
             *state
-                == RelayState::Standby {
+                == Standing::Standby {
                     owner: "a".to_owned(),
                 }
         })
@@ -145,14 +155,12 @@ async fn an_outage_of_kafka_is_sat_out_with_the_lease_held() {
         }
     })
     .await;
-    assert_eq!(*relay.state.borrow(), RelayState::Waiting);
+    assert!(is_waiting(&relay.standing.borrow()));
     assert_eq!(store.checkpoint().await, before);
 
     broker.up();
     store.relayed_to(store.last_position().await).await;
-    relay
-        .becomes("relaying", |state| *state == RelayState::Relaying)
-        .await;
+    relay.becomes("relaying", is_relaying).await;
     relay.stop().await;
     other.stop().await;
     assert_eq!(first_occurrences(&broker.read(TOPIC)), store.appended);
@@ -163,22 +171,18 @@ async fn told_to_stop_without_kafka_it_hands_over_within_a_second() {
     let broker = Broker::with_topics(&[TOPIC]);
     let mut store = Store::empty().await;
     let mut relay = Running::start(&store, &broker, "a");
-    relay
-        .becomes("relaying", |state| *state == RelayState::Relaying)
-        .await;
+    relay.becomes("relaying", is_relaying).await;
     let mut other = Running::start(&store, &broker, "b");
     broker.down();
     store.append(3, 50).await;
-    relay
-        .becomes("waiting", |state| *state == RelayState::Waiting)
-        .await;
+    relay.becomes("waiting", is_waiting).await;
 
     let took = relay.stop().await;
     assert!(took < Duration::from_secs(1), "{took:?}");
     let told = Instant::now();
     other
         .becomes("taken over", |state| {
-            matches!(state, RelayState::Relaying | RelayState::Waiting)
+            is_relaying(state) || is_waiting(state)
         })
         .await;
     assert!(
@@ -226,14 +230,10 @@ async fn whoever_lost_the_lease_stops_sending_and_stands_by() {
     let broker = Broker::with_topics(&[TOPIC]);
     let mut store = Store::empty().await;
     let mut relay = Running::start(&store, &broker, "a");
-    relay
-        .becomes("relaying", |state| *state == RelayState::Relaying)
-        .await;
+    relay.becomes("relaying", is_relaying).await;
     broker.down();
     store.append(2, 20).await;
-    relay
-        .becomes("waiting", |state| *state == RelayState::Waiting)
-        .await;
+    relay.becomes("waiting", is_waiting).await;
 
     sqlx::query(
         "UPDATE store.checkpoints SET owner = 'thief', epoch = epoch + 1, \
@@ -242,7 +242,7 @@ async fn whoever_lost_the_lease_stops_sending_and_stands_by() {
     .execute(&store.pool)
     .await
     .unwrap();
-    let thief = RelayState::Standby {
+    let thief = Standing::Standby {
         owner: "thief".to_owned(),
     };
     relay.becomes("standby", |state| *state == thief).await;
@@ -269,7 +269,7 @@ fn but_not(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_means_nothing_holds_back_its_stream_and_no_other() {
+async fn an_event_that_means_nothing_parks_its_stream_and_no_other() {
     let broker = Broker::with_topics(&[TOPIC]);
     let mut store = Store::empty().await;
     store.append(3, 20).await;
@@ -284,19 +284,13 @@ async fn an_event_that_means_nothing_holds_back_its_stream_and_no_other() {
     let mut expected = store.appended.clone();
     expected.get_mut(&odd_key).unwrap().truncate(4);
     assert_eq!(first_occurrences(&broker.read(TOPIC)), expected);
-    assert_eq!(store.held_back().await, [(odd_key, 5)]);
+    assert_eq!(store.parked().await, [(odd_key, 5)]);
     relay.stop().await;
 
     // The next release knows what it means, and looks when it starts.
     means_nothing.store(false, Ordering::Relaxed);
     let relay = Running::start_with(&store, &broker, "b", but_not(&odd, &means_nothing));
-    eventually("the stream to flow again", PATIENCE, async || {
-        match store.held_back().await {
-            held if held.is_empty() => Ok(()),
-            held => Err(format!("{held:?}")),
-        }
-    })
-    .await;
+    store.parks(&[]).await;
     store.append(3, 10).await;
     store.relayed_to(store.last_position().await).await;
     relay.stop().await;
@@ -306,7 +300,7 @@ async fn an_event_that_means_nothing_holds_back_its_stream_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_back_is_looked_at_again_while_it_runs_and_moves_as_far_as_it_can() {
+async fn what_is_parked_is_looked_at_again_while_it_runs_and_moves_as_far_as_it_can() {
     let broker = Broker::with_topics(&[TOPIC]);
     let mut store = Store::empty().await;
     store.append(1, 20).await;
@@ -324,26 +318,12 @@ async fn what_is_held_back_is_looked_at_again_while_it_runs_and_moves_as_far_as_
         one(event).and_then(|_| other(event))
     });
     store.relayed_to(store.last_position().await).await;
-    assert_eq!(store.held_back().await, [(key.clone(), 5)]);
+    assert_eq!(store.parked().await, [(key.clone(), 5)]);
 
     first_means.store(false, Ordering::Relaxed);
-    eventually(
-        "the second event to be what is waited for",
-        PATIENCE,
-        async || match store.held_back().await {
-            held if held == [(key.clone(), 12)] => Ok(()),
-            held => Err(format!("{held:?}")),
-        },
-    )
-    .await;
+    store.parks(&[(key.clone(), 12)]).await;
     second_means.store(false, Ordering::Relaxed);
-    eventually("the stream to flow again", PATIENCE, async || {
-        match store.held_back().await {
-            held if held.is_empty() => Ok(()),
-            held => Err(format!("{held:?}")),
-        }
-    })
-    .await;
+    store.parks(&[]).await;
     relay.stop().await;
     assert_eq!(first_occurrences(&broker.read(TOPIC)), store.appended);
 }
@@ -366,21 +346,73 @@ async fn nothing_goes_before_a_message_that_kafka_refuses_for_good() {
     let broker = Broker::with_topics(&[TOPIC]);
     let mut store = Store::empty().await;
     store.append(1, 3).await;
-    let first = store.appended.values().next().unwrap()[0].clone();
+    let key = store.appended.keys().next().unwrap().clone();
     broker.refuse(&[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 50]);
 
-    let mut relay = Running::start(&store, &broker, "a");
-    let state = relay
-        .becomes("stopped", |state| matches!(state, RelayState::Stopped(_)))
-        .await;
-    let RelayState::Stopped(halt) = state else {
-        panic!("{state:?}");
-    };
-    assert_eq!(halt.event_id.to_string(), first);
+    let relay = Running::start(&store, &broker, "a");
+    store.parks(&[(key, 1)]).await;
     // Key and value, and the one header's name and value, are UUIDs and `ce_id`.
-    assert_eq!(halt.size, 36 * 3 + 5);
+    let size = 36 * 3 + 5;
+    let reason = store.reason().await;
+    assert!(
+        reason.contains(&format!("the message of {size} bytes")),
+        "{reason}"
+    );
     assert_eq!(broker.read(TOPIC), []);
+
+    // It is offered again until Kafka takes it, and then the rest comes after it.
+    store.parks(&[]).await;
     relay.stop().await;
+    assert_eq!(first_occurrences(&broker.read(TOPIC)), store.appended);
+}
+
+/// No client may send as much as this at once.
+const TOO_LARGE: usize = 17 << 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_refused_again_and_again_parks_its_stream_and_no_other() {
+    const LOOKS: usize = 5;
+    let broker = Broker::with_topics(&[TOPIC]);
+    let mut store = Store::empty().await;
+    store.append(3, 10).await;
+    let large_key = store.appended.keys().next().unwrap().clone();
+    let large = store.appended[&large_key][4].clone();
+    let (is_too_large, tried) = (
+        Arc::new(AtomicBool::new(true)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let (grows, counts) = (Arc::clone(&is_too_large), Arc::clone(&tried));
+    let relay = Running::start_with(&store, &broker, "a", move |event| {
+        let mut messages = id_of(event)?;
+        if event.event_id.to_string() == large && grows.load(Ordering::Relaxed) {
+            counts.fetch_add(1, Ordering::Relaxed);
+            messages[0].payload = vec![b'a'; TOO_LARGE];
+        }
+        Ok(messages)
+    });
+    store.relayed_to(store.last_position().await).await;
+    store.parks(&[(large_key.clone(), 5)]).await;
+
+    let (since, before) = (Instant::now(), tried.load(Ordering::Relaxed));
+    store.append(3, 10).await;
+    store.relayed_to(store.last_position().await).await;
+    eventually("some looks at it", PATIENCE, || async {
+        let tried = tried.load(Ordering::Relaxed) - before;
+        if tried >= LOOKS { Ok(()) } else { Err(tried) }
+    })
+    .await;
+    // A look offers sixteen events, eight, four, two and one at most, and comes once a time.
+    let looks = since.elapsed().as_millis() / LOOK_AGAIN.as_millis() + 1;
+    let tries = (tried.load(Ordering::Relaxed) - before) as u128;
+    assert!(tries <= 5 * looks, "{tries} in {looks} looks");
+    let mut expected = store.appended.clone();
+    expected.get_mut(&large_key).unwrap().truncate(4);
+    assert_eq!(first_occurrences(&broker.read(TOPIC)), expected);
+
+    is_too_large.store(false, Ordering::Relaxed);
+    store.parks(&[]).await;
+    relay.stop().await;
+    assert_eq!(first_occurrences(&broker.read(TOPIC)), store.appended);
 }
 
 #[tokio::test(flavor = "multi_thread")]

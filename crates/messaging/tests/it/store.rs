@@ -65,14 +65,35 @@ impl Store {
         Position::new(last.unwrap_or_default())
     }
 
-    /// The streams that the relay holds back, and from which version on.
-    pub(crate) async fn held_back(&self) -> Vec<(String, i64)> {
+    /// The streams that the relay has parked, and from which version on.
+    pub(crate) async fn parked(&self) -> Vec<(String, i64)> {
         sqlx::query_as(
-            "SELECT aggregate_id, sequence FROM store.held_back WHERE reader = 'relay' ORDER BY 1",
+            "SELECT aggregate_id, sequence FROM store.parked WHERE reader = 'relay' ORDER BY 1",
         )
         .fetch_all(&self.pool)
         .await
         .unwrap()
+    }
+
+    /// Waits until these streams are parked, and no others.
+    pub(crate) async fn parks(&self, expected: &[(String, i64)]) {
+        eventually("the parked streams", Duration::from_secs(30), || async {
+            let parked = self.parked().await;
+            if parked == expected {
+                Ok(())
+            } else {
+                Err(format!("{parked:?}"))
+            }
+        })
+        .await;
+    }
+
+    /// Why the one parked stream waits.
+    pub(crate) async fn reason(&self) -> String {
+        sqlx::query_scalar("SELECT reason FROM store.parked WHERE reader = 'relay'")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
     }
 
     /// Where the relay's checkpoint is.

@@ -5,7 +5,7 @@ use bonus_domain::{
     SourceType, award, evolve, stored,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use event_store::{ApplyError, Position, ReadModel, StoredEvent, StreamId, Version};
+use event_store::{Position, Sink, SinkError, StoredEvent, StreamId, Version};
 use kernel::{EventId, OrderId, Role};
 use serde_json::json;
 use sqlx::PgPool;
@@ -13,6 +13,7 @@ use test_support::TestDatabase;
 use uuid::Uuid;
 
 use super::{AccountRow, Bonus, read_account};
+use crate::{Model, Version as ModelVersion};
 
 fn instant(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -76,14 +77,19 @@ struct Rows {
 impl Rows {
     async fn empty() -> Self {
         let database = TestDatabase::create().await;
-        let pool = database.pool_app().await;
+        let served = ModelVersion {
+            model: Model::Bonus,
+            version: 1,
+        };
+        let connect = served.connect(database.options("atlas_app"));
+        let pool = PgPool::connect_with(connect).await.unwrap();
         Self {
             _database: database,
             pool,
         }
     }
 
-    async fn apply(&self, events: &[StoredEvent]) -> Result<(), ApplyError> {
+    async fn apply(&self, events: &[StoredEvent]) -> Result<(), SinkError> {
         let mut transaction = self.pool.begin().await?;
         Bonus.apply(&mut transaction, events).await?;
         Ok(transaction.commit().await?)
@@ -198,7 +204,7 @@ async fn at_the_highest_grade_there_is_no_next_one() {
 }
 
 #[tokio::test]
-async fn what_cannot_follow_stops_the_read_model_and_names_the_event() {
+async fn what_cannot_follow_is_refused_and_names_the_event() {
     let feed = delivered(
         1,
         &told(commissioner(1), &["OrderPlaced", "OrderCompleted"]),
@@ -222,7 +228,7 @@ async fn what_cannot_follow_stops_the_read_model_and_names_the_event() {
     for case in cases {
         let rows = Rows::empty().await;
         let error = rows.apply(&case).await.unwrap_err();
-        let ApplyError::Unreadable { event_id, .. } = error else {
+        let SinkError::Unreadable { event_id, .. } = error else {
             panic!("{error:?}");
         };
         assert_eq!(event_id, feed[0].event_id);

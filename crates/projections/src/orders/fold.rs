@@ -104,7 +104,9 @@ impl Fold {
         version: Version,
         position: Position,
     ) -> Result<(), Corrupt> {
-        self.order = facts.iter().try_fold(std::mem::take(&mut self.order), evolve)?;
+        self.order = facts
+            .iter()
+            .try_fold(std::mem::take(&mut self.order), evolve)?;
         self.version = version;
         let rows = rows_of(&self.order);
         if let Some(next) = &rows {

@@ -33,7 +33,14 @@ pub async fn list_invitations(
     after: Option<InvitationKey>,
     limit: i64,
 ) -> Result<Slice<InvitationItem, InvitationKey>, sqlx::Error> {
-    let records = select(connection, workshop_id, status, after, limit.saturating_add(1)).await?;
+    let records = select(
+        connection,
+        workshop_id,
+        status,
+        after,
+        limit.saturating_add(1),
+    )
+    .await?;
     let items = records
         .into_iter()
         .map(|record| record.item(now))

@@ -9,7 +9,7 @@ use order_domain::order::{OrderEvent, stored};
 use sqlx::PgConnection;
 
 use super::fold::Fold;
-use super::recall::Recall;
+use super::recall::{Recall, RecallError};
 use super::rows::OrderRows;
 use super::store_rows::{Changed, Told, store};
 use crate::following::comes_next;
@@ -63,7 +63,11 @@ impl Sink for Orders {
             return Ok(());
         }
 
-        let mut folds = self.recall.take(transaction, &ids).await?;
+        let mut folds = self
+            .recall
+            .take(transaction, &ids)
+            .await
+            .map_err(|error| unfolded(error, &delivered))?;
         let mut moved: Vec<Moved> = Vec::with_capacity(ids.len());
         let mut index = std::collections::HashMap::with_capacity(ids.len());
         let mut told = Vec::with_capacity(delivered.len());
@@ -148,6 +152,21 @@ impl Delivered<'_> {
             actor: self.actor,
             on_behalf_of: self.on_behalf_of,
         })
+    }
+}
+
+/// An order that cannot be folded as far as its rows are waits from the first event that was to
+/// move it on.
+fn unfolded(error: RecallError, delivered: &[Delivered<'_>]) -> SinkError {
+    match error {
+        RecallError::Database(error) => error.into(),
+        RecallError::Unreadable { order_id, .. } => {
+            let first = delivered.iter().find(|event| event.order_id == order_id);
+            match first {
+                Some(first) => SinkError::unreadable(first.stored, error),
+                None => SinkError::Failed(error.into()),
+            }
+        }
     }
 }
 

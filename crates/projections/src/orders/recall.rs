@@ -1,9 +1,10 @@
 //! The folded orders that a reader remembers from batch to batch, within a bound of bytes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::error::Error;
 
 use event_store::{StoredEvent, StreamId, Version, load};
-use kernel::OrderId;
+use kernel::{EventId, OrderId};
 use order_domain::order::stored;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -21,6 +22,24 @@ pub(super) struct Recall {
     recent_bytes: usize,
 }
 
+/// Why an order has no fold here.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RecallError {
+    /// The database failed.
+    #[error("the fold was not read")]
+    Database(#[from] sqlx::Error),
+    /// What was stored is of another shape, and this release cannot read the stream.
+    #[error("event {event_id} of order {order_id} cannot be read")]
+    Unreadable {
+        /// The order.
+        order_id: OrderId,
+        /// The event.
+        event_id: EventId,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
 #[derive(Debug)]
 struct Remembered {
     fold: Fold,
@@ -35,11 +54,14 @@ impl Recall {
         &mut self,
         connection: &mut PgConnection,
         orders: &BTreeSet<OrderId>,
-    ) -> Result<HashMap<OrderId, Fold>, sqlx::Error> {
+    ) -> Result<HashMap<OrderId, Fold>, RecallError> {
         let mut folds = HashMap::with_capacity(orders.len());
         let mut missing = Vec::new();
         for order_id in orders {
-            let known = self.recent.remove(order_id).or_else(|| self.older.remove(order_id));
+            let known = self
+                .recent
+                .remove(order_id)
+                .or_else(|| self.older.remove(order_id));
             match known {
                 Some(known) => drop(folds.insert(*order_id, known.fold)),
                 None => missing.push(order_id.as_uuid()),
@@ -73,7 +95,7 @@ impl Recall {
 async fn read(
     connection: &mut PgConnection,
     orders: &[Uuid],
-) -> Result<Vec<(OrderId, Fold)>, sqlx::Error> {
+) -> Result<Vec<(OrderId, Fold)>, RecallError> {
     let records = sqlx::query!(
         r#"
         SELECT f.order_id, f.version, f.shape, f.fold
@@ -102,17 +124,21 @@ pub(super) async fn from_stream(
     connection: &mut PgConnection,
     order_id: OrderId,
     version: Version,
-) -> Result<Fold, sqlx::Error> {
+) -> Result<Fold, RecallError> {
     let streams = load(connection, &[StreamId::order(order_id)]).await?;
     let mut fold = Fold::default();
     let events = streams.iter().flat_map(|stream| &stream.events);
     for event in events.filter(|event| event.version <= version) {
-        apply(&mut fold, event).map_err(sqlx::Error::Decode)?;
+        apply(&mut fold, event).map_err(|source| RecallError::Unreadable {
+            order_id,
+            event_id: event.event_id,
+            source,
+        })?;
     }
     Ok(fold)
 }
 
-fn apply(fold: &mut Fold, event: &StoredEvent) -> Result<(), sqlx::error::BoxDynError> {
+fn apply(fold: &mut Fold, event: &StoredEvent) -> Result<(), Box<dyn Error + Send + Sync>> {
     let facts = stored::decode(&event.event_type, &event.event_version, &event.payload)?;
     Ok(fold.apply(&facts, event.version, event.position)?)
 }

@@ -9,8 +9,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::fold::{Fold, Touched};
-use super::status::DisputedFrom;
 use super::rows::{InvitationRow, OfferColumns, OrderRow, OrderRows, StageRow};
+use super::status::DisputedFrom;
 use crate::row_sets::{all_moved, column};
 
 /// An order that a batch has changed.
@@ -187,7 +187,8 @@ async fn store_orders(
         &column(&disputes, |d| d.map(|d| d.opened_by.id)) as &[Option<Uuid>],
         &column(&disputes, |d| d.map(|d| d.reason.as_str())) as &[Option<&str>],
         &column(&disputes, |d| d.map(|d| d.opened_at)) as &[Option<DateTime<Utc>>],
-        &column(&disputes, |d| d.map(|d| DisputedFrom::from(d.from).as_str())) as &[Option<&str>],
+        &column(&disputes, |d| d
+            .map(|d| DisputedFrom::from(d.from).as_str())) as &[Option<&str>],
         &column(&orders, |o| o.placed_at),
         &column(&orders, |o| o.first_offered_at) as &[Option<DateTime<Utc>>],
         &column(&orders, |o| o.finished_at) as &[Option<DateTime<Utc>>],

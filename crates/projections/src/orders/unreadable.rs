@@ -8,6 +8,7 @@ use kernel::{EventId, OrderId};
 use sqlx::PgConnection;
 
 use super::read_timeline::sight;
+use super::recall::RecallError;
 use crate::redaction::Viewer;
 
 /// Why an order cannot be told.
@@ -26,6 +27,23 @@ pub enum OrderError {
         /// What is wrong with it.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl From<RecallError> for OrderError {
+    fn from(error: RecallError) -> Self {
+        match error {
+            RecallError::Database(error) => Self::Database(error),
+            RecallError::Unreadable {
+                order_id,
+                event_id,
+                source,
+            } => Self::Unreadable {
+                order_id,
+                event_id,
+                source,
+            },
+        }
+    }
 }
 
 /// Gives what was found of an order, unless its stream is parked. Who was no party when it was last

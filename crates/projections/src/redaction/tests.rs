@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use event_store::Version;
-use order_domain::order::{Order, evolve, stored};
+use order_domain::order::{Order, OrderEvent, OrderFact, evolve, stored};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -25,7 +25,14 @@ fn viewer(role: Role, id: Uuid) -> Viewer {
     Viewer::from(Actor::new(role, id))
 }
 
-fn recorded(version: i64, actor: Actor, name: &str, mut fields: Value) -> RecordedEvent {
+/// Something that happened, as the domain says it and as the table keeps it.
+#[derive(Debug, Clone)]
+struct Happened {
+    event: OrderEvent,
+    fact: Recorded,
+}
+
+fn happened(version: i64, actor: Actor, name: &str, mut fields: Value) -> Happened {
     fields["event"] = json!(name);
     fields["orderId"] = json!(Uuid::from_u128(0xd0));
     fields["commissionerId"] = json!(COMMISSIONER);
@@ -35,13 +42,23 @@ fn recorded(version: i64, actor: Actor, name: &str, mut fields: Value) -> Record
     } else {
         "1.0"
     };
-    RecordedEvent {
-        version: Version::new(version),
-        actor,
-        on_behalf_of: None,
-        event: stored::decode(name, schema_version, &fields)
-            .unwrap()
-            .remove(0),
+    let event = stored::decode(name, schema_version, &fields)
+        .unwrap()
+        .remove(0);
+    let public = publishing::order::publish(&event);
+    let Value::Object(data) = json!(public) else {
+        panic!("{name} is no object in public");
+    };
+    Happened {
+        fact: Recorded {
+            version: Version::new(version),
+            event: public.fact.name().to_owned(),
+            occurred_at: event.occurred_at,
+            actor,
+            on_behalf_of: None,
+            data,
+        },
+        event,
     }
 }
 
@@ -66,76 +83,76 @@ fn stage(number: i64, name: &str, status: &str) -> Value {
 }
 
 /// An order that one of three workshops wins, up to the finished work.
-fn life() -> Vec<RecordedEvent> {
+fn life() -> Vec<Happened> {
     let commissioner = Actor::new(Role::Commissioner, COMMISSIONER);
     let request = json!({
         "title": "Oak table", "brief": "For eight people", "revision": 1,
         "budget": {"amount": "1500.00", "currency": "EUR"}, "deadline": "2027-04-01T00:00:00Z",
     });
     let mut life = vec![
-        recorded(
+        happened(
             1,
             commissioner,
             "OrderPlaced",
             json!({"request": request, "workshops": WORKSHOPS}),
         ),
-        recorded(
+        happened(
             2,
             workshop(CONFIRMED),
             "OfferSubmitted",
             json!({"workshopId": CONFIRMED, "offer": offer("1250.00")}),
         ),
-        recorded(
+        happened(
             3,
             Actor::new(Role::Operator, OPERATOR),
             "OfferSubmitted",
             json!({"workshopId": NOT_SELECTED, "offer": offer("1300.00")}),
         ),
-        recorded(
+        happened(
             4,
             workshop(DECLINED),
             "InvitationDeclined",
             json!({"workshopId": DECLINED, "reason": "Fully booked"}),
         ),
-        recorded(
+        happened(
             5,
             workshop(DECLINED),
             "AllResponsesReceived",
             json!({"standing": [CONFIRMED, NOT_SELECTED]}),
         ),
-        recorded(
+        happened(
             6,
             commissioner,
             "OfferConfirmed",
             json!({"workshopId": CONFIRMED, "terms": offer("1250.00"),
                    "notSelected": [NOT_SELECTED]}),
         ),
-        recorded(
+        happened(
             7,
             workshop(CONFIRMED),
             "StageMarkedComplete",
             stage(1, "Sketch", "awaitingApproval"),
         ),
-        recorded(8, commissioner, "StageApproved", stage(1, "Sketch", "")),
-        recorded(
+        happened(8, commissioner, "StageApproved", stage(1, "Sketch", "")),
+        happened(
             9,
             workshop(CONFIRMED),
             "StageMarkedComplete",
             stage(2, "Table", "completed"),
         ),
-        recorded(
+        happened(
             10,
             workshop(CONFIRMED),
             "OrderFinished",
             json!({"workshopId": CONFIRMED}),
         ),
     ];
-    life[2].on_behalf_of = Some(workshop(NOT_SELECTED));
+    life[2].fact.on_behalf_of = Some(workshop(NOT_SELECTED));
     life
 }
 
 /// Every way in which that order may end, and facts of orders that went otherwise.
-fn ends() -> Vec<RecordedEvent> {
+fn ends() -> Vec<Happened> {
     let commissioner = Actor::new(Role::Commissioner, COMMISSIONER);
     let disputed = json!({
         "workshopId": CONFIRMED, "reason": "Too late", "from": "finished",
@@ -146,26 +163,26 @@ fn ends() -> Vec<RecordedEvent> {
         "byDispute": true,
     });
     vec![
-        recorded(
+        happened(
             11,
             commissioner,
             "OrderCompleted",
             json!({"workshopId": CONFIRMED}),
         ),
-        recorded(11, commissioner, "CancellationDisputed", disputed.clone()),
-        recorded(11, workshop(CONFIRMED), "CancellationDisputed", disputed),
-        recorded(
+        happened(11, commissioner, "CancellationDisputed", disputed.clone()),
+        happened(11, workshop(CONFIRMED), "CancellationDisputed", disputed),
+        happened(
             12,
             Actor::new(Role::Operator, OPERATOR),
             "OrderCancelled",
             cancelled,
         ),
-        recorded(5, workshop(DECLINED), "AllInvitationsClosed", json!({})),
+        happened(5, workshop(DECLINED), "AllInvitationsClosed", json!({})),
     ]
 }
 
 /// What else may happen on the way.
-fn detours() -> Vec<RecordedEvent> {
+fn detours() -> Vec<Happened> {
     let commissioner = Actor::new(Role::Commissioner, COMMISSIONER);
     let request = json!({
         "title": "Oak table", "brief": "For ten people", "revision": 2,
@@ -178,32 +195,32 @@ fn detours() -> Vec<RecordedEvent> {
         "state": "finished",
     });
     vec![
-        recorded(
+        happened(
             12,
             commissioner,
             "RequestEdited",
             json!({"request": request, "changed": ["brief"]}),
         ),
-        recorded(
+        happened(
             13,
             commissioner,
             "WorkshopsInvited",
             json!({"workshops": [NOT_SELECTED, DECLINED]}),
         ),
-        recorded(
+        happened(
             14,
             workshop(NOT_SELECTED),
             "OfferRevised",
             json!({"workshopId": NOT_SELECTED, "offer": offer("1350.00")}),
         ),
-        recorded(
+        happened(
             15,
             workshop(NOT_SELECTED),
             "OfferWithdrawn",
             json!({"workshopId": NOT_SELECTED, "reason": "No oak left"}),
         ),
-        recorded(16, commissioner, "StageChangesRequested", changes),
-        recorded(
+        happened(16, commissioner, "StageChangesRequested", changes),
+        happened(
             17,
             Actor::new(Role::Operator, OPERATOR),
             "DisputeResolved",
@@ -213,7 +230,7 @@ fn detours() -> Vec<RecordedEvent> {
 }
 
 /// All of these facts.
-fn facts() -> Vec<RecordedEvent> {
+fn facts() -> Vec<Happened> {
     life().into_iter().chain(detours()).chain(ends()).collect()
 }
 
@@ -252,10 +269,10 @@ fn sight_of(id: Uuid) -> Sight {
         .unwrap()
 }
 
-fn told(sight: Sight, events: &[RecordedEvent]) -> Vec<TimelineEntry> {
+fn told(sight: Sight, events: &[Happened]) -> Vec<TimelineEntry> {
     events
         .iter()
-        .filter_map(|event| redact_event(sight, event))
+        .filter_map(|happened| redact_event(sight, happened.fact.clone()))
         .collect()
 }
 
@@ -267,8 +284,8 @@ fn detail() -> OrderDetail {
     let order = life()
         .iter()
         .take(9)
-        .try_fold(Order::default(), |order, recorded| {
-            evolve(order, &recorded.event)
+        .try_fold(Order::default(), |order, happened| {
+            evolve(order, &happened.event)
         })
         .unwrap();
     let now = "2027-01-02T00:00:00Z".parse().unwrap();
@@ -323,6 +340,16 @@ fn no_viewer_is_told_of_a_rival() {
     }
 }
 
+/// An event without a rule is told to no workshop: that is to be a decision.
+#[test]
+fn every_public_event_has_its_rule() {
+    let facts = facts();
+    let public: BTreeSet<_> = facts.iter().map(|e| e.fact.event.as_str()).collect();
+    assert_eq!(public.len(), number_of_facts(&facts[0].event.fact));
+    assert_eq!(public, RULES.iter().map(|(event, _)| *event).collect());
+    assert_eq!(RULES.len(), public.len(), "an event has two rules");
+}
+
 #[test]
 fn who_runs_or_owns_it_is_told_everything() {
     let facts = facts();
@@ -338,7 +365,7 @@ fn who_runs_or_owns_it_is_told_everything() {
         let entries = told(sight, &facts);
         assert_eq!(entries.len(), facts.len());
         for (entry, fact) in entries.iter().zip(&facts) {
-            assert_eq!(entry.data, public(&fact.event).1);
+            assert_eq!(entry.data, fact.fact.data);
         }
         assert_eq!(redact_detail(viewer(role, id), detail()), Some(detail()));
     }
@@ -454,17 +481,17 @@ fn a_workshop_that_declined_is_told_no_more() {
 
 #[test]
 fn an_operator_in_a_rivals_place_is_not_told_of() {
-    let mut finished = life().pop().unwrap();
+    let mut finished = life().pop().unwrap().fact;
     finished.actor = Actor::new(Role::Operator, OPERATOR);
-    assert!(redact_event(sight_of(NOT_SELECTED), &finished).is_some());
+    assert!(redact_event(sight_of(NOT_SELECTED), finished.clone()).is_some());
     finished.on_behalf_of = Some(workshop(CONFIRMED));
-    assert!(redact_event(sight_of(NOT_SELECTED), &finished).is_none());
-    assert!(redact_event(sight_of(CONFIRMED), &finished).is_some());
+    assert!(redact_event(sight_of(NOT_SELECTED), finished.clone()).is_none());
+    assert!(redact_event(sight_of(CONFIRMED), finished).is_some());
 }
 
 #[test]
 fn an_order_cancelled_before_any_offer_was_taken_withholds_its_reason() {
-    let cancelled = recorded(
+    let cancelled = happened(
         2,
         Actor::new(Role::Commissioner, COMMISSIONER),
         "OrderCancelled",
@@ -472,7 +499,7 @@ fn an_order_cancelled_before_any_offer_was_taken_withholds_its_reason() {
                "cancelledFrom": "negotiating", "byDispute": false}),
     );
     let sight = Sight::Invited(WorkshopId::from_uuid(NOT_SELECTED));
-    let entry = redact_event(sight, &cancelled).unwrap();
+    let entry = redact_event(sight, cancelled.fact).unwrap();
     assert_eq!(entry.data["reason"], Value::Null);
     assert_eq!(entry.summary, "The commission was cancelled.");
 }

@@ -1,7 +1,7 @@
 //! Orders as they were: folded from the store, and equal to the rows of that time.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use event_store::{ReadModel, StoredEvent, Version};
+use event_store::{Sink as _, StoredEvent, Version};
 use kernel::Actor;
 use order_domain::order::OrderState;
 use projections::orders::{AsOf, OrderAsOf, OrderDetail, Orders, read_as_of, read_order};
@@ -57,7 +57,8 @@ async fn apply_up_to(connection: &mut PgConnection, events: &[StoredEvent], vers
         .filter(|event| event.version <= version)
         .cloned()
         .collect();
-    Orders.apply(connection, &known).await.unwrap();
+    let mut orders = Orders::default();
+    orders.apply(connection, &known).await.unwrap();
 }
 
 #[tokio::test]

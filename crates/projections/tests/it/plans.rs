@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use event_store::Version;
+use event_store::{Position, Version};
 use projections::orders::{
     InvitationStatus, OrderFilter, OrderState, list_invitations, list_orders, read_order,
-    read_timeline,
+    read_timeline, sees_parked,
 };
 use projections::redaction::Viewer;
 use projections::workshops::list_workshops;
@@ -14,54 +14,51 @@ use sqlx::{PgConnection, Row};
 use crate::histories::{History, commissioner_id, operator, workshop, workshop_id};
 use crate::store::Store;
 
-/// Enough orders for the planner to take its indexes seriously.
+/// Enough orders for the planner to take its indexes seriously; few are cancelled.
 const FILL: &str = "
-    INSERT INTO read.orders
-    SELECT md5('order' || n)::uuid, 1, (ARRAY['negotiating', 'cancelled'])[1 + n % 2],
-           md5('commissioner' || n % 100)::uuid, NULL, 'Piece', 'In oak', 1000, 'EUR',
-           '2029-01-01', 1, NULL, NULL, NULL, NULL, NULL, NULL, at, at, n, n
+    INSERT INTO orders (order_id, version, state, commissioner_id, title, budget_amount,
+                        budget_currency, deadline, request_revision, placed_at, updated_at,
+                        first_position, last_position)
+    SELECT md5('order' || n)::uuid, 1,
+           CASE WHEN n % 500 = 0 THEN 'cancelled' ELSE 'negotiating' END,
+           md5('commissioner' || n % 100)::uuid, 'Piece', 1000, 'EUR', '2029-01-01', 1, at, at, n, n
     FROM generate_series(1, 5000) AS n, LATERAL (SELECT now() + n * interval '1s' AS at) AS t;
-    INSERT INTO read.invitations (order_id, workshop_id, seat, status, invited_at,
-                                  order_created_at, first_position, last_position)
+    INSERT INTO invitations (order_id, workshop_id, seat, status, first_invited_at, invited_at,
+                             order_state, placed_at, first_position, last_position)
     SELECT order_id, md5('workshop' || (first_position + seat) % 100)::uuid, seat, 'pending',
-           created_at, created_at, first_position, last_position
-    FROM read.orders, generate_series(1, 2) AS seat WHERE title = 'Piece';
-    INSERT INTO read.stages (order_id, number, name, description, requires_approval, status,
-                             first_position, last_position)
-    SELECT order_id, number, 'Stage ' || number, 'Work', false, 'pending', first_position,
-           last_position
-    FROM read.orders, generate_series(1, 3) AS number WHERE title = 'Piece';
-    INSERT INTO read.timeline (order_id, version, event_id, event_type, event_version, payload,
-                               actor_role, actor_id, occurred_at, position)
-    SELECT order_id, number, md5(order_id::text || number)::uuid, 'OrderPlaced', '1.0', '{}',
-           'commissioner', commissioner_id, created_at, first_position
-    FROM read.orders, generate_series(1, 5) AS number WHERE title = 'Piece';
-    INSERT INTO read.workshops
+           placed_at, placed_at, state, placed_at, first_position, last_position
+    FROM orders, generate_series(1, 2) AS seat WHERE title = 'Piece';
+    INSERT INTO timeline (order_id, version, part, event_id, event, schema_version, data,
+                          actor_role, actor_id, occurred_at, recorded_at, position)
+    SELECT order_id, number, 1, md5(order_id::text || number)::uuid, 'OrderPlaced', '1.0', '{}',
+           'commissioner', commissioner_id, placed_at, placed_at, first_position
+    FROM orders, generate_series(1, 5) AS number WHERE title = 'Piece';
+    INSERT INTO folds (order_id, version, shape, fold)
+    SELECT order_id, 1, -1, '{}' FROM orders WHERE title = 'Piece';
+    INSERT INTO workshops
     SELECT md5('workshop' || n)::uuid, 1, 'Workshop ' || n, true, n, n
     FROM generate_series(1, 5000) AS n;
 ";
 
-const INDEXES: [&str; 11] = [
+const INDEXES: [&str; 9] = [
+    "folds_pkey",
+    "invitations_by_order_state",
     "invitations_inbox",
-    "invitations_inbox_by_status",
     "invitations_pkey",
-    "invitations_workshop_newest",
-    "orders_commissioner_newest",
-    "orders_newest",
+    "orders_by_commissioner",
+    "orders_by_state",
     "orders_pkey",
-    "orders_state_newest",
-    "stages_pkey",
     "timeline_pkey",
     "workshops_by_name",
 ];
 
-/// The generic plans of all statements on `read.*` that the connection has prepared.
+/// The generic plans of all statements on read tables that the connection has prepared.
 async fn plans(connection: &mut PgConnection) -> Vec<(String, String)> {
     let prepared = sqlx::query(
         "SELECT name, statement, cardinality(parameter_types) AS parameters
-         FROM pg_prepared_statements WHERE statement LIKE $1",
+         FROM pg_prepared_statements WHERE statement ~ $1",
     )
-    .bind("%FROM read.%")
+    .bind(r"\m(FROM|JOIN) (orders|invitations|stages|timeline|folds|workshops)\M")
     .fetch_all(&mut *connection)
     .await
     .unwrap();
@@ -83,6 +80,13 @@ async fn plans(connection: &mut PgConnection) -> Vec<(String, String)> {
     plans
 }
 
+/// What a plan does for each state or status, or all of it: a walk along an index there is cut at
+/// the limit, and what the walks find may well be sorted.
+fn walks(plan: &str) -> &str {
+    plan.split_once("Function Scan")
+        .map_or(plan, |(_, walks)| walks)
+}
+
 #[tokio::test]
 async fn every_read_has_its_index() {
     let store = Store::create().await;
@@ -92,10 +96,7 @@ async fn every_read_has_its_index() {
     store.catch_up().await;
     let mut connection = store.pool.acquire().await.unwrap();
     sqlx::raw_sql(FILL).execute(&mut *connection).await.unwrap();
-    sqlx::raw_sql("ANALYZE")
-        .execute(&store.owner().await)
-        .await
-        .unwrap();
+    store.as_owner("ANALYZE").await;
     sqlx::raw_sql("SET plan_cache_mode = force_generic_plan")
         .execute(&mut *connection)
         .await
@@ -104,6 +105,10 @@ async fn every_read_has_its_index() {
     let all = OrderFilter::default();
     let by_state = OrderFilter {
         state: Some(OrderState::Negotiating),
+        ..all
+    };
+    let rare = OrderFilter {
+        state: Some(OrderState::Cancelled),
         ..all
     };
     let own = OrderFilter {
@@ -117,11 +122,17 @@ async fn every_read_has_its_index() {
         (anyone, by_state),
         (anyone, own),
         (seated, all),
+        (seated, rare),
     ] {
         list_orders(&mut connection, viewer, filter, None, 50)
             .await
             .unwrap();
     }
+    assert!(
+        !sees_parked(&mut connection, seated, Position::new(1))
+            .await
+            .unwrap()
+    );
     let now = "2027-01-01T00:00:00Z".parse().unwrap();
     read_order(&mut connection, anyone, order_id, now)
         .await
@@ -139,8 +150,7 @@ async fn every_read_has_its_index() {
     let plans = plans(&mut connection).await;
     let mut used = BTreeSet::new();
     for (statement, plan) in &plans {
-        // A list is read in its order; the rows of one order may well be sorted.
-        let sorts = statement.contains("LIMIT") && plan.contains("Sort");
+        let sorts = statement.contains("LIMIT") && walks(plan).contains("Sort");
         assert!(!plan.contains("Seq Scan") && !sorts, "{statement}\n{plan}");
         used.extend(
             INDEXES

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use event_store::{ApplyError, ReadModel, StoredEvent, Version};
+use event_store::{Sink as _, SinkError, StoredEvent, Version};
 use kernel::OrderId;
 use order_domain::order::OrderState;
 use projections::orders::{OrderDetail, Orders, read_order};
@@ -16,12 +16,12 @@ use crate::histories::{Chance, History, commissioner_id, workshop_id};
 use crate::store::Store;
 
 /// Between the two deadlines that offers have.
-fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     "2027-07-01T00:00:00Z".parse().unwrap()
 }
 
 /// Orders that have come to all kinds of ends, appended all mixed up.
-async fn lives(store: &Store, orders: usize, steps: usize) -> Vec<History> {
+pub(crate) async fn lives(store: &Store, orders: usize, steps: usize) -> Vec<History> {
     let mut chance = Chance::new(42);
     let mut lives: Vec<History> = (1..=orders)
         .map(|number| {
@@ -55,7 +55,7 @@ fn ids(lives: &[History]) -> Vec<OrderId> {
     lives.iter().map(|life| life.order_id).collect()
 }
 
-async fn assert_rows_equal_the_fold(store: &Store, lives: &[History]) {
+pub(crate) async fn assert_rows_equal_the_fold(store: &Store, lives: &[History]) {
     let mut connection = store.pool.acquire().await.unwrap();
     for life in lives {
         let version = Version::new(life.happened.len().try_into().unwrap());
@@ -68,9 +68,18 @@ async fn assert_rows_equal_the_fold(store: &Store, lives: &[History]) {
     }
 }
 
-async fn apply(store: &Store, events: &[StoredEvent]) -> Result<(), ApplyError> {
+/// Applies events as a reader that has just started.
+async fn apply(store: &Store, events: &[StoredEvent]) -> Result<(), SinkError> {
+    apply_by(&mut Orders::default(), store, events).await
+}
+
+async fn apply_by(
+    orders: &mut Orders,
+    store: &Store,
+    events: &[StoredEvent],
+) -> Result<(), SinkError> {
     let mut transaction = store.pool.begin().await.unwrap();
-    Orders.apply(&mut transaction, events).await?;
+    orders.apply(&mut transaction, events).await?;
     transaction.commit().await.unwrap();
     Ok(())
 }
@@ -101,16 +110,28 @@ async fn as_the_projector_drives_it() {
 
 #[tokio::test]
 async fn in_batches_of_any_size_each_delivered_again() {
+    // One reader that remembers what it has folded, and one that begins anew each time.
+    in_batches_of_any_size(true).await;
+    in_batches_of_any_size(false).await;
+}
+
+async fn in_batches_of_any_size(remembers: bool) {
     let store = Store::create().await;
     let lives = lives(&store, 20, 40).await;
     let events = store.events(&ids(&lives)).await;
     let mut chance = Chance::new(7);
+    let mut orders = Orders::default();
     let mut next = 0;
     while next < events.len() {
         let end = events.len().min(next + 1 + chance.below(9));
         let again = next.saturating_sub(chance.below(9));
-        apply(&store, &events[next..end]).await.unwrap();
-        apply(&store, &events[again..end]).await.unwrap();
+        for batch in [next..end, again..end] {
+            if !remembers {
+                orders = Orders::default();
+            }
+            let applied = apply_by(&mut orders, &store, &events[batch]).await;
+            applied.unwrap();
+        }
         next = end;
     }
     assert_rows_equal_the_fold(&store, &lives).await;
@@ -124,7 +145,7 @@ async fn a_hole_is_refused_and_nothing_of_its_batch_is_kept() {
     assert!(events.len() > 3);
     let missing = events.remove(1);
     let refused = apply(&store, &events).await;
-    let Err(ApplyError::Unreadable {
+    let Err(SinkError::Unreadable {
         event_id, source, ..
     }) = refused
     else {
@@ -155,7 +176,7 @@ async fn an_event_that_this_release_does_not_know_is_named() {
     "OrderTeleported".clone_into(&mut events[1].event_type);
     let refused = apply(&store, &events).await.unwrap_err();
     let expected = format!(
-        "event {} (OrderTeleported 1.0) cannot be applied",
+        "event {} (OrderTeleported 1.0) cannot be read",
         events[1].event_id
     );
     assert_eq!(refused.to_string(), expected);
@@ -171,7 +192,8 @@ async fn a_row_that_somebody_else_has_moved_is_not_moved_again() {
     apply(&store, &events[..1]).await.unwrap();
 
     let mut first = store.pool.begin().await.unwrap();
-    Orders.apply(&mut first, &events[..3]).await.unwrap();
+    let mut stalled = Orders::default();
+    stalled.apply(&mut first, &events[..3]).await.unwrap();
     let (second, ()) = tokio::join!(apply(&store, &events[..2]), async {
         // It has read its rows, and waits for the first one's.
         eventually("a waiting writer", Duration::from_secs(5), || {
@@ -182,7 +204,7 @@ async fn a_row_that_somebody_else_has_moved_is_not_moved_again() {
     });
     let refused = chain(&second.unwrap_err());
     assert!(
-        refused.contains("0 of 1 rows of read.orders were at"),
+        refused.contains("0 of 1 rows of folds were at"),
         "{refused}"
     );
 

@@ -5,7 +5,6 @@ use crate::store::Store;
 
 const CHECK: &str = "23514";
 const UNIQUE: &str = "23505";
-const FOREIGN_KEY: &str = "23503";
 const NOT_PERMITTED: &str = "42501";
 
 /// An order in progress, with one more offer that was not taken, and a disputed one.
@@ -32,82 +31,83 @@ async fn two_orders() -> Store {
 async fn rows_that_contradict_themselves_are_refused() {
     let store = two_orders().await;
     for (statement, code) in [
-        ("UPDATE read.orders SET state = 'lost'", CHECK),
+        ("UPDATE orders SET state = 'lost'", CHECK),
         (
-            "UPDATE read.orders SET state = 'negotiating', current_stage = NULL",
+            "UPDATE orders SET state = 'negotiating', current_stage = NULL",
             CHECK,
         ),
         (
-            "UPDATE read.orders SET state = 'finished' WHERE state = 'inProgress'",
+            "UPDATE orders SET state = 'finished' WHERE state = 'inProgress'",
             CHECK,
         ),
-        ("UPDATE read.orders SET workshop_id = NULL", CHECK),
-        ("UPDATE read.orders SET version = 0", CHECK),
-        ("UPDATE read.orders SET budget_amount = 0", CHECK),
-        ("UPDATE read.orders SET budget_currency = 'eur'", CHECK),
-        ("UPDATE read.orders SET request_revision = 0", CHECK),
+        ("UPDATE orders SET workshop_id = NULL", CHECK),
+        ("UPDATE orders SET version = 0", CHECK),
+        ("UPDATE orders SET budget_amount = 0", CHECK),
+        ("UPDATE orders SET request_revision = 0", CHECK),
         (
-            "UPDATE read.orders SET updated_at = created_at - interval '1s'",
-            CHECK,
-        ),
-        (
-            "UPDATE read.orders SET dispute_from = 'finished' WHERE state = 'inProgress'",
+            "UPDATE orders SET updated_at = placed_at - interval '1s'",
             CHECK,
         ),
         (
-            "UPDATE read.orders SET dispute_reason = NULL WHERE state = 'disputed'",
+            "UPDATE orders SET dispute_from = 'finished' WHERE state = 'inProgress'",
             CHECK,
         ),
         (
-            "UPDATE read.orders SET last_position = first_position - 1",
+            "UPDATE orders SET dispute_reason = NULL WHERE state = 'disputed'",
             CHECK,
         ),
-        ("UPDATE read.invitations SET status = 'maybe'", CHECK),
         (
-            "UPDATE read.invitations SET status = 'confirmed' WHERE seat = 2",
+            "UPDATE orders SET last_position = first_position - 1",
+            CHECK,
+        ),
+        ("UPDATE invitations SET status = 'maybe'", CHECK),
+        (
+            "UPDATE invitations SET status = 'confirmed' WHERE seat = 2",
             UNIQUE,
         ),
         (
-            "UPDATE read.invitations SET status = 'offered' WHERE seat = 3",
+            "UPDATE invitations SET status = 'offered' WHERE seat = 3",
             CHECK,
         ),
         (
-            "UPDATE read.invitations SET status = 'declined' WHERE seat = 2",
+            "UPDATE invitations SET status = 'declined' WHERE seat = 2",
             CHECK,
         ),
         (
-            "UPDATE read.invitations SET offer_deadline = NULL WHERE seat = 2",
+            "UPDATE invitations SET offer_deadline = NULL WHERE seat = 2",
             CHECK,
         ),
         (
-            "UPDATE read.invitations SET offer_budget_amount = -1 WHERE seat = 2",
+            "UPDATE invitations SET offer_amount = -1 WHERE seat = 2",
             CHECK,
         ),
         (
-            "UPDATE read.invitations SET offer_stages = '{}' WHERE seat = 2",
-            CHECK,
-        ),
-        ("UPDATE read.stages SET status = 'skipped'", CHECK),
-        ("UPDATE read.stages SET status = 'completed'", CHECK),
-        (
-            "UPDATE read.stages SET status = 'awaitingApproval', requires_approval = false",
-            CHECK,
-        ),
-        ("UPDATE read.stages SET duration_days = 3651", CHECK),
-        ("UPDATE read.timeline SET actor_role = 'analyst'", CHECK),
-        (
-            "UPDATE read.timeline SET on_behalf_of_role = 'workshop'",
+            "UPDATE invitations SET offer_revision = 0 WHERE seat = 2",
             CHECK,
         ),
         (
-            "UPDATE read.timeline SET order_id = gen_random_uuid()",
-            FOREIGN_KEY,
+            "UPDATE invitations SET invited_at = first_invited_at - interval '1s'",
+            CHECK,
         ),
-        ("UPDATE read.workshops SET version = 0", CHECK),
-        ("DELETE FROM read.timeline", NOT_PERMITTED),
-        ("DELETE FROM read.orders", NOT_PERMITTED),
-        ("TRUNCATE read.workshops", NOT_PERMITTED),
-        ("DROP TABLE read.workshops", NOT_PERMITTED),
+        ("UPDATE invitations SET order_state = 'lost'", CHECK),
+        ("UPDATE stages SET status = 'skipped'", CHECK),
+        ("UPDATE stages SET status = 'completed'", CHECK),
+        (
+            "UPDATE stages SET status = 'awaitingApproval', requires_approval = false",
+            CHECK,
+        ),
+        ("UPDATE stages SET duration_days = 0", CHECK),
+        ("UPDATE timeline SET actor_role = 'analyst'", CHECK),
+        ("UPDATE timeline SET on_behalf_of_role = 'workshop'", CHECK),
+        ("UPDATE folds SET version = 0", CHECK),
+        ("UPDATE workshops SET version = 0", CHECK),
+        ("DELETE FROM timeline", NOT_PERMITTED),
+        ("DELETE FROM folds", NOT_PERMITTED),
+        ("UPDATE read.served SET version = 2", NOT_PERMITTED),
+        ("SELECT read.create_orders(2)", NOT_PERMITTED),
+        ("DELETE FROM orders", NOT_PERMITTED),
+        ("TRUNCATE workshops", NOT_PERMITTED),
+        ("DROP TABLE workshops", NOT_PERMITTED),
     ] {
         let refused = sqlx::query(statement).execute(&store.pool).await;
         let refused = refused.expect_err(statement).into_database_error();

@@ -1,25 +1,33 @@
 //! A store with events in it, and the read models driven by hand.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use event_store::{
-    Append, Follower, NewEvent, ReadModel, StoredEvent, StreamId, Version, append, load,
+    Append, NewEvent, Reader, ReaderOptions, StoredEvent, StreamId, Version, append, load,
 };
 use kernel::{Actor, EventId, Metadata, OrderId, Role, WorkshopId};
 use order_domain::Encoded;
 use order_domain::workshop::{self, WorkshopEvent, WorkshopFact};
-use projections::orders::Orders;
-use projections::workshops::Workshops;
+use projections::Model;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use test_support::TestDatabase;
 use uuid::Uuid;
 
 use crate::histories::{Happened, History, commissioner};
 
+/// The first versions, for connections that read without a snapshot.
+const FIRST: &str = "\"orders@1\",\"workshops@1\"";
+
+/// The first version of a read model.
+pub(crate) const fn first(model: Model) -> projections::Version {
+    projections::Version { model, version: 1 }
+}
+
 /// A database, and how the applications reach it.
 pub(crate) struct Store {
+    /// Connections that find the tables of the first versions.
     pub(crate) pool: PgPool,
     database: TestDatabase,
 }
@@ -27,8 +35,11 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) async fn create() -> Self {
         let database = TestDatabase::create().await;
+        let connect = database
+            .options("atlas_app")
+            .options([("search_path", FIRST)]);
         Self {
-            pool: database.pool_app().await,
+            pool: PgPool::connect_with(connect).await.unwrap(),
             database,
         }
     }
@@ -36,6 +47,27 @@ impl Store {
     /// Connections as the owner of the tables.
     pub(crate) async fn owner(&self) -> PgPool {
         self.database.pool_owner().await
+    }
+
+    /// Runs statements as the owner, who finds the tables of the first versions.
+    pub(crate) async fn as_owner(&self, statements: &str) {
+        let owner = self.owner().await;
+        let mut connection = owner.acquire().await.unwrap();
+        let statements = format!("SET search_path = {FIRST}; {statements}");
+        sqlx::raw_sql(&statements)
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+
+    /// How the applications connect.
+    pub(crate) fn connect(&self) -> PgConnectOptions {
+        self.database.options("atlas_app")
+    }
+
+    /// Connections as the applications make them: they find no table by themselves.
+    pub(crate) async fn pool_app(&self) -> PgPool {
+        self.database.pool_app().await
     }
 
     /// Appends what happened to an order after `expected` events.
@@ -115,6 +147,20 @@ impl Store {
             .await;
     }
 
+    /// Begins a stream with these events.
+    pub(crate) async fn append_encoded(
+        &self,
+        stream: StreamId,
+        actor: Actor,
+        encoded: Vec<Encoded>,
+    ) {
+        let events = (1..).zip(encoded).map(|(version, encoded)| {
+            let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, stream.key().as_bytes());
+            new_event(derived(namespace, version), encoded, actor, None)
+        });
+        self.append(stream.clone(), 0, events.collect()).await;
+    }
+
     async fn append(&self, stream: StreamId, expected: i64, events: Vec<NewEvent>) {
         let mut connection = self.pool.acquire().await.unwrap();
         let events = Append::to(stream, Version::new(expected), events);
@@ -123,18 +169,22 @@ impl Store {
 
     /// Brings both read models up to date, as the projector does.
     pub(crate) async fn catch_up(&self) {
-        let models: [Arc<dyn ReadModel>; 2] = [Arc::new(Orders), Arc::new(Workshops)];
-        for model in models {
-            Follower::new(
-                model,
-                self.database.options("atlas_app"),
-                "test".to_owned(),
-                Duration::from_secs(10),
-            )
-            .catch_up()
-            .await
-            .unwrap();
+        for model in [Model::Orders, Model::Workshops] {
+            self.catch_up_to(first(model)).await;
         }
+    }
+
+    /// Brings one version of a read model up to date.
+    pub(crate) async fn catch_up_to(&self, version: projections::Version) {
+        let options = options(version);
+        self.catch_up_with(version, options).await;
+    }
+
+    /// The same, by a reader with these options.
+    pub(crate) async fn catch_up_with(&self, version: projections::Version, with: ReaderOptions) {
+        let reader = Reader::new(version.connect(self.connect()), with);
+        let mut sink = version.model.sink();
+        reader.catch_up(&mut *sink).await.unwrap();
     }
 
     /// All events of these orders, in the order of positions.
@@ -149,6 +199,11 @@ impl Store {
         events.sort_by_key(|event| event.position);
         events
     }
+}
+
+/// The options of a version's reader.
+pub(crate) fn options(version: projections::Version) -> ReaderOptions {
+    ReaderOptions::new(&version.to_string(), "test", Duration::from_secs(10))
 }
 
 /// An id for the event of a stream at a version.

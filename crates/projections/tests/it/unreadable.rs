@@ -1,10 +1,10 @@
 //! Events of other releases: older ones are read, and a newer one holds back its order alone.
 
-use event_store::Version;
+use event_store::{Position, Version};
 use kernel::Actor;
 use projections::orders::{
     AsOf, OrderDetail, OrderError, OrderFilter, OrderState, list_orders, read_as_of, read_order,
-    read_timeline,
+    read_timeline, sees_parked,
 };
 use serde_json::json;
 
@@ -115,6 +115,44 @@ async fn an_order_that_never_was_known_is_there_for_the_marketplace_alone() {
     }
     for read in reads(&store, commissioner(commissioner_id(1)), &order).await {
         assert_eq!(read.unwrap(), None);
+    }
+}
+
+/// Its events wait at the positions 3 and 4, after those two that were applied.
+#[tokio::test]
+async fn who_would_be_shown_the_order_sees_that_an_event_waits() {
+    let store = Store::create().await;
+    let order = with_an_unknown_event(&store, 1).await;
+    let other = History::place(2, commissioner_id(1), vec![workshop_id(1)]);
+    store.append_order(other.order_id, 0, &other.happened).await;
+    let never_known = History::place(3, commissioner_id(2), vec![workshop_id(2)]);
+    store
+        .append_raw(&never_known, 0, "OrderPlaced", "9.0", json!({}))
+        .await;
+    store.catch_up().await;
+
+    let parties = [
+        operator(),
+        commissioner(order.commissioner_id),
+        workshop(workshop_id(1)),
+        workshop(workshop_id(2)),
+    ];
+    let strangers = [commissioner(commissioner_id(9)), workshop(workshop_id(9))];
+    let mut connection = store.pool.acquire().await.unwrap();
+    for (viewers, is_party) in [(&parties[..], true), (&strangers, false)] {
+        for viewer in viewers {
+            let mut seen = Vec::new();
+            for position in 0..=7 {
+                let position = Position::new(position);
+                let sees = sees_parked(&mut connection, (*viewer).into(), position).await;
+                if sees.unwrap() {
+                    seen.push(position.get());
+                }
+            }
+            // Whose order the last one is nobody knows.
+            let expected = if is_party { vec![3, 4, 6] } else { vec![6] };
+            assert_eq!(seen, expected, "{viewer}");
+        }
     }
 }
 

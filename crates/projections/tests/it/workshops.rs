@@ -1,6 +1,6 @@
 //! The directory follows its entries' events.
 
-use event_store::{ApplyError, ReadModel, StreamId, load};
+use event_store::{Sink as _, SinkError, StreamId, load};
 use projections::workshops::{WorkshopItem, Workshops, list_workshops};
 
 use crate::histories::workshop_id;
@@ -86,7 +86,7 @@ async fn repeats_change_nothing_and_a_hole_is_refused() {
         .events;
     let refused = Workshops.apply(&mut connection, &events[1..]).await;
     assert!(
-        matches!(refused, Err(ApplyError::Unreadable { .. })),
+        matches!(refused, Err(SinkError::Unreadable { .. })),
         "{refused:?}"
     );
 }

@@ -64,7 +64,7 @@ async fn accounts_by_events(pool: &PgPool) -> Vec<(String, i64)> {
 
 async fn accounts(pool: &PgPool) -> Vec<(String, i64)> {
     sqlx::query_as(
-        "SELECT beneficiary_id::text, lifetime_points FROM read.bonus_accounts
+        "SELECT beneficiary_id::text, lifetime_points FROM \"bonus@1\".bonus_accounts
          WHERE beneficiary_role = 'commissioner' ORDER BY 1",
     )
     .fetch_all(pool)
