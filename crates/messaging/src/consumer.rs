@@ -256,8 +256,8 @@ impl<H: Handler> Consumer<H> {
     }
 }
 
-/// Forgets what was taken away by a rebalance, which happens inside a poll: before the message
-/// that the same poll returned is put into its partition, for the partition may have come back already.
+/// Forgets what was taken away by a rebalance, which happens inside a poll: before the message that
+/// the same poll returned is put into its partition, which may have come back already.
 fn forget_revoked(client: &Client, partitions: &mut Partitions) {
     for revoked in client.context().take_revoked() {
         partitions.remove(&revoked);

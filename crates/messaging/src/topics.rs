@@ -114,9 +114,9 @@ impl TopicGuard {
     /// Looks at the topics: makes what is missing, records what is seen for the first time, and
     /// refuses what is not as recorded. A topic that was deleted is made again, and refused.
     ///
-    /// Takes up to five seconds where Kafka does not answer, and up to forty more where
-    /// topics are made: a lease has to be renewed beside it. Nothing is made on another cluster
-    /// than the recorded one, nor where nothing is missing: an embedded broker does not answer that.
+    /// Takes up to five seconds where Kafka does not answer, and up to forty more where topics are
+    /// made: a lease has to be renewed beside it. Nothing is made on another cluster than the
+    /// recorded one, nor where nothing is missing: an embedded broker does not answer that.
     ///
     /// # Errors
     /// See [`TopicsError`]. Of what is recorded nothing was changed.
