@@ -54,11 +54,11 @@ BEGIN
         -- The confirmed workshop.
         workshop_id      uuid,
         title            text          NOT NULL,
-        budget_amount    numeric(14,2) NOT NULL CHECK (budget_amount > 0),
+        budget_amount    numeric NOT NULL CHECK (budget_amount > 0),
         budget_currency  text          NOT NULL,
         deadline         timestamptz   NOT NULL,
         request_revision bigint        NOT NULL CHECK (request_revision >= 1),
-        agreed_amount    numeric(14,2) CHECK (agreed_amount > 0),
+        agreed_amount    numeric CHECK (agreed_amount > 0),
         agreed_currency  text,
         agreed_deadline  timestamptz,
         current_stage    bigint        CHECK (current_stage >= 1),
@@ -107,7 +107,7 @@ BEGIN
         -- The last invitation's instant.
         invited_at             timestamptz NOT NULL CHECK (invited_at >= first_invited_at),
         first_offered_at       timestamptz,
-        offer_amount           numeric(14,2) CHECK (offer_amount > 0),
+        offer_amount           numeric CHECK (offer_amount > 0),
         offer_currency         text,
         offer_deadline         timestamptz,
         offer_request_revision bigint      CHECK (offer_request_revision >= 1),

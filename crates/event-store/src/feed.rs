@@ -113,7 +113,7 @@ impl Feed {
     /// What the database said.
     pub async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
-        let generation = generation::enter(&mut connection).await?.number;
+        let generation = generation::enter(&mut connection).await?;
         Ok(Self {
             connection,
             generation,

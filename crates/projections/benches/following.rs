@@ -173,7 +173,10 @@ async fn measure() {
         version: 1,
     };
     let alone = catch_up(&database, orders, Model::Orders.sink().as_mut()).await;
-    println!("orders, by itself: {alone:.0} events/s = {:.3}", alone / limit);
+    println!(
+        "orders, by itself: {alone:.0} events/s = {:.3}",
+        alone / limit
+    );
 }
 
 fn main() {

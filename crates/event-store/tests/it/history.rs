@@ -50,7 +50,7 @@ async fn a_checkpoint_that_still_matches_is_taken_into_the_new_generation() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(fresh.token.generation, 2);
+    assert_eq!(fresh.token.generation.number, 2);
 }
 
 #[tokio::test]
