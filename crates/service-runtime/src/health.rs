@@ -204,6 +204,7 @@ pub struct DependencyReadiness {
     pub ok: bool,
     /// What it waits for, where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub detail: Option<String>,
 }
 

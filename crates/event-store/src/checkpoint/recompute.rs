@@ -4,7 +4,7 @@
 use sqlx::PgConnection;
 
 use super::Checkpoint;
-use crate::Position;
+use crate::{Position, StreamId};
 
 /// Events that one statement hashes at most. The table may be large, and statements have a time
 /// limit.
@@ -21,45 +21,63 @@ pub async fn recompute(
     position: Position,
 ) -> Result<Checkpoint, sqlx::Error> {
     let mut checkpoint = Checkpoint::at(since);
-    while let Some(next) = recompute_page(connection, checkpoint, position).await? {
+    while let Some(next) = recompute_page(connection, checkpoint, position, None).await? {
         checkpoint = next;
     }
     Ok(checkpoint)
 }
 
-/// The checkpoint one page after `from`, by the primary key, as far as `position`; none at its
-/// end. The table may be large, and statements have a time limit.
+/// Last position, count and digest of a page; the caller says of which events.
+macro_rules! page {
+    ($connection:expr, $which:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query!(
+            r#"
+            SELECT max(page.position) AS last, count(*) AS "delivered!",
+                   coalesce(sum(('x' || encode(substr(sha256(uuid_send(page.event_id)), 1, 8),
+                                               'hex'))::bit(64)::bigint::numeric)
+                            % 18446744073709551616, 0)::text AS "digest!"
+            FROM (
+                SELECT e.position, e.event_id FROM store.events e
+                WHERE e.position > $1 AND e.position <= $2 "# + $which + r#"
+                ORDER BY e.position
+                LIMIT $3
+            ) page
+            "#,
+            $($argument),+
+        )
+        .map(|row| (row.last, row.delivered, row.digest))
+        .fetch_one($connection)
+        .await
+    };
+}
+
+/// The checkpoint one page after `from`, as far as `position`, of all events or of those of one
+/// stream; none at its end. The table may be large, and statements have a time limit.
 pub(crate) async fn recompute_page(
     connection: &mut PgConnection,
     from: Checkpoint,
     position: Position,
+    stream: Option<&StreamId>,
 ) -> Result<Option<Checkpoint>, sqlx::Error> {
-    let page = sqlx::query!(
-        r#"
-        SELECT max(page.position) AS last, count(*) AS "delivered!",
-               coalesce(sum(('x' || encode(substr(sha256(uuid_send(page.event_id)), 1, 8),
-                                           'hex'))::bit(64)::bigint::numeric)
-                        % 18446744073709551616, 0)::text AS "digest!"
-        FROM (
-            SELECT e.position, e.event_id FROM store.events e
-            WHERE e.position > $1 AND e.position <= $2
-            ORDER BY e.position
-            LIMIT $3
-        ) page
-        "#,
-        from.position.get(),
-        position.get(),
-        PAGE,
-    )
-    .fetch_one(connection)
-    .await?;
-    let Some(last) = page.last else {
+    let (last, delivered, digest) = match stream {
+        None => page!(connection, "", from.position.get(), position.get(), PAGE)?,
+        Some(stream) => page!(
+            connection,
+            "AND e.aggregate_type = $4 AND e.aggregate_id = $5",
+            from.position.get(),
+            position.get(),
+            PAGE,
+            stream.kind(),
+            stream.key(),
+        )?,
+    };
+    let Some(last) = last else {
         return Ok(None);
     };
     Ok(Some(Checkpoint {
         position: Position::new(last),
-        delivered: from.delivered + page.delivered,
-        digest: from.digest.wrapping_add(modulo_2_64(&page.digest)?),
+        delivered: from.delivered + delivered,
+        digest: from.digest.wrapping_add(modulo_2_64(&digest)?),
     }))
 }
 

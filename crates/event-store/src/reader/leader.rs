@@ -125,7 +125,8 @@ impl Leader {
         leased: LeasedCheckpoint,
     ) -> Result<Checkpoint, ReaderError> {
         let (generation, position) = (self.feed.generation().number, leased.checkpoint.position);
-        let counts_all = leased.since == Position::START;
+        let stream = options.stream.as_ref();
+        let counts_all = leased.since == Position::START && stream.is_none();
         let owner = format!("{} {}", options.owner, options.name);
         let verification = ReaderOptions::new(VERIFICATION, &owner, options.lease);
         let mut found = Checkpoint::at(leased.since);
@@ -144,7 +145,7 @@ impl Leader {
                     found = nearest;
                 }
             }
-            let page = recompute_page(self.feed.connection(), found, position);
+            let page = recompute_page(self.feed.connection(), found, position, stream);
             let next = within(length, page).await?;
             match next {
                 Some(next)

@@ -8,7 +8,7 @@ use event_store::{
 };
 use test_support::TestDatabase;
 
-use crate::fixtures::{counted, stored};
+use crate::fixtures::{counted, stored, stream};
 
 /// Takes everything, and does nothing with it.
 struct Sieve;
@@ -77,6 +77,41 @@ async fn a_checkpoint_of_another_history_halts_its_reader_and_names_the_cure() {
         event_id: None,
     };
     assert_eq!((status.condition, status.owner), (condition, None));
+}
+
+/// Its checkpoint counts what it was brought, and nothing else.
+#[tokio::test]
+async fn a_checkpoint_of_one_stream_holds_by_that_stream() {
+    let database = TestDatabase::create().await;
+    let mut connection = database.pool_app().await.acquire().await.unwrap();
+    for name in ["a", "b"] {
+        stored(append(&mut connection, &counted(name, 0, 7)).await.unwrap());
+    }
+    let options = ReaderOptions {
+        stream: Some(stream("b")),
+        ..ReaderOptions::new("counter", "test", Duration::from_secs(10))
+    };
+    let reader = Reader::new(database.options("atlas_app"), options);
+    reader.catch_up(&mut Sieve).await.unwrap();
+    change_history(&database).await;
+    as_owner(&database, "DELETE FROM store.events WHERE position = 3").await;
+    reader.catch_up(&mut Sieve).await.unwrap();
+    let fresh = freshness(&mut connection, "counter")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(fresh.token.generation, 2);
+    as_owner(
+        &database,
+        "UPDATE store.generation SET timeline = '0000FFFE' WHERE number = 2;
+         DELETE FROM store.events WHERE position = 12",
+    )
+    .await;
+    let halted = reader.catch_up(&mut Sieve).await.unwrap_err();
+    assert!(
+        matches!(halted, ReaderError::ForeignCheckpoint { .. }),
+        "{halted:?}"
+    );
 }
 
 /// One more than a page of events, and readers that have passed them all.

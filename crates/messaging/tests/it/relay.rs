@@ -347,7 +347,7 @@ async fn nothing_goes_before_a_message_that_kafka_refuses_for_good() {
     let mut store = Store::empty().await;
     store.append(1, 3).await;
     let key = store.appended.keys().next().unwrap().clone();
-    broker.refuse(&[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 50]);
+    broker.refuse(&[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 12]);
 
     let relay = Running::start(&store, &broker, "a");
     store.parks(&[(key, 1)]).await;
