@@ -100,7 +100,7 @@ async fn a_checkpoint_of_one_stream_holds_by_that_stream() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(fresh.token.generation, 2);
+    assert_eq!(fresh.token.generation.number, 2);
     as_owner(
         &database,
         "UPDATE store.generation SET timeline = '0000FFFE' WHERE number = 2;
