@@ -26,7 +26,8 @@ CREATE SCHEMA store;
 GRANT USAGE ON SCHEMA store TO atlas_app;
 
 -- Which store this is: a position means nothing in another one. A copy of it keeps the id; its
--- generation is another.
+-- generation is another. It is read with LIMIT 1: without statistics the planner takes a table for
+-- thousands of rows, and a statement that joins it for one worth compiling.
 CREATE TABLE store.identity (
     store_id uuid NOT NULL,
     one_row  bool PRIMARY KEY DEFAULT true CHECK (one_row)
@@ -226,9 +227,8 @@ BEGIN
          WHERE e.aggregate_type = target_type AND e.aggregate_id = target_id
            AND e.sequence = version LIMIT 1),
         (SELECT g.number FROM store.generation g ORDER BY g.number DESC LIMIT 1),
-        i.store_id
-    INTO "position", generation, store_id
-    FROM store.identity i;
+        (SELECT i.store_id FROM store.identity i LIMIT 1)
+    INTO "position", generation, store_id;
 END
 $$;
 
@@ -360,9 +360,8 @@ BEGIN
                   + cardinality(array_positions(p_event_streams, u.target))
             LIMIT 1),
            (SELECT g.number FROM store.generation g ORDER BY g.number DESC LIMIT 1),
-           i.store_id
-    FROM store.identity i
-    CROSS JOIN unnest(p_targets) WITH ORDINALITY AS u (target, unit);
+           (SELECT i.store_id FROM store.identity i LIMIT 1)
+    FROM unnest(p_targets) WITH ORDINALITY AS u (target, unit);
 END
 $$;
 

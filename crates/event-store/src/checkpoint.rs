@@ -76,7 +76,7 @@ pub async fn freshness(
         SELECT i.store_id, c.generation, c.position,
                least(next.recorded_at, parked.recorded_at) AS "oldest?", clock_timestamp() AS "now!"
         FROM store.checkpoints c
-        CROSS JOIN store.identity i
+        CROSS JOIN (SELECT store_id FROM store.identity LIMIT 1) i
         LEFT JOIN LATERAL (
             SELECT e.recorded_at FROM store.events e
             WHERE e.position > c.position

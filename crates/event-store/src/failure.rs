@@ -96,11 +96,3 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// Whether the server refuses what a statement brings (classes 22 and 23), and would again.
-pub(crate) fn is_refused(error: &Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(|database| database.code());
-    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
-}

@@ -21,7 +21,9 @@ pub async fn enter(connection: &mut PgConnection) -> Result<Generation, sqlx::Er
     sqlx::query_as!(
         Generation,
         r#"
-        SELECT i.store_id AS store, store.enter_generation() AS "number!" FROM store.identity i
+        SELECT i.store_id AS store, store.enter_generation() AS "number!"
+        FROM store.identity i
+        LIMIT 1
         "#
     )
     .fetch_one(connection)
@@ -36,8 +38,11 @@ pub async fn latest(connection: &mut PgConnection) -> Result<Generation, sqlx::E
     sqlx::query_as!(
         Generation,
         "
-        SELECT i.store_id AS store, g.number FROM store.identity i CROSS JOIN store.generation g
-        ORDER BY g.number DESC LIMIT 1
+        SELECT i.store_id AS store, g.number
+        FROM (SELECT store_id FROM store.identity LIMIT 1) i
+        CROSS JOIN store.generation g
+        ORDER BY g.number DESC
+        LIMIT 1
         "
     )
     .fetch_one(connection)

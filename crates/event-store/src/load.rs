@@ -168,7 +168,7 @@ async fn load_many(
                NULL::jsonb AS "metadata: Json<BTreeMap<String, String>>",
                NULL::timestamptz AS recorded_at, NULL::integer AS bytes
         FROM (SELECT number FROM store.generation ORDER BY number DESC LIMIT 1) g
-        CROSS JOIN store.identity i
+        CROSS JOIN (SELECT store_id FROM store.identity LIMIT 1) i
         CROSS JOIN unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (scope, key, request)
         LEFT JOIN LATERAL (
             SELECT * FROM store.idempotency_keys u

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use crate::StoredEvent;
-use crate::failure::is_refused;
+use crate::failure::{SqlFailure, classify};
 
 type Cause = Box<dyn Error + Send + Sync>;
 
@@ -129,7 +129,10 @@ impl SinkError {
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) => true,
-            Self::Database(error) => is_refused(error),
+            Self::Database(error) => matches!(
+                classify(error),
+                SqlFailure::RefusedRow | SqlFailure::Duplicate
+            ),
             Self::Unreadable { .. } | Self::Failed(_) | Self::Halted(_) => false,
         }
     }

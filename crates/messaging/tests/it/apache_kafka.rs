@@ -1,7 +1,6 @@
 //! The same promises, and those that a mock cannot keep, on Apache Kafka itself: the one that
 //! `ATLAS_TEST_KAFKA` names. Without it these tests say so, and prove nothing.
 
-
 use crate::broker::{Endpoint, first_occurrences, fresh_topic_name};
 use crate::store::Store;
 use crate::{consumer, relay, topics};
