@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event_store::{Feed, Position};
+use event_store::{BatchBound, Feed, Position, Selection};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use reqwest::Client;
@@ -126,7 +126,14 @@ async fn who_leaves_harms_nobody_and_loses_nothing() {
     let mut feed = Feed::connect(&scene.database.options("atlas_app"))
         .await
         .unwrap();
-    let batch = feed.next_batch(Position::default(), 1).await.unwrap();
+    let batch = feed
+        .next_batch(
+            Position::START,
+            &Selection::default(),
+            BatchBound::default(),
+        )
+        .await
+        .unwrap();
     let last = sqlx::query_scalar!(r#"SELECT max(position) AS "last!" FROM store.events"#);
     assert_eq!(
         batch.watermark.get(),
