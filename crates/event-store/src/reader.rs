@@ -418,5 +418,5 @@ async fn told_for(stop: &CancellationToken, time: Duration) {
 fn reason(error: &dyn Error) -> String {
     error
         .source()
-        .map_or_else(|| error.to_string(), |source| chain(source))
+        .map_or_else(|| error.to_string(), chain)
 }

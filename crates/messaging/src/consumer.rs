@@ -31,6 +31,8 @@ use context::GroupContext;
 pub use handler::{HandleError, Handler, Received};
 use partition::{BATCH, BATCH_BYTES, Partition, TopicPartition, Work};
 
+/// How often it says what it is at, when nothing comes.
+const TELLING: Duration = Duration::from_secs(5);
 /// How long it may take to leave the group at the end.
 const LEAVING_PATIENCE: Duration = Duration::from_millis(800);
 /// The pauses before a new client, after one was lost.
@@ -147,12 +149,14 @@ impl<H: Handler> Consumer<H> {
     async fn poll(&self, client: &Client, stop: &CancellationToken) -> Result<(), KafkaError> {
         let mut partitions = Partitions::new();
         loop {
+            let tell = Instant::now() + TELLING;
             let due = partitions.values().filter_map(Partition::due).min();
+            let due = due.map_or(tell, |due| due.min(tell));
             let received = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 received = client.recv() => Some(received),
-                () = sleep_until(due) => None,
+                () = tokio::time::sleep_until(due) => None,
             };
             forget_revoked(client, &mut partitions);
             if let Some(received) = received {
@@ -315,12 +319,5 @@ fn take(
 fn report(what: &str, outcome: KafkaResult<()>) {
     if let Err(error) = outcome {
         warn!(%error, what, "consumer.refused");
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }

@@ -14,12 +14,8 @@ use std::time::{Duration, Instant};
 use contracts::topics::{Topic, all};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use crate::backoff::Backoff;
 use crate::client::{Kafka, apart};
-use crate::failure::chain;
 pub use difference::Difference;
 use probe::{Probe, Survey};
 pub use retention::Retention;
@@ -28,9 +24,9 @@ pub use retention::Retention;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the topics are looked at again.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// The pauses between two attempts.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long to wait before looking again for a topic that was made.
+const SHOWING_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why nothing may be sent to the topics.
 #[derive(Debug, thiserror::Error)]
@@ -164,31 +160,6 @@ impl TopicGuard {
         self.memory().found_at = None;
     }
 
-    /// Checks until it passes, for as long as anything is away or changed. Returns whether that
-    /// was before `stop`.
-    pub async fn check_at_last(&self, stop: &CancellationToken) -> bool {
-        let mut backoff = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
-        let mut told = String::new();
-        loop {
-            let outcome = tokio::select! {
-                () = stop.cancelled() => return false,
-                outcome = self.check() => outcome,
-            };
-            let Err(failure) = outcome else {
-                return true;
-            };
-            let text = chain(&failure);
-            if text != told {
-                warn!(error = text, "topics.not_checked");
-                told = text;
-            }
-            tokio::select! {
-                () = stop.cancelled() => return false,
-                () = tokio::time::sleep(backoff.pause()) => {}
-            }
-        }
-    }
-
     /// What of the topics is not as recorded; nothing is made or written.
     ///
     /// # Errors
@@ -227,7 +198,7 @@ impl TopicGuard {
                 Some(topic) if made.elapsed() > PATIENCE => {
                     return Err(TopicsError::NotYet(topic.name.clone()));
                 }
-                Some(_) => tokio::time::sleep(SHORTEST_PAUSE).await,
+                Some(_) => tokio::time::sleep(SHOWING_PAUSE).await,
             }
         }
     }

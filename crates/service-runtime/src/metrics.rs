@@ -3,7 +3,14 @@
 //! Code records through the `metrics` macros. Histograms are of seconds or of jobs that went
 //! together; their names end in `_seconds` and `_jobs`.
 
+use std::time::Duration;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
+
+/// A gauge that nobody has set for so long is gone: what it said is of another owner, or of none.
+/// Whoever has a gauge sets it every few seconds.
+const GAUGE_LIFE: Duration = Duration::from_secs(20);
 
 /// From half a millisecond to half a minute: an append, a request, a lag.
 const SECONDS: &[f64] = &[
@@ -34,6 +41,7 @@ impl Metrics {
                 builder.set_buckets_for_metric(Matcher::Suffix("_jobs".to_owned()), JOBS)
             })
             .map_err(|error| MetricsError(error.into()))?
+            .idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_LIFE))
             .build_recorder();
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|error| MetricsError(error.into()))?;

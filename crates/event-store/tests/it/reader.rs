@@ -298,9 +298,11 @@ async fn what_fails_is_tried_again_and_the_row_says_so_meanwhile() {
     eventually(
         "the row to say that it fails",
         BOUND,
-        async || match status(&pool).await.condition {
-            Condition::Failing { reason } if reason.contains("no way through") => Ok(()),
-            other => Err(format!("{other:?}")),
+        async || {
+            let now = status(&pool).await.condition;
+            let fails = now.state() == "failing";
+            let says = now.reason().is_some_and(|why| why.contains("no way through"));
+            if fails && says { Ok(()) } else { Err(format!("{now:?}")) }
         },
     )
     .await;

@@ -232,26 +232,6 @@ async fn the_topics_are_looked_at_again_when_it_is_due_or_they_are_in_doubt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_at_last_waits_until_the_topics_are_accepted() {
-    let database = TestDatabase::create().await;
-    let pool = database.pool_app().await;
-    let (first, other) = (broker(), broker());
-    guard(&first, &pool).check().await.unwrap();
-    let waiting = guard(&other, &pool);
-    let told = CancellationToken::new();
-    told.cancel();
-    assert!(!waiting.check_at_last(&told).await);
-
-    let stop = CancellationToken::new();
-    let waiting = tokio::spawn(async move { waiting.check_at_last(&stop).await });
-    let operator = guard(&other, &pool);
-    assert_eq!(refused(&operator, &pool).await.len(), 4);
-    assert!(!waiting.is_finished());
-    operator.accept().await.unwrap();
-    assert!(waiting.await.unwrap());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn whether_kafka_answers_is_reported() {
     let broker = broker();
     let stop = CancellationToken::new();
