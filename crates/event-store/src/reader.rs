@@ -5,6 +5,7 @@
 //! event is parked, and looked at again at every start and once a minute; everything else flows.
 //! Whatever fails is tried again at the checkpoint; what cannot go on halts, and its row says so.
 
+mod gather;
 mod leader;
 mod lease;
 mod pace;
@@ -201,9 +202,8 @@ impl Reader {
         };
         let stop = CancellationToken::new();
         let mut pace = Pace::new(self.options.batch, self.options.max_rate);
-        let mut parks = true;
         sink.begin().await?;
-        self.look_again(&mut leader, sink, &stop).await?;
+        let mut parks = self.look_again(&mut leader, sink, &stop).await?;
         loop {
             match self
                 .step(&mut leader, sink, &mut pace, &mut parks, &stop)
@@ -416,7 +416,5 @@ async fn told_for(stop: &CancellationToken, time: Duration) {
 
 /// Why an event was not taken, for its row.
 fn reason(error: &dyn Error) -> String {
-    error
-        .source()
-        .map_or_else(|| error.to_string(), chain)
+    error.source().map_or_else(|| error.to_string(), chain)
 }

@@ -46,6 +46,19 @@ pub trait Sink: Send {
         Ok(())
     }
 
+    /// How many batches it takes in one transaction while the reader is far behind.
+    fn gathers(&self) -> usize {
+        1
+    }
+
+    /// Writes the rows of all batches that were applied in the transaction; then it commits.
+    ///
+    /// # Errors
+    /// See [`SinkError`]; nothing of the batches is kept then.
+    async fn flush(&mut self, _transaction: &mut PgConnection) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Lets go of what is under way, and of what it remembers: since the last commit nothing may
     /// have been kept, and somebody else may go on.
     fn abandon(&mut self) {}

@@ -264,26 +264,29 @@ impl Leader {
         within(length, self.feed.close()).await
     }
 
-    /// Runs `work` in a transaction, and moves the checkpoint with it, under the lease.
+    /// Runs `work` in a transaction, and moves the checkpoint with it to where it says, under the
+    /// lease.
     pub(super) async fn commit<E>(
         &mut self,
-        to: Checkpoint,
-        work: impl AsyncFnOnce(&mut PgConnection, &str) -> Result<(), E>,
+        work: impl AsyncFnOnce(&mut PgConnection, &str) -> Result<Checkpoint, E>,
     ) -> Result<(), CommitError<E>> {
         let started = Instant::now();
         let lease = self.lease.clone();
         let connection = self.feed.connection();
         let transaction = async {
             let mut transaction = connection.begin().await?;
-            if let Err(refusal) = work(&mut transaction, lease.name()).await {
-                transaction.rollback().await?;
-                return Ok(Err(refusal));
-            }
+            let to = match work(&mut transaction, lease.name()).await {
+                Ok(to) => to,
+                Err(refusal) => {
+                    transaction.rollback().await?;
+                    return Ok(Err(refusal));
+                }
+            };
             lease.advance(&mut transaction, to).await?;
             transaction.commit().await?;
-            Ok::<_, ReaderError>(Ok(()))
+            Ok::<_, ReaderError>(Ok(to))
         };
-        within(self.lease.length(), transaction)
+        let to = within(self.lease.length(), transaction)
             .await?
             .map_err(CommitError::Refused)?;
         self.moved(to, started);

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use crate::BatchBound;
+use crate::{BatchBound, StoredEvent};
 
 /// The shortest and longest pause between two looks at a feed that has nothing new.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -19,6 +19,10 @@ pub(super) struct Pace {
     max_rate: Option<NonZeroU32>,
     /// Events that the next batch has at most.
     limit: i64,
+    /// Whether the last batch was as large as it may be: more waits behind it.
+    behind: bool,
+    /// So many batches are taken one by one before any are gathered again.
+    scattered: usize,
     /// Before the next look at a feed that had nothing new.
     idle: Duration,
     /// Before the next attempt after a failure.
@@ -38,6 +42,8 @@ impl Pace {
             bound,
             max_rate,
             limit: bound.events,
+            behind: false,
+            scattered: 0,
             idle: SHORTEST_PAUSE,
             backoff: SHORTEST_PAUSE,
             paid_until: now,
@@ -56,6 +62,27 @@ impl Pace {
             events: self.limit.min(paced),
             ..self.bound
         }
+    }
+
+    /// A batch was read.
+    pub(super) fn saw(&mut self, events: &[StoredEvent]) {
+        let bytes: usize = events.iter().map(|event| event.bytes).sum();
+        let full = |count: usize, most: i64| i64::try_from(count).is_ok_and(|c| c >= most);
+        self.behind = full(events.len(), self.bound().events) || full(bytes, self.bound.bytes);
+    }
+
+    /// Whether the next of `most` batches are taken in one transaction.
+    pub(super) fn gathers(&mut self, most: usize) -> bool {
+        if self.scattered > 0 {
+            self.scattered -= 1;
+            return false;
+        }
+        self.behind && most > 1 && self.max_rate.is_none()
+    }
+
+    /// Batches that were gathered were not taken: so many are taken one by one.
+    pub(super) const fn scatter(&mut self, batches: usize) {
+        self.scattered = batches;
     }
 
     /// A batch was taken. Returns how long to wait for the rate's sake.

@@ -9,7 +9,7 @@ use tracing::{error, info};
 use super::leader::{CommitError, Leader};
 use super::pace::Pace;
 use super::{Condition, Reader, ReaderError, Standing, Step, reason, told_for};
-use crate::feed::{BatchBound, Selection};
+use crate::feed::BatchBound;
 use crate::parked::{self, Parked};
 use crate::{Checkpoint, Sent, Sink, SinkError, StoredEvent, StreamId};
 
@@ -55,17 +55,17 @@ impl Reader {
         parks: &mut bool,
         stop: &CancellationToken,
     ) -> Result<Step, ReaderError> {
-        let selection = Selection {
-            to: self.options.to,
-            stream: self.options.stream.clone(),
-        };
-        let batch = leader.next_batch(&selection, pace.bound()).await?;
+        if pace.gathers(sink.gathers()) && !*parks {
+            return self.gather(leader, sink, pace).await;
+        }
+        let batch = leader.next_batch(&self.selection(), pace.bound()).await?;
         if batch.events.is_empty() {
             let reached = self.options.to.is_some_and(|to| batch.watermark >= to);
             return Ok(Step::Nothing { reached });
         }
         let started = Instant::now();
         let passes = batch.events.len();
+        pace.saw(&batch.events);
         let marks = Marks::of(&batch.events, leader.checkpoint());
         let flowing = if *parks {
             leader.flowing(batch.events).await?
@@ -112,11 +112,13 @@ impl Reader {
             };
             events.truncate(sent.done);
             let committed = leader
-                .commit(to, async |transaction, name| {
+                .commit(async |transaction, name| {
                     if !events.is_empty() {
                         sink.apply(transaction, &events).await?;
+                        sink.flush(transaction).await?;
                     }
-                    Ok(parked::park(transaction, name, &passed(&parked, to)).await?)
+                    parked::park(transaction, name, &passed(&parked, to)).await?;
+                    Ok(to)
                 })
                 .await;
             match committed {
@@ -224,8 +226,9 @@ impl Reader {
                 let stream = parked.stream.clone();
                 let to = leader.checkpoint();
                 let released = leader
-                    .commit(to, async |transaction, name| {
-                        parked::release(transaction, name, &stream).await
+                    .commit(async |transaction, name| {
+                        parked::release(transaction, name, &stream).await?;
+                        Ok::<_, sqlx::Error>(to)
                     })
                     .await;
                 return match released {
@@ -290,9 +293,11 @@ impl Reader {
             });
             let to = leader.checkpoint();
             let committed = leader
-                .commit(to, async |transaction, name| {
+                .commit(async |transaction, name| {
                     sink.apply(transaction, &events).await?;
-                    Ok(parked::park(transaction, name, std::slice::from_ref(&next)).await?)
+                    sink.flush(transaction).await?;
+                    parked::park(transaction, name, std::slice::from_ref(&next)).await?;
+                    Ok(to)
                 })
                 .await;
             match committed {

@@ -295,16 +295,18 @@ async fn what_fails_is_tried_again_and_the_row_says_so_meanwhile() {
     let mut connection = pool.acquire().await.unwrap();
     stored(append(&mut connection, &counted("a", 0, 3)).await.unwrap());
     let running = Running::start(reader(&database, "test", LEASE), Moody::failing(8, false));
-    eventually(
-        "the row to say that it fails",
-        BOUND,
-        async || {
-            let now = status(&pool).await.condition;
-            let fails = now.state() == "failing";
-            let says = now.reason().is_some_and(|why| why.contains("no way through"));
-            if fails && says { Ok(()) } else { Err(format!("{now:?}")) }
-        },
-    )
+    eventually("the row to say that it fails", BOUND, async || {
+        let now = status(&pool).await.condition;
+        let fails = now.state() == "failing";
+        let says = now
+            .reason()
+            .is_some_and(|why| why.contains("no way through"));
+        if fails && says {
+            Ok(())
+        } else {
+            Err(format!("{now:?}"))
+        }
+    })
     .await;
     eventually("the events to be taken", BOUND, async || {
         let status = status(&pool).await;

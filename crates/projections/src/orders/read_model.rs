@@ -1,6 +1,6 @@
-//! Follows the order events: one batch, one look at the folds, one write a table.
+//! Follows the order events: one look at the folds a batch, one write a table and transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use event_store::{Sink, SinkError, StoredEvent, StreamId, Version};
@@ -11,14 +11,20 @@ use sqlx::PgConnection;
 use super::fold::Fold;
 use super::recall::{Recall, RecallError};
 use super::rows::OrderRows;
-use super::store_rows::{Changed, Told, store};
+use super::store_rows::{Changed, Told, store, store_timeline};
 use crate::following::comes_next;
 
 /// The read model `orders`.
 #[derive(Debug, Default)]
 pub struct Orders {
     recall: Recall,
+    /// What the open transaction has moved.
+    moved: HashMap<OrderId, Moved>,
 }
+
+/// How many batches are gathered while the reader is far behind: an order's rows are not written
+/// anew for each few of its events.
+const GATHERED: usize = 8;
 
 /// Why an event of an order cannot be told, though it can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +45,8 @@ struct Delivered<'a> {
     facts: Vec<OrderEvent>,
 }
 
-/// An order that a batch moves: as it was, and as it is.
+/// An order that a transaction moves: as it was, and as it is.
+#[derive(Debug, Default)]
 struct Moved {
     from: Version,
     before: Option<OrderRows>,
@@ -63,27 +70,13 @@ impl Sink for Orders {
             return Ok(());
         }
 
-        let mut folds = self
-            .recall
-            .take(transaction, &ids)
+        self.recall_all(transaction, &ids)
             .await
             .map_err(|error| unfolded(error, &delivered))?;
-        let mut moved: Vec<Moved> = Vec::with_capacity(ids.len());
-        let mut index = std::collections::HashMap::with_capacity(ids.len());
         let mut told = Vec::with_capacity(delivered.len());
         for event in &delivered {
-            let at = *index.entry(event.order_id).or_insert_with(|| {
-                let fold = folds.remove(&event.order_id).unwrap_or_default();
-                moved.push(Moved {
-                    from: fold.version,
-                    before: fold.rows.clone(),
-                    fold,
-                });
-                moved.len() - 1
-            });
-            if let Some(order) = moved.get_mut(at)
-                && comes_next(order.fold.version, event.stored)?
-            {
+            let order = self.moved.entry(event.order_id).or_default();
+            if comes_next(order.fold.version, event.stored)? {
                 let StoredEvent {
                     version, position, ..
                 } = event.stored;
@@ -94,30 +87,26 @@ impl Sink for Orders {
                 told.extend(event.told());
             }
         }
-        self.keep(transaction, moved, &told).await
+        if !told.is_empty() {
+            store_timeline(transaction, &told).await?;
+        }
+        Ok(())
     }
 
-    fn abandon(&mut self) {
-        self.recall.forget();
+    fn gathers(&self) -> usize {
+        GATHERED
     }
-}
 
-impl Orders {
-    /// Writes what a batch has moved, and remembers it.
-    async fn keep(
-        &mut self,
-        transaction: &mut PgConnection,
-        moved: Vec<Moved>,
-        told: &[Told<'_>],
-    ) -> Result<(), SinkError> {
-        let folds = moved
-            .iter()
+    async fn flush(&mut self, transaction: &mut PgConnection) -> Result<(), SinkError> {
+        let moved = std::mem::take(&mut self.moved);
+        let texts = moved
+            .values()
             .map(|order| order.fold.store())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        let changed: Vec<Changed<'_>> = moved
-            .iter()
-            .zip(&folds)
+        let mut changed: Vec<Changed<'_>> = moved
+            .values()
+            .zip(&texts)
             .filter(|(order, _)| order.fold.version > order.from)
             .filter_map(|(order, text)| {
                 Some(Changed {
@@ -129,14 +118,44 @@ impl Orders {
                 })
             })
             .collect();
+        // Rows are written in the order of their keys, which lie side by side.
+        changed.sort_by_key(|changed| changed.rows.order.order_id);
         if !changed.is_empty() {
-            store(transaction, &changed, told).await?;
+            store(transaction, &changed).await?;
         }
-        for (order, text) in moved.into_iter().zip(folds) {
-            if let Some(rows) = &order.fold.rows {
-                let order_id = rows.order.order_id;
+        for ((order_id, order), text) in moved.into_iter().zip(texts) {
+            if order.fold.rows.is_some() {
                 self.recall.put(order_id, order.fold, text.len());
             }
+        }
+        Ok(())
+    }
+
+    fn abandon(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Orders {
+    /// Takes up the orders that the transaction has not moved so far.
+    async fn recall_all(
+        &mut self,
+        transaction: &mut PgConnection,
+        ids: &BTreeSet<OrderId>,
+    ) -> Result<(), RecallError> {
+        let moved = &self.moved;
+        let new: BTreeSet<OrderId> = ids
+            .iter()
+            .copied()
+            .filter(|id| !moved.contains_key(id))
+            .collect();
+        for (order_id, fold) in self.recall.take(transaction, &new).await? {
+            let order = Moved {
+                from: fold.version,
+                before: fold.rows.clone(),
+                fold,
+            };
+            self.moved.insert(order_id, order);
         }
         Ok(())
     }

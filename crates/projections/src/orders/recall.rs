@@ -58,11 +58,11 @@ impl Recall {
         let mut folds = HashMap::with_capacity(orders.len());
         let mut missing = Vec::new();
         for order_id in orders {
-            let known = self
-                .recent
-                .remove(order_id)
-                .or_else(|| self.older.remove(order_id));
-            match known {
+            let recent = self.recent.remove(order_id);
+            if let Some(recent) = &recent {
+                self.recent_bytes -= recent.bytes;
+            }
+            match recent.or_else(|| self.older.remove(order_id)) {
                 Some(known) => drop(folds.insert(*order_id, known.fold)),
                 None => missing.push(order_id.as_uuid()),
             }
@@ -85,10 +85,6 @@ impl Recall {
             self.older = std::mem::take(&mut self.recent);
             self.recent_bytes = 0;
         }
-    }
-
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
     }
 }
 

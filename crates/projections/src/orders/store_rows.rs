@@ -41,7 +41,7 @@ struct Part<'a, R> {
     touched: Touched,
 }
 
-/// Writes what the batch has changed, and nothing else.
+/// Writes what has changed of the orders, and nothing else.
 ///
 /// # Errors
 /// What the database said; [`sqlx::Error::Protocol`] when a row is no longer at the version that it
@@ -49,7 +49,6 @@ struct Part<'a, R> {
 pub(super) async fn store(
     connection: &mut PgConnection,
     changed: &[Changed<'_>],
-    told: &[Told<'_>],
 ) -> Result<(), sqlx::Error> {
     store_folds(connection, changed).await?;
     store_orders(connection, changed).await?;
@@ -66,8 +65,7 @@ pub(super) async fn store(
         stages.extend(parts(&rows.order, was, &rows.stages, &fold.touched.stages));
     }
     store_invitations(connection, &invitations).await?;
-    store_stages(connection, &stages).await?;
-    store_timeline(connection, told).await
+    store_stages(connection, &stages).await
 }
 
 /// The rows that are not as they were.
@@ -296,7 +294,7 @@ async fn store_stages(
 }
 
 /// Adds facts to the timelines, each with its public payload.
-async fn store_timeline(
+pub(super) async fn store_timeline(
     connection: &mut PgConnection,
     told: &[Told<'_>],
 ) -> Result<(), sqlx::Error> {

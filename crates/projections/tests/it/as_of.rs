@@ -59,6 +59,7 @@ async fn apply_up_to(connection: &mut PgConnection, events: &[StoredEvent], vers
         .collect();
     let mut orders = Orders::default();
     orders.apply(connection, &known).await.unwrap();
+    orders.flush(connection).await.unwrap();
 }
 
 #[tokio::test]

@@ -39,7 +39,11 @@ impl Sink for Watched {
         transaction: &mut PgConnection,
         events: &[StoredEvent],
     ) -> Result<(), SinkError> {
-        self.sink.apply(transaction, events).await?;
+        self.sink.apply(transaction, events).await
+    }
+
+    async fn flush(&mut self, transaction: &mut PgConnection) -> Result<(), SinkError> {
+        self.sink.flush(transaction).await?;
         let rows = sqlx::query(
             "SELECT statement, parameter_types::text[] AS types FROM pg_prepared_statements",
         )

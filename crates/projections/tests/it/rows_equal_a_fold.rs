@@ -80,6 +80,7 @@ async fn apply_by(
 ) -> Result<(), SinkError> {
     let mut transaction = store.pool.begin().await.unwrap();
     orders.apply(&mut transaction, events).await?;
+    orders.flush(&mut transaction).await?;
     transaction.commit().await.unwrap();
     Ok(())
 }
@@ -194,6 +195,7 @@ async fn a_row_that_somebody_else_has_moved_is_not_moved_again() {
     let mut first = store.pool.begin().await.unwrap();
     let mut stalled = Orders::default();
     stalled.apply(&mut first, &events[..3]).await.unwrap();
+    stalled.flush(&mut first).await.unwrap();
     let (second, ()) = tokio::join!(apply(&store, &events[..2]), async {
         // It has read its rows, and waits for the first one's.
         eventually("a waiting writer", Duration::from_secs(5), || {
