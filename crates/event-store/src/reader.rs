@@ -416,7 +416,5 @@ async fn told_for(stop: &CancellationToken, time: Duration) {
 
 /// Why an event was not taken, for its row.
 fn reason(error: &dyn Error) -> String {
-    error
-        .source()
-        .map_or_else(|| error.to_string(), |source| chain(source))
+    error.source().map_or_else(|| error.to_string(), chain)
 }

@@ -295,14 +295,14 @@ async fn what_fails_is_tried_again_and_the_row_says_so_meanwhile() {
     let mut connection = pool.acquire().await.unwrap();
     stored(append(&mut connection, &counted("a", 0, 3)).await.unwrap());
     let running = Running::start(reader(&database, "test", LEASE), Moody::failing(8, false));
-    eventually(
-        "the row to say that it fails",
-        BOUND,
-        async || match status(&pool).await.condition {
-            Condition::Failing { reason } if reason.contains("no way through") => Ok(()),
-            other => Err(format!("{other:?}")),
-        },
-    )
+    eventually("the row to say that it fails", BOUND, async || {
+        let found = status(&pool).await.condition;
+        let told = found
+            .reason()
+            .is_some_and(|reason| reason.contains("no way through"));
+        let fails = told && matches!(found, Condition::Failing { .. });
+        fails.then_some(()).ok_or(format!("{found:?}"))
+    })
     .await;
     eventually("the events to be taken", BOUND, async || {
         let status = status(&pool).await;

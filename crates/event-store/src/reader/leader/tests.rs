@@ -1,6 +1,5 @@
 //! What a leader remembers of a checkpoint that does not hold.
 
-use chrono::Utc;
 use test_support::TestDatabase;
 use uuid::Uuid;
 
@@ -40,11 +39,10 @@ async fn restored() -> TestDatabase {
 async fn put_back(connection: &mut PgConnection, number: i64) {
     sqlx::query(
         "INSERT INTO store.events VALUES ($1, 'counter', 'a', $1, 'Counted', '1.0', '{}', '{}', $2,
-                                          $3)",
+                                          now())",
     )
     .bind(number)
     .bind(Uuid::from_u128(number.unsigned_abs().into()))
-    .bind(Utc::now())
     .execute(connection)
     .await
     .unwrap();
