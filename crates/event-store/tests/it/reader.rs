@@ -1,5 +1,6 @@
 //! Readers: rows and checkpoint together, leases, what their rows say, and how they end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use event_store::{
 };
 use sqlx::{PgConnection, PgPool};
 use test_support::{TestDatabase, eventually};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixtures::{counted, stored};
@@ -296,16 +297,12 @@ async fn what_fails_is_tried_again_and_the_row_says_so_meanwhile() {
     stored(append(&mut connection, &counted("a", 0, 3)).await.unwrap());
     let running = Running::start(reader(&database, "test", LEASE), Moody::failing(8, false));
     eventually("the row to say that it fails", BOUND, async || {
-        let now = status(&pool).await.condition;
-        let fails = now.state() == "failing";
-        let says = now
+        let found = status(&pool).await.condition;
+        let told = found
             .reason()
-            .is_some_and(|why| why.contains("no way through"));
-        if fails && says {
-            Ok(())
-        } else {
-            Err(format!("{now:?}"))
-        }
+            .is_some_and(|reason| reason.contains("no way through"));
+        let fails = told && matches!(found, Condition::Failing { .. });
+        fails.then_some(()).ok_or(format!("{found:?}"))
     })
     .await;
     eventually("the events to be taken", BOUND, async || {
@@ -378,13 +375,13 @@ async fn a_sink_that_does_not_answer_is_waited_for_with_the_lease_held() {
     assert!(running.stop().await < Duration::from_secs(1));
 }
 
-/// Takes its time, and cannot read the second event of any stream.
-struct Slow;
+/// Answers as often as it may, and cannot read the second event of any stream.
+struct Slow(Arc<Semaphore>);
 
 #[async_trait]
 impl Sink for Slow {
     async fn send(&mut self, events: &[StoredEvent], _: &CancellationToken) -> Sent {
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        self.0.acquire().await.unwrap().forget();
         match events.iter().find(|event| event.version.get() == 2) {
             Some(odd) => Sent::nothing(SinkError::unreadable(odd, "of another release")),
             None => Sent::all(events),
@@ -399,9 +396,12 @@ async fn a_sink_that_has_answered_at_last_is_not_waited_for_any_longer() {
     let pool = database.pool_app().await;
     let mut connection = pool.acquire().await.unwrap();
     stored(append(&mut connection, &counted("a", 0, 3)).await.unwrap());
-    catch_up(&database, &mut Slow).await.unwrap();
+    let answers = Arc::new(Semaphore::new(10));
+    let mut slow = Slow(Arc::clone(&answers));
+    catch_up(&database, &mut slow).await.unwrap();
     assert_eq!(status(&pool).await.parked, 1);
-    let running = Running::start(reader(&database, "test", Duration::from_secs(1)), Slow);
+    answers.forget_permits(10);
+    let running = Running::start(reader(&database, "test", Duration::from_secs(1)), slow);
     let becomes = async |wanted: &str| {
         eventually(wanted, BOUND, async || {
             let found = status(&pool).await.condition;
@@ -414,6 +414,7 @@ async fn a_sink_that_has_answered_at_last_is_not_waited_for_any_longer() {
         .await;
     };
     becomes("waiting").await;
+    answers.add_permits(10);
     becomes("running").await;
     assert_eq!(status(&pool).await.parked, 1);
     running.stop().await;

@@ -9,6 +9,7 @@ use kernel::{Clock as _, OrderId, SystemClock};
 use order_domain::order::{OrderEvent, fold, stored};
 use projections::orders::{OrderDetail, read_order};
 use projections::redaction::Viewer;
+use projections::{Model, Snapshot};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use test_support::{TestDatabase, eventually};
@@ -142,10 +143,10 @@ async fn rows_equal_a_fold(pool: &PgPool) {
     .await
     .unwrap();
     let now = SystemClock.now();
-    let mut connection = pool.acquire().await.unwrap();
+    let mut snapshot = Snapshot::open(pool, Model::Orders).await.unwrap();
     for id in &orders {
         let id: OrderId = id.parse().unwrap();
-        let stream = load(&mut connection, &[StreamId::order(id)])
+        let stream = load(&mut snapshot, &[StreamId::order(id)])
             .await
             .unwrap()
             .remove(0);
@@ -156,12 +157,13 @@ async fn rows_equal_a_fold(pool: &PgPool) {
             .collect();
         let order = fold(&events).unwrap();
         let folded = OrderDetail::from_order(&order, stream.version(), now).unwrap();
-        let row = read_order(&mut connection, Viewer::Marketplace, id, now)
+        let row = read_order(&mut snapshot, Viewer::Marketplace, id, now)
             .await
             .unwrap()
             .unwrap();
         assert_eq!(json!(row), json!(folded));
     }
+    snapshot.close().await.unwrap();
     println!(
         "{} orders: every row equals the fold of its events",
         orders.len()

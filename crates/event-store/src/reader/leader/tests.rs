@@ -39,7 +39,7 @@ async fn restored() -> TestDatabase {
 async fn put_back(connection: &mut PgConnection, number: i64) {
     sqlx::query(
         "INSERT INTO store.events VALUES ($1, 'counter', 'a', $1, 'Counted', '1.0', '{}', '{}', $2,
-                                          clock_timestamp())",
+                                          now())",
     )
     .bind(number)
     .bind(Uuid::from_u128(number.unsigned_abs().into()))
