@@ -150,49 +150,38 @@ impl Feed {
         selection: &Selection,
         bound: BatchBound,
     ) -> Result<Batch, sqlx::Error> {
-        next_batch(&mut self.connection, after, selection, bound).await
+        // Two statements, never one: the events' snapshot has to be younger than the watermark.
+        let watermark = sqlx::query_scalar!(r#"SELECT store.watermark() AS "watermark!""#)
+            .fetch_one(&mut self.connection)
+            .await?;
+        let watermark = Position::new(watermark);
+        let last = selection.to.map_or(watermark, |to| to.min(watermark));
+        if last <= after {
+            return Ok(Batch {
+                watermark,
+                events: Vec::new(),
+            });
+        }
+        let events = match &selection.stream {
+            None => events!(
+                &mut self.connection,
+                "",
+                after.get(),
+                last.get(),
+                bound.events,
+                bound.bytes as _,
+            )?,
+            Some(stream) => events!(
+                &mut self.connection,
+                "AND aggregate_type = $5 AND aggregate_id = $6",
+                after.get(),
+                last.get(),
+                bound.events,
+                bound.bytes as _,
+                stream.kind(),
+                stream.key(),
+            )?,
+        };
+        Ok(Batch { watermark, events })
     }
-}
-
-/// The same, on a reader's own connection, in its open transaction too: each of the two statements
-/// has a snapshot of its own.
-pub(crate) async fn next_batch(
-    connection: &mut PgConnection,
-    after: Position,
-    selection: &Selection,
-    bound: BatchBound,
-) -> Result<Batch, sqlx::Error> {
-    // Two statements, never one: the events' snapshot has to be younger than the watermark.
-    let watermark = sqlx::query_scalar!(r#"SELECT store.watermark() AS "watermark!""#)
-        .fetch_one(&mut *connection)
-        .await?;
-    let watermark = Position::new(watermark);
-    let last = selection.to.map_or(watermark, |to| to.min(watermark));
-    if last <= after {
-        return Ok(Batch {
-            watermark,
-            events: Vec::new(),
-        });
-    }
-    let events = match &selection.stream {
-        None => events!(
-            &mut *connection,
-            "",
-            after.get(),
-            last.get(),
-            bound.events,
-            bound.bytes as _,
-        )?,
-        Some(stream) => events!(
-            &mut *connection,
-            "AND aggregate_type = $5 AND aggregate_id = $6",
-            after.get(),
-            last.get(),
-            bound.events,
-            bound.bytes as _,
-            stream.kind(),
-            stream.key(),
-        )?,
-    };
-    Ok(Batch { watermark, events })
 }

@@ -8,7 +8,7 @@ use tracing::info;
 use super::leader::{CommitError, Leader};
 use super::pace::Pace;
 use super::{Reader, ReaderError, Step, reason};
-use crate::feed::{Selection, next_batch};
+use crate::feed::Selection;
 use crate::{Sink, SinkError};
 
 impl Reader {
@@ -34,20 +34,25 @@ impl Reader {
         let started = Instant::now();
         let mut reached = false;
         let gathered = leader
-            .commit(async |transaction, _| {
+            .commit_beside(&self.connect, async |transaction, feed| {
                 let mut to = from;
-                for _ in 0..sink.gathers() {
-                    let batch = next_batch(transaction, to.position, &selection, bound).await?;
+                let mut batch = feed.next_batch(to.position, &selection, bound).await?;
+                for left in (0..sink.gathers()).rev() {
                     reached = selection.to.is_some_and(|to| batch.watermark >= to);
                     pace.saw(&batch.events);
                     if batch.events.is_empty() {
                         break;
                     }
                     to = to.after(&batch.events);
-                    sink.apply(transaction, &batch.events).await?;
-                    if started.elapsed() > self.options.lease / 4 {
+                    let applied = sink.apply(transaction, &batch.events);
+                    if left == 0 || started.elapsed() > self.options.lease / 4 {
+                        applied.await?;
                         break;
                     }
+                    let next = feed.next_batch(to.position, &selection, bound);
+                    let (applied, next) = tokio::join!(applied, next);
+                    applied?;
+                    batch = next?;
                 }
                 sink.flush(transaction).await?;
                 Ok::<_, SinkError>(to)

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::{Asked, Lease, LeaseError, LeasedCheckpoint};
@@ -37,6 +37,8 @@ pub(super) struct Verdict {
 pub(super) struct Leader {
     feed: Feed,
     lease: Lease,
+    /// While batches are gathered, rows are written here, and the feed is read meanwhile.
+    writer: Option<PgConnection>,
     checkpoint: Checkpoint,
     condition: Condition,
     renewed_at: Instant,
@@ -60,6 +62,7 @@ impl Leader {
                 Asked::Granted(lease, leased) => {
                     let mut leader = Self {
                         feed,
+                        writer: None,
                         lease,
                         checkpoint: leased.checkpoint,
                         condition: Condition::Running,
@@ -272,26 +275,66 @@ impl Leader {
     ) -> Result<(), CommitError<E>> {
         let started = Instant::now();
         let lease = self.lease.clone();
-        let connection = self.feed.connection();
-        let transaction = async {
-            let mut transaction = connection.begin().await?;
-            let to = match work(&mut transaction, lease.name()).await {
-                Ok(to) => to,
-                Err(refusal) => {
-                    transaction.rollback().await?;
-                    return Ok(Err(refusal));
-                }
-            };
-            lease.advance(&mut transaction, to).await?;
-            transaction.commit().await?;
-            Ok::<_, ReaderError>(Ok(to))
-        };
-        let to = within(self.lease.length(), transaction)
+        let transaction = transact(self.feed.connection(), &lease, async |connection| {
+            work(connection, lease.name()).await
+        });
+        let to = within(lease.length(), transaction)
             .await?
             .map_err(CommitError::Refused)?;
         self.moved(to, started);
         Ok(())
     }
+
+    /// The same, on a second connection: the feed can be read meanwhile.
+    pub(super) async fn commit_beside<E>(
+        &mut self,
+        connect: &PgConnectOptions,
+        work: impl AsyncFnOnce(&mut PgConnection, &mut Feed) -> Result<Checkpoint, E>,
+    ) -> Result<(), CommitError<E>> {
+        let length = self.lease.length();
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => within(length, connect.connect()).await?,
+        };
+        let started = Instant::now();
+        let lease = self.lease.clone();
+        let feed = &mut self.feed;
+        let transaction = transact(&mut writer, &lease, async |connection| {
+            work(connection, feed).await
+        });
+        let outcome = within(length, transaction).await?;
+        self.writer = Some(writer);
+        self.moved(outcome.map_err(CommitError::Refused)?, started);
+        Ok(())
+    }
+
+    /// Lets the second connection go.
+    pub(super) async fn write_alone(&mut self) -> Result<(), ReaderError> {
+        match self.writer.take() {
+            Some(writer) => within(self.lease.length(), writer.close()).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs `work` in a transaction that moves the checkpoint to where it says; nothing is kept where it
+/// fails.
+async fn transact<E>(
+    connection: &mut PgConnection,
+    lease: &Lease,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<Checkpoint, E>,
+) -> Result<Result<Checkpoint, E>, ReaderError> {
+    let mut transaction = connection.begin().await?;
+    let to = match work(&mut transaction).await {
+        Ok(to) => to,
+        Err(refusal) => {
+            transaction.rollback().await?;
+            return Ok(Err(refusal));
+        }
+    };
+    lease.advance(&mut transaction, to).await?;
+    transaction.commit().await?;
+    Ok(Ok(to))
 }
 
 /// Why nothing was committed.

@@ -58,6 +58,7 @@ impl Reader {
         if pace.gathers(sink.gathers()) && !*parks {
             return self.gather(leader, sink, pace).await;
         }
+        leader.write_alone().await?;
         let batch = leader.next_batch(&self.selection(), pace.bound()).await?;
         if batch.events.is_empty() {
             let reached = self.options.to.is_some_and(|to| batch.watermark >= to);
