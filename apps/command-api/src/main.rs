@@ -8,10 +8,14 @@ use command_api::{AppState, Config, NAME, app, gate, store_pool};
 use event_store::Executor;
 use http_edge::Edge;
 use kernel::{RandomIds, SystemClock};
+use mimalloc::MiMalloc;
 use service_runtime::{Health, Process, continue_trace, run, watch_postgres};
 
 /// How many requests may be under way at once.
 const MAX_IN_FLIGHT: usize = 512;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     run(NAME, start)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use event_store::{Wakeups, generation, wake};
 use http_edge::Edge;
 use kernel::{RandomIds, SystemClock};
+use mimalloc::MiMalloc;
 use query_api::{AppState, Config, NAME, app, gate};
 use service_runtime::{Health, Process, continue_trace, pool_options, run, watch_postgres};
 
@@ -15,6 +16,9 @@ use service_runtime::{Health, Process, continue_trace, pool_options, run, watch_
 const MAX_CONNECTIONS: u32 = 16;
 /// How many requests may be under way at once.
 const MAX_IN_FLIGHT: usize = 512;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     run(NAME, start)

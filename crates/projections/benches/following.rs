@@ -13,9 +13,14 @@
 use std::time::{Duration, Instant};
 
 use event_store::{Reader, ReaderOptions, Sink};
+use mimalloc::MiMalloc;
 use projections::{Model, Version};
 use sqlx::PgPool;
 use test_support::TestDatabase;
+
+/// As the projector has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const LIVES: i64 = 20_000;
 const INTERLEAVED: i64 = 2_000;
