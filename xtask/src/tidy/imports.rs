@@ -100,6 +100,10 @@ const LAYERS: &[Layer] = &[
             "order-domain",
             "event-store",
             "projections",
+            // For what follows the commit, measured by itself.
+            "contracts",
+            "messaging",
+            "publishing",
         ],
         ..layer("scenarios", &[])
     },
