@@ -191,21 +191,35 @@ impl<'a> Life<'a> {
     }
 }
 
-/// A confirmation that names no revision is not decided again once the terms have changed.
+/// A command that stood in line is decided only on what it acted on when it came: not after one
+/// beside it has put something else there.
 fn was_given_up(ask: &Ask, refused: &Answer, wave: &Wave, answers: &[Answer]) -> bool {
-    let Ask::Confirm {
-        workshop,
-        revision: None,
-    } = ask
-    else {
-        return false;
+    let replaces = |other: &Ask| match ask {
+        Ask::Confirm {
+            workshop,
+            revision: None,
+        } => {
+            matches!(other, Ask::Submit(put) | Ask::Revise(put) if put.workshop == *workshop)
+        }
+        Ask::Approve { .. } | Ask::SendBack { .. } => matches!(other, Ask::Complete { .. }),
+        Ask::Cancel => matches!(other, Ask::Confirm { .. } | Ask::Resolve(_)),
+        Ask::Resolve(_) => matches!(other, Ask::Cancel),
+        Ask::Place { .. }
+        | Ask::Edit(_)
+        | Ask::Invite { .. }
+        | Ask::Submit(_)
+        | Ask::Revise(_)
+        | Ask::Withdraw { .. }
+        | Ask::Decline { .. }
+        | Ask::Confirm { .. }
+        | Ask::Complete { .. }
+        | Ask::Accept => false,
     };
-    let changes = |(_, ask): &(Who, Ask)| matches!(ask, Ask::Submit(put) | Ask::Revise(put) if put.workshop == *workshop);
     refused.code() == "CONCURRENT_MODIFICATION"
         && wave
             .iter()
             .zip(answers)
-            .any(|(other, answer)| changes(other) && answer.status.is_success())
+            .any(|((_, other), answer)| replaces(other) && answer.status.is_success())
 }
 
 #[test]
