@@ -1,4 +1,5 @@
-//! `bench`: what the store takes, measured on an optimised build against a Postgres of its own.
+//! `bench`: what the store takes, and what follows the commit, measured on an optimised build against
+//! a Postgres and an Apache Kafka of its own.
 
 use dev_servers::Port;
 use dev_servers::packages::{self, Need};
@@ -9,7 +10,7 @@ use crate::failure::Failure;
 
 /// Runs every benchmark of the workspace.
 pub(crate) fn run() -> Result<(), Failure> {
-    packages::ensure(&[Need::Compilers, Need::Postgres])?;
+    packages::ensure(&[Need::Compilers, Need::Postgres, Need::Kafka])?;
     let postgres = database::start(None, Port::Free)?;
     let mut cargo = command::cargo();
     cargo

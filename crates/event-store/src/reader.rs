@@ -8,12 +8,12 @@
 mod gather;
 mod leader;
 mod lease;
+mod options;
 mod pace;
 mod state;
 mod take;
 
 use std::error::Error;
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::failure::chain;
-use crate::{BatchBound, Position, Sink, SinkError, StreamId, Wakeup};
+use crate::{Sink, SinkError, Wakeup};
 use leader::{Leader, Verdict};
+pub use options::ReaderOptions;
 use pace::Pace;
 pub use state::{Condition, PARKED_COUNTED_TO, ReaderStatus, reader_statuses};
 
@@ -31,56 +32,10 @@ pub use state::{Condition, PARKED_COUNTED_TO, ReaderStatus, reader_statuses};
 const BEAT: Duration = Duration::from_secs(1);
 /// How often what cannot go on is tried again.
 const HALT_PAUSE: Duration = Duration::from_secs(10);
-/// How often the parked streams are looked at again.
-const LOOK_AGAIN_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the loop may take to end once it was told to stop.
 const LONGEST_END: Duration = Duration::from_millis(900);
 /// How long a reader that was woken lets more events gather.
 const LINGER: Duration = Duration::from_millis(4);
-
-/// How a reader presents itself, and what it reads.
-#[derive(Debug, Clone)]
-pub struct ReaderOptions {
-    /// The name of its checkpoint.
-    pub name: String,
-    /// Who reads: shown to operators while the lease is held.
-    pub owner: String,
-    /// How long the lease outlives a dead owner.
-    pub lease: Duration,
-    /// Where it begins if it never ran: after this position.
-    pub after: Position,
-    /// Where it ends; none to follow for ever.
-    pub to: Option<Position>,
-    /// The one stream that it reads; none for all.
-    pub stream: Option<StreamId>,
-    /// Events a second at most; none for as many as there are.
-    pub max_rate: Option<NonZeroU32>,
-    /// How much it takes at once.
-    pub batch: BatchBound,
-    /// How often it looks at parked streams again.
-    pub look_again_every: Duration,
-    /// What cuts its pauses short.
-    pub wakeup: Option<Wakeup>,
-}
-
-impl ReaderOptions {
-    /// A reader of everything, for ever, as fast as it can.
-    #[must_use]
-    pub fn new(name: &str, owner: &str, lease: Duration) -> Self {
-        Self {
-            name: name.to_owned(),
-            owner: owner.to_owned(),
-            lease,
-            after: Position::START,
-            to: None,
-            stream: None,
-            max_rate: None,
-            batch: BatchBound::default(),
-            look_again_every: LOOK_AGAIN_INTERVAL,
-            wakeup: None,
-        }
-    }
-}
 
 /// What a reader of this process is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
