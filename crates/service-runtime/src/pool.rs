@@ -26,6 +26,9 @@ const KEEPALIVE: [(&str, &str); 3] = [
     ("tcp_keepalives_count", "3"),
 ];
 
+/// Statements here are short, and many: compiling one costs more than running it.
+const NOT_COMPILED: [(&str, &str); 1] = [("jit", "off")];
+
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an unused connection is kept.
@@ -62,6 +65,7 @@ impl DatabaseConfig {
             .application_name(application_name)
             .options(BOUNDS)
             .options(KEEPALIVE)
+            .options(NOT_COMPILED)
     }
 
     /// Says that the server answers again, or for the first time: connections that are older are

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::leader::{CommitError, Leader};
@@ -28,36 +29,43 @@ impl Reader {
         leader: &mut Leader,
         sink: &mut dyn Sink,
         pace: &mut Pace,
+        stop: &CancellationToken,
     ) -> Result<Step, ReaderError> {
         let (selection, bound) = (self.selection(), pace.bound());
         let from = leader.checkpoint();
         let started = Instant::now();
         let mut reached = false;
-        let gathered = leader
-            .commit_beside(&self.connect, async |transaction, feed| {
-                let mut to = from;
-                let mut batch = feed.next_batch(to.position, &selection, bound).await?;
-                for left in (0..sink.gathers()).rev() {
-                    reached = selection.to.is_some_and(|to| batch.watermark >= to);
-                    pace.saw(&batch.events);
-                    if batch.events.is_empty() {
-                        break;
-                    }
-                    to = to.after(&batch.events);
-                    let applied = sink.apply(transaction, &batch.events);
-                    if left == 0 || started.elapsed() > self.options.lease / 4 {
-                        applied.await?;
-                        break;
-                    }
-                    let next = feed.next_batch(to.position, &selection, bound);
-                    let (applied, next) = tokio::join!(applied, next);
-                    applied?;
-                    batch = next?;
+        let committing = leader.commit_beside(&self.connect, async |transaction, feed| {
+            let mut to = from;
+            let mut batch = feed.next_batch(to.position, &selection, bound).await?;
+            for left in (0..sink.gathers()).rev() {
+                reached = selection.to.is_some_and(|to| batch.watermark >= to);
+                pace.saw(&batch.events);
+                if batch.events.is_empty() {
+                    break;
                 }
-                sink.flush(transaction).await?;
-                Ok::<_, SinkError>(to)
-            })
-            .await;
+                to = to.after(&batch.events);
+                let applied = sink.apply(transaction, &batch.events);
+                if left == 0 || started.elapsed() > self.options.lease / 4 {
+                    applied.await?;
+                    break;
+                }
+                let next = feed.next_batch(to.position, &selection, bound);
+                let (applied, next) = tokio::join!(applied, next);
+                applied?;
+                batch = next?;
+            }
+            sink.flush(transaction).await?;
+            Ok::<_, SinkError>(to)
+        });
+        let gathered = tokio::select! {
+            gathered = committing => gathered,
+            // So much cannot be finished in time: the next owner takes it.
+            () = stop.cancelled() => {
+                sink.abandon();
+                return Ok(Step::Took(0));
+            }
+        };
         metrics::histogram!(
             "atlas_feed_batch_seconds", "reader" => self.options.name.clone()
         )

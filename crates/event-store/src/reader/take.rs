@@ -56,7 +56,7 @@ impl Reader {
         stop: &CancellationToken,
     ) -> Result<Step, ReaderError> {
         if pace.gathers(sink.gathers()) && !*parks {
-            return self.gather(leader, sink, pace).await;
+            return self.gather(leader, sink, pace, stop).await;
         }
         leader.write_alone().await?;
         let batch = leader.next_batch(&self.selection(), pace.bound()).await?;
