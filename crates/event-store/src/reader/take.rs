@@ -284,14 +284,19 @@ impl Reader {
                     None => return Err(error.into()),
                 }
             }
+            // Told to hurry, it may have sent a part: what waits begins after that, not later.
+            let cut_short = sent.done < events.len();
             events.truncate(sent.done);
             let Some(last) = events.last() else {
                 return Ok(Waited::Still);
             };
-            let next = waits.clone().unwrap_or_else(|| Parked {
-                version: last.version.next(),
-                ..parked.clone()
-            });
+            let next = match &waits {
+                Some(waits) if !cut_short => waits.clone(),
+                Some(_) | None => Parked {
+                    version: last.version.next(),
+                    ..parked.clone()
+                },
+            };
             let to = leader.checkpoint();
             let committed = leader
                 .commit(async |transaction, name| {
@@ -302,7 +307,7 @@ impl Reader {
                 })
                 .await;
             match committed {
-                Ok(()) if waits.is_some() => return Ok(Waited::Still),
+                Ok(()) if cut_short || waits.is_some() => return Ok(Waited::Still),
                 Ok(()) => return Ok(Waited::Moved(next)),
                 Err(CommitError::Reader(error)) => return Err(error),
                 Err(CommitError::Refused(refusal)) => {

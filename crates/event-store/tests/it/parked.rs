@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event_store::{
-    Parked, Position, Reader, ReaderOptions, Sink, SinkError, StoredEvent, Version, append,
+    Parked, Position, Reader, ReaderOptions, Sent, Sink, SinkError, StoredEvent, Version, append,
     freshness, parked, parked_at, reader_statuses,
 };
 use sqlx::{PgConnection, PgPool};
@@ -287,4 +287,49 @@ async fn a_reader_that_runs_looks_again_by_itself() {
     assert_eq!(scene.noted("a").await, 3);
     stop.cancel();
     running.await.unwrap();
+}
+
+/// Sends at most so many events at once, as when it is told to hurry; some it cannot read.
+struct Sender {
+    unknown: BTreeSet<i64>,
+    most: usize,
+    sent: Vec<i64>,
+}
+
+#[async_trait]
+impl Sink for Sender {
+    async fn send(&mut self, events: &[StoredEvent], _: &CancellationToken) -> Sent {
+        let versions: Vec<i64> = events.iter().map(|event| event.version.get()).collect();
+        let unknown = versions.iter().position(|v| self.unknown.contains(v));
+        if let Some(index) = unknown {
+            let source = "of another release";
+            return Sent::nothing(SinkError::unreadable(&events[index], source));
+        }
+        let done = versions.len().min(self.most);
+        self.sent.extend(&versions[..done]);
+        Sent { done, error: None }
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_sent_before_the_end_still_waits() {
+    let scene = Scene::that_does_not_know([]).await;
+    scene.append("a", 0, 5).await;
+    let mut sender = Sender {
+        unknown: [2].into(),
+        most: usize::MAX,
+        sent: Vec::new(),
+    };
+    scene.reader().catch_up(&mut sender).await.unwrap();
+    assert_eq!(version(scene.parked("a").await), Some(Version::new(2)));
+
+    // Now it knows the second, not the fifth, and of those between it sends but one.
+    (sender.unknown, sender.most) = ([5].into(), 1);
+    scene.reader().catch_up(&mut sender).await.unwrap();
+    assert_eq!(version(scene.parked("a").await), Some(Version::new(3)));
+
+    (sender.unknown, sender.most) = (BTreeSet::new(), usize::MAX);
+    scene.reader().catch_up(&mut sender).await.unwrap();
+    assert_eq!(scene.parked("a").await, None);
+    assert_eq!(sender.sent, [1, 2, 3, 4, 5]);
 }
