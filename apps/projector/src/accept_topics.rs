@@ -1,53 +1,25 @@
 //! `projector topics accept`: the relay goes on with the topics as they are now.
 
-use std::io;
-
 use messaging::Kafka;
 use messaging::topics::{TopicGuard, TopicsError};
-use service_runtime::config::Reader;
-use service_runtime::{chain, pool_options};
+use service_runtime::chain;
 
 use crate::cli::Exit;
 use crate::config::ProjectorConfig;
-
-const NAME: &str = "projector topics accept";
+use crate::session::{Failure, Session, agreed};
 
 /// Shows what is not as recorded, asks unless `yes`, and records it as it is.
-pub(crate) fn accept_topics(yes: bool) -> Exit {
-    let config: ProjectorConfig = match Reader::of_process().read() {
-        Ok(config) => config,
-        Err(faults) => {
-            eprintln!("{faults}");
-            return Exit::Usage;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cannot start: {error}");
-            return Exit::Failed;
-        }
-    };
-    match runtime.block_on(accept(&config, yes)) {
-        Ok(exit) => exit,
-        Err(error) => {
-            eprintln!("not accepted: {}", chain(&error));
-            failed(&error)
-        }
-    }
-}
-
-async fn accept(config: &ProjectorConfig, yes: bool) -> Result<Exit, TopicsError> {
-    let pool =
-        pool_options(&config.database, 1).connect_lazy_with(config.database.connect_options(NAME));
+pub(crate) async fn accept_topics(
+    session: Session<ProjectorConfig>,
+    yes: bool,
+) -> Result<(), Failure> {
+    let config = &session.config;
+    let pool = session.pool(&config.database, 1);
     let guard = TopicGuard::new(Kafka::new(&config.brokers), pool, config.retention);
-    let differences = guard.differences().await?;
+    let differences = guard.differences().await.map_err(failure)?;
     if differences.is_empty() {
         eprintln!("the topics are those that are recorded: nothing was done");
-        return Ok(Exit::Done);
+        return Ok(());
     }
     for difference in &differences {
         eprintln!("{difference}");
@@ -56,26 +28,14 @@ async fn accept(config: &ProjectorConfig, yes: bool) -> Result<Exit, TopicsError
         "Accepted, the relay goes on with them from its checkpoint. What it sent before may be \
          missing there."
     );
-    if !yes && !agreed() {
-        eprintln!("nothing was done");
-        return Ok(Exit::Failed);
-    }
-    guard.accept().await?;
+    agreed("Accept them?", yes)?;
+    guard.accept().await.map_err(failure)?;
     eprintln!("accepted");
-    Ok(Exit::Done)
+    Ok(())
 }
 
-/// Asks, and takes anything but a yes for a no.
-fn agreed() -> bool {
-    eprint!("Accept them? [y/N] ");
-    let mut answer = String::new();
-    // An input that cannot be read is no yes.
-    io::stdin().read_line(&mut answer).is_ok()
-        && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
-}
-
-fn failed(error: &TopicsError) -> Exit {
-    match error {
+fn failure(error: TopicsError) -> Failure {
+    let exit = match &error {
         TopicsError::Ask(_)
         | TopicsError::Make(_)
         | TopicsError::Record(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => Exit::Unreachable,
@@ -83,5 +43,6 @@ fn failed(error: &TopicsError) -> Exit {
             Exit::Failed
         }
         TopicsError::Changed(_) => Exit::Refused,
-    }
+    };
+    Failure::new(exit, chain(&error)).during("not accepted")
 }

@@ -11,6 +11,7 @@ mod migrate;
 mod readers;
 mod relay;
 mod run;
+mod session;
 
 use std::process::ExitCode;
 
@@ -23,9 +24,12 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Run { only } => run::run(&only),
-        cli::Command::Migrate => migrate::migrate().into(),
+        cli::Command::Migrate => session::run("projector migrate", migrate::migrate).into(),
         cli::Command::Topics(cli::TopicsCommand::Accept { yes }) => {
-            accept_topics::accept_topics(yes).into()
+            session::run("projector topics accept", async |session| {
+                accept_topics::accept_topics(session, yes).await
+            })
+            .into()
         }
     }
 }
