@@ -14,7 +14,6 @@ mod answer;
 mod app;
 mod config;
 mod decision;
-mod gate;
 mod refusal;
 mod request;
 mod routes;
@@ -24,7 +23,6 @@ mod store_pool;
 pub use access::ACCESS;
 pub use app::{app, openapi};
 pub use config::{Config, PlacingConfig};
-pub use gate::gate;
 pub use state::AppState;
 pub use store_pool::store_pool;
 

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use command_api::{AppState, Config, NAME, app, gate, store_pool};
+use command_api::{ACCESS, AppState, Config, NAME, app, store_pool};
 use event_store::Executor;
-use http_edge::Edge;
+use http_edge::{Edge, Gate, Quota};
 use kernel::{RandomIds, SystemClock};
 use mimalloc::MiMalloc;
 use service_runtime::{Health, Process, continue_trace, run, watch_postgres};
@@ -44,7 +44,9 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             process.tasks.finish(),
         ),
     );
-    let gate = gate(tokens, &rate, placing, clock.clone(), process, &mut health)?;
+    let placing = Quota::new(placing.burst, placing.per_minute);
+    let limits = (tokens, &rate, placing);
+    let gate = Gate::configured(ACCESS, limits, clock.clone(), process, &mut health)?;
     let state = AppState::new(
         Executor::new(pool, process.tasks.tracker()),
         gate,

@@ -11,7 +11,6 @@
 mod access;
 mod app;
 mod config;
-mod gate;
 mod positions;
 mod reading;
 mod refusal;
@@ -21,7 +20,6 @@ mod state;
 pub use access::ACCESS;
 pub use app::{app, openapi};
 pub use config::Config;
-pub use gate::gate;
 pub use state::AppState;
 
 /// The name of the process, in logs, traces and on the database server.

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use event_store::{Wakeups, generation, wake};
-use http_edge::Edge;
+use http_edge::{Edge, Gate};
 use kernel::{RandomIds, SystemClock};
 use mimalloc::MiMalloc;
-use query_api::{AppState, Config, NAME, app, gate};
+use query_api::{ACCESS, AppState, Config, NAME, app};
 use service_runtime::{Health, Process, continue_trace, pool_options, run, watch_postgres};
 
 /// How many connections the process holds at most.
@@ -50,7 +50,8 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             process.tasks.finish(),
         ),
     );
-    let gate = gate(tokens, &rate, clock.clone(), process, &mut health)?;
+    let limits = (tokens, &rate, None);
+    let gate = Gate::configured(ACCESS, limits, clock.clone(), process, &mut health)?;
     let wakeups = Wakeups::new();
     let listening = wakeups
         .clone()

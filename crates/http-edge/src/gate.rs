@@ -1,5 +1,7 @@
 //! The gate of an API: what a request must pass before anything of it is read.
 
+mod configured;
+
 use axum::extract::MatchedPath;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};

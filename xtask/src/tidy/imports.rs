@@ -47,7 +47,7 @@ const LAYERS: &[Layer] = &[
             "event-store",
         ],
     ),
-    layer("http-edge", &["kernel"]),
+    layer("http-edge", &["kernel", "service-runtime"]),
     layer("service-runtime", &[]),
     layer("dev-servers", &[]),
     layer("dev-broker", &[]),
