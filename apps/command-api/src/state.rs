@@ -4,23 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
+use chrono::{DateTime, Utc};
 use event_store::{Answer, Claim, Conditions, Decision, Executor};
 use http_edge::{Gate, Principal, Problem};
 use kernel::{Actor, Clock, IdSource, OrderId};
 use order_domain::order::{OrderCommand, PlaceOrder};
 use order_domain::workshop::PutWorkshop;
+use uuid::Uuid;
 
 use crate::decision::{Circumstances, OrderDecision, Refused, WorkshopDecision};
 use crate::refusal;
 use crate::request::Asked;
 
-/// What every route is given. Cheap to clone.
+/// What every route is given. Cheap to clone: every layer of a route does.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Inner>);
+
+struct Inner {
     executor: Executor,
     gate: Arc<Gate>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ids: Arc<dyn IdSource>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
     patience: Duration,
 }
 
@@ -36,13 +40,23 @@ impl AppState {
         ids: Arc<dyn IdSource>,
         request_timeout: Duration,
     ) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             executor,
             gate: Arc::new(gate),
             clock,
             ids,
             patience: request_timeout - request_timeout / 20,
-        }
+        }))
+    }
+
+    /// The time of a command.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.0.clock.now()
+    }
+
+    /// A fresh id.
+    pub(crate) fn next_id(&self) -> Uuid {
+        self.0.ids.next()
     }
 
     /// Places an order, which spends of the principal's budget.
@@ -100,9 +114,10 @@ impl AppState {
                 fingerprint,
             }),
             expected: asked.expected,
-            deadline: asked.received + self.patience,
+            deadline: asked.received + self.0.patience,
         };
-        self.executor
+        self.0
+            .executor
             .execute(decision, conditions)
             .await
             .map_err(refusal::problem)
@@ -110,10 +125,10 @@ impl AppState {
 
     fn circumstances(&self, actor: Actor, asked: &Asked) -> Circumstances {
         Circumstances {
-            clock: Arc::clone(&self.clock),
-            ids: Arc::clone(&self.ids),
+            clock: Arc::clone(&self.0.clock),
+            ids: Arc::clone(&self.0.ids),
             actor,
-            correlation_id: self.ids.next(),
+            correlation_id: self.next_id(),
             traceparent: asked.traceparent.clone(),
             idempotency_key: asked.key.clone(),
         }
@@ -122,6 +137,6 @@ impl AppState {
 
 impl FromRef<AppState> for Arc<Gate> {
     fn from_ref(state: &AppState) -> Self {
-        Self::clone(&state.gate)
+        Self::clone(&state.0.gate)
     }
 }

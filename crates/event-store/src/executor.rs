@@ -5,6 +5,8 @@
 //! leaves, ends the waiting only. What had not yet been sent is not sent after that, so that an
 //! answer "nothing was changed" stays true.
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -18,14 +20,20 @@ use crate::queue::Queues;
 use crate::run::Run;
 use crate::wake_up::WakeUp;
 
-/// Runs commands against the store.
+/// Runs commands against the store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Executor {
-    loads: Batcher<LoadJob>,
-    appends: Batcher<AppendJob>,
-    wake_up: WakeUp,
-    queues: Queues,
+    store: Arc<Store>,
     tasks: TaskTracker,
+}
+
+/// What all commands share.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) loads: Batcher<LoadJob>,
+    pub(crate) appends: Batcher<AppendJob>,
+    pub(crate) wake_up: WakeUp,
+    pub(crate) queues: Queues,
 }
 
 impl Executor {
@@ -39,11 +47,14 @@ impl Executor {
         // One is for the wake-up. Appends wait for what others hold; loads do not.
         let loads = (connections / 4).max(1);
         let appends = connections.saturating_sub(loads + 1).max(1);
-        Self {
+        let store = Store {
             loads: Batcher::new(&pool, loads),
             appends: Batcher::new(&pool, appends),
             wake_up: WakeUp::new(pool),
             queues: Queues::default(),
+        };
+        Self {
+            store: Arc::new(store),
             tasks,
         }
     }
@@ -61,16 +72,13 @@ impl Executor {
         let outcome = SharedOutcome::default();
         let waiter = Waiter(outcome.clone());
         let run = Run {
-            loads: self.loads.clone(),
-            appends: self.appends.clone(),
-            wake_up: self.wake_up.clone(),
+            store: Arc::clone(&self.store),
             decision,
             conditions,
             outcome,
             charged: false,
         };
-        let queues = self.queues.clone();
-        let task = self.tasks.spawn(run.in_turn(queues).in_current_span());
+        let task = self.tasks.spawn(run.in_turn().in_current_span());
         let finished = tokio::time::timeout_at(deadline.into(), task).await;
         match finished {
             Ok(Ok(result)) => result,

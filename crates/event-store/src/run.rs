@@ -8,13 +8,13 @@ use rand::Rng as _;
 use crate::answer::{Answer, Conditions, ExecuteError};
 use crate::append::{Append, Appended, ClaimedAnswer};
 use crate::append_many::Stale;
+use crate::executor::Store;
 use crate::failure::{SqlFailure, classify, did_nothing};
+use crate::group_commit::Undone;
 use crate::group_commit::jobs::{AppendJob, LoadJob};
-use crate::group_commit::{Batcher, Undone};
 use crate::load::{LoadRequest, LoadedWithKey, StoredUnderKey};
 use crate::outcome::{Outcome, SharedOutcome};
-use crate::queue::{Arrival, Full, Queues};
-use crate::wake_up::WakeUp;
+use crate::queue::{Arrival, Full};
 use crate::{
     Accepted, Decision, DecisionError, Generation, Loaded, PositionToken, StreamAppend, StreamId,
     Version,
@@ -29,9 +29,7 @@ const JITTER: Duration = Duration::from_millis(20);
 
 /// One command under way.
 pub(crate) struct Run<D: Decision> {
-    pub(crate) loads: Batcher<LoadJob>,
-    pub(crate) appends: Batcher<AppendJob>,
-    pub(crate) wake_up: WakeUp,
+    pub(crate) store: Arc<Store>,
     pub(crate) decision: D,
     pub(crate) conditions: Conditions,
     pub(crate) outcome: SharedOutcome,
@@ -47,10 +45,15 @@ enum Attempt {
 type Failed<D> = ExecuteError<<D as Decision>::Rejection>;
 
 impl<D: Decision> Run<D> {
-    pub(crate) async fn in_turn(mut self, queues: Queues) -> Result<Answer, Failed<D>> {
+    pub(crate) async fn in_turn(mut self) -> Result<Answer, Failed<D>> {
         let came = Instant::now();
         let full = |Full| ExecuteError::Overloaded;
-        let _turn = match queues.come(self.decision.target()).map_err(full)? {
+        let _turn = match self
+            .store
+            .queues
+            .come(self.decision.target())
+            .map_err(full)?
+        {
             Arrival::Turn(turn) => turn,
             Arrival::Visitor(visitor) => {
                 if let Some(answer) = self.visit().await? {
@@ -127,15 +130,19 @@ impl<D: Decision> Run<D> {
             },
             outcome: self.outcome.clone(),
         };
-        self.loads.run(job).await.map_err(|undone| match undone {
-            Undone::Abandoned => ExecuteError::TimedOut {
-                outcome: Outcome::None,
-            },
-            Undone::NotSent(source) | Undone::Failed(source) => before_append(source),
-            Undone::Died => ExecuteError::Died {
-                outcome: Outcome::None,
-            },
-        })
+        self.store
+            .loads
+            .run(job)
+            .await
+            .map_err(|undone| match undone {
+                Undone::Abandoned => ExecuteError::TimedOut {
+                    outcome: Outcome::None,
+                },
+                Undone::NotSent(source) | Undone::Failed(source) => before_append(source),
+                Undone::Died => ExecuteError::Died {
+                    outcome: Outcome::None,
+                },
+            })
     }
 
     async fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed<D>> {
@@ -201,10 +208,10 @@ impl<D: Decision> Run<D> {
             outcome: self.outcome.clone(),
         };
         let brings_events = job.append.streams.iter().any(|it| !it.events.is_empty());
-        match self.appends.run(job).await {
+        match self.store.appends.run(job).await {
             Ok(Ok(Appended::Now(mut stored))) => {
                 if brings_events {
-                    self.wake_up.appended();
+                    self.store.wake_up.appended();
                 }
                 stored.status = accepted.status;
                 stored.state = accepted.state.map(str::to_owned);

@@ -1,19 +1,23 @@
 //! The layers around every route, in their one order.
 //!
 //! From the outside in: `seal` (request id, headers of every answer, problems completed), then for
-//! API routes alone `observe` (span, metrics, log line), `bound_head` (headers), `admit` (bounded
-//! concurrency) and `end_in_time` (deadline); innermost, panics become 500. Health, metrics and documents stand
-//! outside of the bounds: they must answer when the API is full.
+//! API routes alone `surround`: it is observed (span, metrics, log line), its head is bounded, it is
+//! admitted (bounded concurrency) and has a deadline; innermost, panics become 500. They are one
+//! layer because each layer of a router costs every request two boxes and a copy of what lies
+//! within. Health, metrics and documents stand outside of the bounds: they must answer when the API
+//! is full.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
 use kernel::IdSource;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -48,21 +52,54 @@ impl Edge {
     /// Puts the layers around `api`, the routes of the contract, and `open`, the routes that must
     /// always answer (health, metrics, documents).
     pub fn around(self, api: Router, open: Router) -> Router {
-        let in_flight = Arc::new(Semaphore::new(self.max_in_flight));
+        let bounds = Bounds {
+            timeout: self.timeout,
+            in_flight: Arc::new(Semaphore::new(self.max_in_flight)),
+            continue_trace: self.continue_trace,
+        };
         let api = api
             .fallback(no_such_route)
             .method_not_allowed_fallback(wrong_method)
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state(self.timeout, end_in_time))
-            .layer(from_fn_with_state(in_flight, admit))
-            .layer(from_fn(bound_head))
-            .layer(from_fn_with_state(self.continue_trace, observe));
+            .layer(from_fn_with_state(bounds, surround));
         let open = open
             .method_not_allowed_fallback(wrong_method)
             .layer(map_response(as_problem))
             .layer(CatchPanicLayer::custom(panicked));
         api.merge(open).layer(from_fn_with_state(self.ids, seal))
     }
+}
+
+/// What the requests of API routes are held to.
+#[derive(Clone)]
+struct Bounds {
+    timeout: Duration,
+    in_flight: Arc<Semaphore>,
+    continue_trace: ContinueTrace,
+}
+
+/// The layer of the API routes.
+async fn surround(State(bounds): State<Bounds>, mut request: Request, next: Next) -> Response {
+    observe(bounds.continue_trace, &request)
+        .around(async {
+            if let Err(refused) = bound_head(&request) {
+                return refused.into_response();
+            }
+            let place = match Place::among(bounds.in_flight) {
+                Ok(place) => place,
+                Err(overloaded) => return overloaded.into_response(),
+            };
+            request.extensions_mut().insert(place.clone());
+            let mark = WriteMark::of(request.extensions());
+            let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+            let response = match tokio::time::timeout(bounds.timeout, answer).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(panic)) => panicked(panic),
+                Err(_) => too_late(mark.outcome()).into_response(),
+            };
+            drop(place);
+            response
+        })
+        .await
 }
 
 async fn no_such_route() -> Problem {
@@ -89,14 +126,6 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::bug().into_response()
 }
 
-async fn end_in_time(State(timeout): State<Duration>, request: Request, next: Next) -> Response {
-    let mark = WriteMark::of(request.extensions());
-    match tokio::time::timeout(timeout, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => too_late(mark.outcome()).into_response(),
-    }
-}
-
 fn too_late(outcome: Outcome) -> Problem {
     let detail = match outcome {
         Outcome::None => "the request took too long and was given up; nothing was changed",
@@ -108,7 +137,7 @@ fn too_late(outcome: Outcome) -> Problem {
     Problem::new(Code::Timeout, detail).with_outcome(outcome)
 }
 
-async fn bound_head(request: Request, next: Next) -> Response {
+fn bound_head(request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
     let sizes = headers
         .iter()
@@ -118,31 +147,15 @@ async fn bound_head(request: Request, next: Next) -> Response {
         .path_and_query()
         .map_or(0, |it| it.as_str().len());
     if headers.len() > MOST_HEADERS || uri + sizes.sum::<usize>() > LARGEST_HEAD {
-        return Problem::malformed(
+        return Err(Problem::malformed(
             "the path and headers are larger than 16 KiB together, or there are more than 64 \
              headers",
-        )
-        .into_response();
+        ));
     }
     if headers.get_all(header::HOST).iter().nth(1).is_some() {
-        return Problem::malformed("send the header Host once").into_response();
+        return Err(Problem::malformed("send the header Host once"));
     }
-    next.run(request).await
-}
-
-async fn admit(
-    State(in_flight): State<Arc<Semaphore>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let place = match Place::among(in_flight) {
-        Ok(place) => place,
-        Err(overloaded) => return overloaded.into_response(),
-    };
-    request.extensions_mut().insert(place.clone());
-    let response = next.run(request).await;
-    drop(place);
-    response
+    Ok(())
 }
 
 async fn seal(State(ids): State<Arc<dyn IdSource>>, mut request: Request, next: Next) -> Response {

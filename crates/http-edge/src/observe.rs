@@ -3,9 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -18,12 +17,16 @@ pub type ContinueTrace = fn(&Span, Option<&str>);
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The layer.
-pub(crate) async fn observe(
-    State(continue_trace): State<ContinueTrace>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// A request that is observed.
+pub(crate) struct Observed {
+    span: Span,
+    method: &'static str,
+    route: String,
+    started: Instant,
+}
+
+/// Begins to observe a request, in the trace of whoever sends it.
+pub(crate) fn observe(continue_trace: ContinueTrace, request: &Request) -> Observed {
     let method = known_method(request.method());
     let route = request
         .extensions()
@@ -46,14 +49,25 @@ pub(crate) async fn observe(
     );
     let traceparent = single(request.headers(), &TRACEPARENT).ok().flatten();
     continue_trace(&span, traceparent);
-    let started = Instant::now();
-    async {
-        let response = next.run(request).await;
-        record(method, route, &response, started.elapsed());
-        response
+    Observed {
+        span,
+        method,
+        route,
+        started: Instant::now(),
     }
-    .instrument(span)
-    .await
+}
+
+impl Observed {
+    /// The answer that `answer` gives, told of.
+    pub(crate) async fn around(self, answer: impl Future<Output = Response>) -> Response {
+        async {
+            let response = answer.await;
+            record(self.method, self.route, &response, self.started.elapsed());
+            response
+        }
+        .instrument(self.span)
+        .await
+    }
 }
 
 fn record(method: &'static str, route: String, response: &Response, took: Duration) {

@@ -156,6 +156,7 @@ where
         .with_tracer(tracer)
         .with_location(false)
         .with_threads(false)
+        .with_tracked_inactivity(false)
         .with_filter(exported.and(LevelFilter::from_level(Level::INFO)))
 }
 

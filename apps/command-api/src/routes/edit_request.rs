@@ -86,8 +86,7 @@ pub(crate) async fn edit_request(
     principal: Principal,
     sent: Sent<OrderId, Body>,
 ) -> Result<OrderAnswer, Problem> {
-    let command =
-        EditRequest::parse(sent.body.into(), app.clock.now()).map_err(refusal::invalid)?;
+    let command = EditRequest::parse(sent.body.into(), app.now()).map_err(refusal::invalid)?;
     let command = OrderCommand::EditRequest(command);
     app.command_order(principal.actor(), sent.path, command, sent.asked)
         .await

@@ -111,9 +111,9 @@ pub(crate) async fn place_order(
     sent: Sent<NoPath, Body, NoIfMatch>,
 ) -> Result<OrderAnswer, Problem> {
     let actor = principal.actor();
-    let order_id = OrderId::from_uuid(app.ids.next());
+    let order_id = OrderId::from_uuid(app.next_id());
     let commissioner_id = CommissionerId::from_uuid(actor.id);
-    let command = PlaceOrder::parse(order_id, commissioner_id, sent.body.into(), app.clock.now())
+    let command = PlaceOrder::parse(order_id, commissioner_id, sent.body.into(), app.now())
         .map_err(refusal::invalid)?;
     app.place_order(&principal, order_id, command, sent.asked)
         .await

@@ -130,8 +130,8 @@ pub(crate) async fn submit_offer(
     sent: Sent<(OrderId, WorkshopId), Body>,
 ) -> Result<OrderAnswer, Problem> {
     let (order_id, workshop_id) = sent.path;
-    let command = SubmitOffer::parse(workshop_id, sent.body.into(), app.clock.now())
-        .map_err(refusal::invalid)?;
+    let command =
+        SubmitOffer::parse(workshop_id, sent.body.into(), app.now()).map_err(refusal::invalid)?;
     let command = OrderCommand::SubmitOffer(command);
     app.command_order(principal.actor(), order_id, command, sent.asked)
         .await
