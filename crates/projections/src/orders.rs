@@ -19,6 +19,7 @@ mod rows;
 mod status;
 mod store_rows;
 pub(crate) mod summary;
+mod timeline;
 mod unreadable;
 mod view;
 mod words;

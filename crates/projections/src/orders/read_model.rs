@@ -7,11 +7,13 @@ use event_store::{Sink, SinkError, StoredEvent, StreamId, Version};
 use kernel::{Actor, OrderId};
 use order_domain::order::{OrderEvent, stored};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::fold::Fold;
 use super::recall::{Recall, RecallError};
 use super::rows::OrderRows;
-use super::store_rows::{Changed, Told, store, store_timeline};
+use super::store_rows::{Changed, store};
+use super::timeline::{Line, Timeline};
 use crate::following::comes_next;
 
 /// The read model `orders`.
@@ -35,10 +37,8 @@ enum Untellable {
     NoFact,
 }
 
-/// An event as it was delivered, and as it was read.
-struct Delivered<'a> {
-    stored: &'a StoredEvent,
-    order_id: OrderId,
+/// An event of an order, as it is read.
+struct Read {
     actor: Actor,
     on_behalf_of: Option<Actor>,
     /// What it tells, one fact at least.
@@ -63,34 +63,22 @@ impl Sink for Orders {
         let delivered = events
             .iter()
             .filter(|event| event.stream.kind() == StreamId::ORDER)
-            .map(read)
-            .collect::<Result<Vec<_>, _>>()?;
-        let ids: BTreeSet<OrderId> = delivered.iter().map(|event| event.order_id).collect();
-        if ids.is_empty() {
+            .map(|event| Ok((order_of(event)?, event)))
+            .collect::<Result<Vec<_>, SinkError>>()?;
+        if delivered.is_empty() {
             return Ok(());
         }
-
-        self.recall_all(transaction, &ids)
+        self.recall_all(transaction, &delivered)
             .await
             .map_err(|error| unfolded(error, &delivered))?;
-        let mut told = Vec::with_capacity(delivered.len());
-        for event in &delivered {
-            let order = self.moved.entry(event.order_id).or_default();
-            if comes_next(order.fold.version, event.stored)? {
-                let StoredEvent {
-                    version, position, ..
-                } = event.stored;
-                order
-                    .fold
-                    .apply(&event.facts, *version, *position)
-                    .map_err(|why| SinkError::unreadable(event.stored, why))?;
-                told.extend(event.told());
+        let mut timeline = Timeline::open(transaction, delivered.len()).await?;
+        match self.fold_all(&delivered, &mut timeline).await {
+            Ok(()) => Ok(timeline.close().await?),
+            Err(error) => {
+                timeline.abandon().await?;
+                Err(error)
             }
         }
-        if !told.is_empty() {
-            store_timeline(transaction, &told).await?;
-        }
-        Ok(())
     }
 
     fn gathers(&self) -> usize {
@@ -141,14 +129,10 @@ impl Orders {
     async fn recall_all(
         &mut self,
         transaction: &mut PgConnection,
-        ids: &BTreeSet<OrderId>,
+        delivered: &[(OrderId, &StoredEvent)],
     ) -> Result<(), RecallError> {
-        let moved = &self.moved;
-        let new: BTreeSet<OrderId> = ids
-            .iter()
-            .copied()
-            .filter(|id| !moved.contains_key(id))
-            .collect();
+        let ids = delivered.iter().map(|(order_id, _)| *order_id);
+        let new: BTreeSet<OrderId> = ids.filter(|id| !self.moved.contains_key(id)).collect();
         for (order_id, fold) in self.recall.take(transaction, &new).await? {
             let order = Moved {
                 from: fold.version,
@@ -159,51 +143,67 @@ impl Orders {
         }
         Ok(())
     }
-}
 
-impl Delivered<'_> {
-    /// The lines of the timeline.
-    fn told(&self) -> impl Iterator<Item = Told<'_>> {
-        (1..).zip(&self.facts).map(|(part, fact)| Told {
-            stored: self.stored,
-            part,
-            fact,
-            actor: self.actor,
-            on_behalf_of: self.on_behalf_of,
-        })
+    /// Moves the orders on, and tells their timelines.
+    async fn fold_all(
+        &mut self,
+        delivered: &[(OrderId, &StoredEvent)],
+        timeline: &mut Timeline<'_>,
+    ) -> Result<(), SinkError> {
+        for (order_id, event) in delivered {
+            let order = self.moved.entry(*order_id).or_default();
+            if !comes_next(order.fold.version, event)? {
+                continue;
+            }
+            let read = read(event)?;
+            order
+                .fold
+                .apply(&read.facts, event.version, event.position)
+                .map_err(|why| SinkError::unreadable(event, why))?;
+            for told in (1..).zip(&read.facts) {
+                let line = Line::of(event, told, (read.actor, read.on_behalf_of))?;
+                timeline.add(line).await?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// An order that cannot be folded as far as its rows are waits from the first event that was to
 /// move it on.
-fn unfolded(error: RecallError, delivered: &[Delivered<'_>]) -> SinkError {
+fn unfolded(error: RecallError, delivered: &[(OrderId, &StoredEvent)]) -> SinkError {
     match error {
         RecallError::Database(error) => error.into(),
         RecallError::Unreadable { order_id, .. } => {
-            let first = delivered.iter().find(|event| event.order_id == order_id);
+            let first = delivered.iter().find(|(id, _)| *id == order_id);
             match first {
-                Some(first) => SinkError::unreadable(first.stored, error),
+                Some((_, first)) => SinkError::unreadable(first, error),
                 None => SinkError::Failed(error.into()),
             }
         }
     }
 }
 
-fn read(stored: &StoredEvent) -> Result<Delivered<'_>, SinkError> {
+/// The order that an event belongs to.
+fn order_of(stored: &StoredEvent) -> Result<OrderId, SinkError> {
+    let id = Uuid::try_parse(stored.stream.key());
+    id.map(OrderId::from_uuid)
+        .map_err(|why| SinkError::unreadable(stored, why))
+}
+
+fn read(stored: &StoredEvent) -> Result<Read, SinkError> {
     let facts = stored::decode(&stored.event_type, &stored.event_version, &stored.payload)
         .map_err(|why| SinkError::unreadable(stored, why))?;
-    let last = facts
-        .last()
-        .ok_or_else(|| SinkError::unreadable(stored, Untellable::NoFact))?;
+    if facts.is_empty() {
+        return Err(SinkError::unreadable(stored, Untellable::NoFact));
+    }
     let metadata = stored
         .metadata()
         .map_err(|why| SinkError::unreadable(stored, why))?;
     let actor = metadata
         .actor
         .ok_or_else(|| SinkError::unreadable(stored, Untellable::NoActor))?;
-    Ok(Delivered {
-        stored,
-        order_id: last.order_id,
+    Ok(Read {
         actor,
         on_behalf_of: metadata.on_behalf_of,
         facts,

@@ -1,9 +1,7 @@
 //! Writes the rows of orders, set by set: each statement covers a whole batch.
 
 use chrono::{DateTime, Utc};
-use event_store::{StoredEvent, Version};
-use kernel::Actor;
-use order_domain::order::OrderEvent;
+use event_store::Version;
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -23,15 +21,6 @@ pub(super) struct Changed<'a> {
     pub(super) fold: &'a Fold,
     /// The fold as it is stored.
     pub(super) text: &'a str,
-}
-
-/// A line of a timeline.
-pub(super) struct Told<'a> {
-    pub(super) stored: &'a StoredEvent,
-    pub(super) part: i16,
-    pub(super) fact: &'a OrderEvent,
-    pub(super) actor: Actor,
-    pub(super) on_behalf_of: Option<Actor>,
 }
 
 /// A seat or a stage that has changed, with its order.
@@ -287,55 +276,6 @@ async fn store_stages(
         &column(&rows, |row| row.completed_at) as &[Option<DateTime<Utc>>],
         &column(parts, |part| part.touched.first()),
         &column(parts, |part| part.touched.last()),
-    )
-    .execute(connection)
-    .await
-    .map(drop)
-}
-
-/// Adds facts to the timelines, each with its public payload.
-pub(super) async fn store_timeline(
-    connection: &mut PgConnection,
-    told: &[Told<'_>],
-) -> Result<(), sqlx::Error> {
-    let public = column(told, |told| publishing::order::publish(told.fact));
-    let data = public
-        .iter()
-        .map(serde_json::to_string)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    sqlx::query!(
-        r#"
-        INSERT INTO timeline (
-            order_id, version, part, event_id, event, schema_version, data, actor_role, actor_id,
-            on_behalf_of_role, on_behalf_of_id, occurred_at, recorded_at, position
-        )
-        SELECT n.order_id, n.version, n.part, n.event_id, n.event, n.schema_version,
-               n.data::jsonb, n.actor_role, n.actor_id, n.on_behalf_of_role, n.on_behalf_of_id,
-               n.occurred_at, n.recorded_at, n.position
-        FROM unnest(
-            $1::uuid[], $2::bigint[], $3::smallint[], $4::uuid[], $5::text[], $6::text[],
-            $7::text[], $8::text[], $9::uuid[], $10::text[], $11::uuid[], $12::timestamptz[],
-            $13::timestamptz[], $14::bigint[]
-        ) AS n (
-            order_id, version, part, event_id, event, schema_version, data, actor_role, actor_id,
-            on_behalf_of_role, on_behalf_of_id, occurred_at, recorded_at, position
-        )
-        "#,
-        &column(told, |t| t.fact.order_id.as_uuid()),
-        &column(told, |t| t.stored.version.get()),
-        &column(told, |t| t.part),
-        &column(told, |t| t.stored.event_id.as_uuid()),
-        &column(&public, |p| p.fact.name()) as &[&str],
-        &column(&public, |p| p.fact.schema_version()) as &[&str],
-        &data,
-        &column(told, |t| t.actor.role.as_str()) as &[&str],
-        &column(told, |t| t.actor.id),
-        &column(told, |t| t.on_behalf_of.map(|a| a.role.as_str())) as &[Option<&str>],
-        &column(told, |t| t.on_behalf_of.map(|a| a.id)) as &[Option<Uuid>],
-        &column(told, |t| t.fact.occurred_at),
-        &column(told, |t| t.stored.recorded_at),
-        &column(told, |t| t.stored.position.get()),
     )
     .execute(connection)
     .await
