@@ -256,7 +256,7 @@ fn workshop_of(stream: &LoadedStream) -> Result<Workshop, Failed> {
 
 fn decoded<E>(
     stream: &LoadedStream,
-    decode: fn(&str, &str, &serde_json::Value) -> Result<Vec<E>, Undecodable>,
+    decode: fn(&str, &str, &str) -> Result<Vec<E>, Undecodable>,
 ) -> Result<Vec<E>, Failed> {
     let read = |event: &StoredEvent| {
         decode(&event.event_type, &event.event_version, &event.payload).map_err(|source| {
@@ -281,9 +281,7 @@ fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Failed {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use event_store::Position;
+    use event_store::{Position, StoredJson};
     use kernel::{CommissionerId, RandomIds, Role, SystemClock, WorkshopId};
     use order_domain::order::{ConfirmOffer, OrderEvent, OrderFact};
     use serde_json::{Value, json};
@@ -345,8 +343,8 @@ mod tests {
             version: Version::new(number),
             event_type: encoded.event_type.to_owned(),
             event_version: encoded.event_version.to_owned(),
-            payload: encoded.payload,
-            raw_metadata: BTreeMap::new(),
+            payload: StoredJson::of(&encoded.payload),
+            raw_metadata: StoredJson::default(),
             recorded_at: "2026-11-25T12:00:00Z".parse().unwrap(),
             bytes: 0,
         }

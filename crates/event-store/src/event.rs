@@ -1,12 +1,14 @@
 //! Events as they are stored: where they lie, what they carry, and what an append brings.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
 use kernel::{EventId, MalformedMetadata, Metadata, OrderId, Role, WorkshopId};
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// A place in the global log. Positions ascend in every stream and have holes.
@@ -168,6 +170,48 @@ fn measured(value: &Value) -> usize {
     }
 }
 
+/// A value as it is stored, a JSON text: whoever needs what it says reads it once, into a type of
+/// its own.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct StoredJson(Box<RawValue>);
+
+impl StoredJson {
+    /// The text of a value.
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        // Every value has a text.
+        Self(RawValue::from_string(value.to_string()).unwrap_or_default())
+    }
+
+    /// The value, for whoever looks for a part of it.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        // It was read as JSON.
+        serde_json::from_str(self).unwrap_or_default()
+    }
+}
+
+impl Deref for StoredJson {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl fmt::Debug for StoredJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl PartialEq for StoredJson {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
 /// An event of the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
@@ -184,9 +228,9 @@ pub struct StoredEvent {
     /// The version of its schema, such as `1.0`.
     pub event_version: String,
     /// Its data.
-    pub payload: Value,
+    pub payload: StoredJson,
     /// Its circumstances, as stored; [`StoredEvent::metadata`] reads them.
-    pub raw_metadata: BTreeMap<String, String>,
+    pub raw_metadata: StoredJson,
     /// When it was stored, by the server's clock.
     pub recorded_at: DateTime<Utc>,
     /// What its data and circumstances measure as text, in bytes.
@@ -205,6 +249,6 @@ impl StoredEvent {
     /// # Errors
     /// Names the field that cannot be read.
     pub fn metadata(&self) -> Result<Metadata, MalformedMetadata> {
-        Metadata::from_map(&self.raw_metadata)
+        Metadata::from_json(&self.raw_metadata)
     }
 }

@@ -4,13 +4,11 @@
 //! what commits late. The feed reads the watermark and then the events on one and the same
 //! connection, and remembers nothing over a reconnect (`docs/adr/0002-watermark.md`).
 
-use std::collections::BTreeMap;
-
 use sqlx::postgres::PgConnectOptions;
 use sqlx::types::Json;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use crate::{Generation, Position, StoredEvent, StreamId, generation};
+use crate::{Generation, Position, StoredEvent, StoredJson, StreamId, generation};
 
 /// A reader's own connection.
 #[derive(Debug)]
@@ -55,8 +53,8 @@ pub struct Batch {
     pub events: Vec<StoredEvent>,
 }
 
-/// The column `metadata`.
-pub(crate) type RawMetadata = Json<BTreeMap<String, String>>;
+/// The columns `payload` and `metadata`.
+pub(crate) type JsonColumn = Json<StoredJson>;
 
 /// The event of a row with its columns.
 macro_rules! event_of {
@@ -68,7 +66,7 @@ macro_rules! event_of {
             version: $crate::Version::new($row.sequence),
             event_type: $row.event_type,
             event_version: $row.event_version,
-            payload: $row.payload,
+            payload: $row.payload.0,
             raw_metadata: $row.metadata.0,
             recorded_at: $row.recorded_at,
             bytes: usize::try_from($row.bytes).unwrap_or(usize::MAX),
@@ -82,8 +80,8 @@ macro_rules! events {
     ($connection:expr, $which:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query!(
             r#"SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
-                      event_version, payload,
-                      metadata AS "metadata: RawMetadata",
+                      event_version, payload AS "payload: JsonColumn",
+                      metadata AS "metadata: JsonColumn",
                       recorded_at, bytes
                FROM (
                    SELECT e.*,

@@ -40,7 +40,7 @@ pub use append::{
 };
 pub use checkpoint::{Checkpoint, Freshness, Lag, freshness};
 pub use decision::{Accepted, Decision, DecisionError, Loaded, LoadedStream};
-pub use event::{NewEvent, Position, StoredEvent, StreamId, Version};
+pub use event::{NewEvent, Position, StoredEvent, StoredJson, StreamId, Version};
 pub use executor::Executor;
 pub use feed::{Batch, BatchBound, Feed, Selection};
 pub use generation::Generation;

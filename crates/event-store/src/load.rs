@@ -1,13 +1,11 @@
 //! Reading streams, and with them the answer that a key may already have. A statement is bounded by
 //! number and by bytes: what is longer is read page by page.
 
-use std::collections::BTreeMap;
-
 use kernel::EventId;
 use sqlx::PgConnection;
-use sqlx::types::Json;
 
 use crate::append::StoredAnswer;
+use crate::feed::JsonColumn;
 use crate::{
     Claim, Generation, LoadedStream, Position, PositionToken, StoredEvent, StreamId, Version,
 };
@@ -164,8 +162,8 @@ async fn load_many(
                held.fingerprint, held.status, held.aggregate_type, held.aggregate_id, held.state,
                answered.position, held.sequence,
                NULL::uuid AS event_id, NULL::text AS event_type, NULL::text AS event_version,
-               NULL::jsonb AS payload,
-               NULL::jsonb AS "metadata: Json<BTreeMap<String, String>>",
+               NULL::jsonb AS "payload: JsonColumn",
+               NULL::jsonb AS "metadata: JsonColumn",
                NULL::timestamptz AS recorded_at, NULL::integer AS bytes
         FROM (SELECT number FROM store.generation ORDER BY number DESC LIMIT 1) g
         CROSS JOIN (SELECT store_id FROM store.identity LIMIT 1) i
@@ -246,7 +244,7 @@ async fn load_many(
             version: Version::new(required(row.sequence, "sequence")?),
             event_type: required(row.event_type, "event_type")?,
             event_version: required(row.event_version, "event_version")?,
-            payload: required(row.payload, "payload")?,
+            payload: required(row.payload, "payload")?.0,
             raw_metadata: required(row.metadata, "metadata")?.0,
             recorded_at: required(row.recorded_at, "recorded_at")?,
             bytes: usize::try_from(required(row.bytes, "bytes")?).unwrap_or(usize::MAX),

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use kernel::EventId;
 use sqlx::PgConnection;
 
-use crate::feed::{BatchBound, RawMetadata, event_of};
+use crate::feed::{BatchBound, JsonColumn, event_of};
 use crate::{Position, StoredEvent, StreamId, Version};
 
 /// A stream that waits, and what for. As an error it says why what follows is not known.
@@ -180,7 +180,7 @@ pub(crate) async fn waiting(
     sqlx::query!(
         r#"
         SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
-               event_version, payload, metadata AS "metadata: RawMetadata", recorded_at,
+               event_version, payload AS "payload: JsonColumn", metadata AS "metadata: JsonColumn", recorded_at,
                bytes
         FROM (
             SELECT e.*,

@@ -2,8 +2,10 @@
 //!
 //! Stored as a flat map of strings, the only shape that cqrs-es's envelope reads.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{Actor, Role};
@@ -57,41 +59,71 @@ impl Metadata {
         map
     }
 
-    /// Reads the stored form.
+    /// Reads the stored form, a JSON text.
     ///
     /// # Errors
     /// Names the first field that is missing or cannot be read.
-    pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, MalformedMetadata> {
+    pub fn from_json(text: &str) -> Result<Self, MalformedMetadata> {
+        let stored: Stored<'_> =
+            serde_json::from_str(text).map_err(|_| MalformedMetadata { field: "(all)" })?;
         Ok(Self {
-            actor: actor(map, "actorRole", "actorId")?,
-            on_behalf_of: actor(map, "onBehalfOfRole", "onBehalfOfId")?,
-            correlation_id: uuid(map, "correlationId")?.ok_or(MalformedMetadata {
-                field: "correlationId",
-            })?,
-            causation_id: uuid(map, "causationId")?,
-            traceparent: map.get("traceparent").cloned(),
-            idempotency_key: map.get("idempotencyKey").cloned(),
+            actor: actor(
+                ("actorRole", stored.actor_role),
+                ("actorId", stored.actor_id),
+            )?,
+            on_behalf_of: actor(
+                ("onBehalfOfRole", stored.on_behalf_of_role),
+                ("onBehalfOfId", stored.on_behalf_of_id),
+            )?,
+            correlation_id: uuid("correlationId", stored.correlation_id)?.ok_or(
+                MalformedMetadata {
+                    field: "correlationId",
+                },
+            )?,
+            causation_id: uuid("causationId", stored.causation_id)?,
+            traceparent: stored.traceparent.map(Text::into_owned),
+            idempotency_key: stored.idempotency_key.map(Text::into_owned),
         })
     }
 }
 
-fn uuid(
-    map: &BTreeMap<String, String>,
-    field: &'static str,
-) -> Result<Option<Uuid>, MalformedMetadata> {
-    map.get(field)
-        .map(|text| Uuid::try_parse(text).map_err(|_| MalformedMetadata { field }))
+/// The stored form, as it stands in the text.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored<'a> {
+    #[serde(borrow)]
+    actor_role: Option<Text<'a>>,
+    actor_id: Option<Text<'a>>,
+    on_behalf_of_role: Option<Text<'a>>,
+    on_behalf_of_id: Option<Text<'a>>,
+    correlation_id: Option<Text<'a>>,
+    causation_id: Option<Text<'a>>,
+    traceparent: Option<Text<'a>>,
+    idempotency_key: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Text<'_> {
+    fn into_owned(self) -> String {
+        self.0.into_owned()
+    }
+}
+
+fn uuid(field: &'static str, text: Option<Text<'_>>) -> Result<Option<Uuid>, MalformedMetadata> {
+    text.map(|text| Uuid::try_parse(&text.0).map_err(|_| MalformedMetadata { field }))
         .transpose()
 }
 
 fn actor(
-    map: &BTreeMap<String, String>,
-    role_field: &'static str,
-    id_field: &'static str,
+    (role_field, role): (&'static str, Option<Text<'_>>),
+    (id_field, id): (&'static str, Option<Text<'_>>),
 ) -> Result<Option<Actor>, MalformedMetadata> {
-    match (map.get(role_field), uuid(map, id_field)?) {
+    match (role, uuid(id_field, id)?) {
         (None, None) => Ok(None),
         (Some(role), Some(id)) => role
+            .0
             .parse::<Role>()
             .map(|role| Some(Actor::new(role, id)))
             .map_err(|_| MalformedMetadata { field: role_field }),
@@ -115,19 +147,34 @@ mod tests {
         }
     }
 
+    fn read(map: &BTreeMap<String, String>) -> Result<Metadata, MalformedMetadata> {
+        Metadata::from_json(&serde_json::to_string(map).unwrap())
+    }
+
     #[test]
     fn stored_form_reads_back() {
-        let metadata = full();
-        assert_eq!(Metadata::from_map(&metadata.to_map()), Ok(metadata));
+        let metadata = Metadata {
+            idempotency_key: Some("\"k\"".to_owned()),
+            ..full()
+        };
+        assert_eq!(read(&metadata.to_map()), Ok(metadata));
+    }
+
+    #[test]
+    fn what_is_no_map_of_strings_is_refused() {
+        for text in ["", "[]", r#"{"correlationId": 1}"#] {
+            assert_eq!(
+                Metadata::from_json(text),
+                Err(MalformedMetadata { field: "(all)" }),
+                "{text}"
+            );
+        }
     }
 
     #[test]
     fn half_an_actor_is_refused() {
         let mut map = full().to_map();
         map.remove("actorId");
-        assert_eq!(
-            Metadata::from_map(&map),
-            Err(MalformedMetadata { field: "actorId" })
-        );
+        assert_eq!(read(&map), Err(MalformedMetadata { field: "actorId" }));
     }
 }

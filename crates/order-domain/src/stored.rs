@@ -5,8 +5,10 @@
 //! cannot tell what an old event meant fails, and what this release does not know is an error:
 //! nothing is guessed or passed over.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// An event as the store keeps it.
@@ -95,6 +97,13 @@ impl Schema {
     }
 }
 
+/// The name that a payload bears.
+#[derive(Deserialize)]
+struct Label<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+}
+
 /// Why a payload cannot be lifted to the next version, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -154,15 +163,31 @@ impl Schemas {
         &self,
         event_type: &str,
         event_version: &str,
-        payload: &Value,
+        payload: &str,
     ) -> Result<Vec<E>, Undecodable> {
-        let name = self.name(event_type)?;
-        if payload.get("event").and_then(Value::as_str) != Some(name) {
-            return Err(Undecodable::Mismatch { event_type: name });
+        let event_type = self.name(event_type)?;
+        let Label { event } =
+            serde_json::from_str(payload).map_err(|_| Undecodable::Mismatch { event_type })?;
+        if event != event_type {
+            return Err(Undecodable::Mismatch { event_type });
         }
+        let of_another_shape = |source| Undecodable::Payload {
+            event_type,
+            event_version: event_version.to_owned(),
+            source,
+        };
+        if self.is_current(event_type, event_version) {
+            let event = serde_json::from_str(payload).map_err(of_another_shape)?;
+            return Ok(vec![event]);
+        }
+        let payload = serde_json::from_str(payload).map_err(of_another_shape)?;
         let mut events = Vec::with_capacity(1);
-        self.read(name, event_version, payload, &mut events)?;
+        self.read(event_type, event_version, &payload, &mut events)?;
         Ok(events)
+    }
+
+    fn is_current(&self, event_type: &str, event_version: &str) -> bool {
+        self.current.iter().any(|s| s.is(event_type, event_version))
     }
 
     /// The step that leads on from a version, if it is an old one.
@@ -184,7 +209,7 @@ impl Schemas {
                 self.read(part.event_type, part.event_version, &part.payload, events)
             });
         }
-        if !self.current.iter().any(|s| s.is(event_type, event_version)) {
+        if !self.is_current(event_type, event_version) {
             return Err(Undecodable::UnknownVersion {
                 event_type,
                 event_version: event_version.to_owned(),
@@ -217,7 +242,6 @@ impl Schemas {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
@@ -283,7 +307,7 @@ mod tests {
         mut payload: Value,
     ) -> Result<Vec<Event>, Undecodable> {
         payload["event"] = json!(event_type);
-        SCHEMAS.decode(event_type, version, &payload)
+        SCHEMAS.decode(event_type, version, &payload.to_string())
     }
 
     #[test]

@@ -55,7 +55,7 @@ mod tests {
     fn published(name: &str, stored_payload: &Value) -> Value {
         let mut stored_payload = stored_payload.clone();
         stored_payload["event"] = json!(name);
-        let event = stored::decode(name, "1.0", &stored_payload).unwrap();
+        let event = stored::decode(name, "1.0", &stored_payload.to_string()).unwrap();
         let payload = publish(&event);
         assert_eq!(payload.fact.name(), name);
         assert_eq!(payload.fact.schema_version(), "1.0");

@@ -1,14 +1,11 @@
 //! The whole message that a stored event becomes: topic, key, envelope and payload.
 
-use std::collections::BTreeMap;
-
 use bonus_domain::stored as account_stored;
 use chrono::{DateTime, Utc};
 use contracts::{CloudEvent, Domain, Outbound, Traceparent, topics};
 use kernel::{EventId, MalformedMetadata, Metadata};
 use order_domain::order::{OrderEvent, stored as order_stored};
 use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{account, order};
@@ -28,10 +25,10 @@ pub struct StoredFact<'a> {
     pub event_type: &'a str,
     /// The version in which it is stored.
     pub event_version: &'a str,
-    /// Its stored data.
-    pub payload: &'a Value,
-    /// Its circumstances, as stored.
-    pub metadata: &'a BTreeMap<String, String>,
+    /// Its stored data: a JSON text.
+    pub payload: &'a str,
+    /// Its circumstances, as stored: a JSON text.
+    pub metadata: &'a str,
 }
 
 /// Why a stored event cannot be published: this release is older than the one that wrote it, or
@@ -128,7 +125,7 @@ impl Envelope {
         topic: &'static str,
         stored: &StoredFact<'_>,
     ) -> Result<Outbound, Unpublishable> {
-        let metadata = Metadata::from_map(stored.metadata)?;
+        let metadata = Metadata::from_json(stored.metadata)?;
         let envelope = CloudEvent {
             id: self.id,
             domain: self.domain,
@@ -186,24 +183,25 @@ mod tests {
     const CORRELATION: &str = "01938f6e-0000-7000-8000-000000000006";
     const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    fn metadata(traceparent: Option<&str>) -> BTreeMap<String, String> {
-        let mut map = BTreeMap::from([("correlationId".to_owned(), CORRELATION.to_owned())]);
+    fn metadata(traceparent: Option<&str>) -> String {
+        let mut map = json!({"correlationId": CORRELATION});
         if let Some(traceparent) = traceparent {
-            map.insert("traceparent".to_owned(), traceparent.to_owned());
+            map["traceparent"] = json!(traceparent);
         }
-        map
+        map.to_string()
     }
 
-    fn closed() -> Value {
+    fn closed() -> String {
         json!({
             "event": "AllInvitationsClosed",
             "orderId": ORDER,
             "commissionerId": COMMISSIONER,
             "occurredAt": "2026-11-25T10:00:00.5Z",
         })
+        .to_string()
     }
 
-    fn stored<'a>(payload: &'a Value, metadata: &'a BTreeMap<String, String>) -> StoredFact<'a> {
+    fn stored<'a>(payload: &'a str, metadata: &'a str) -> StoredFact<'a> {
         StoredFact {
             position: 41,
             event_id: EVENT.parse().unwrap(),
@@ -280,9 +278,9 @@ mod tests {
             "occurredAt": "2026-11-25T10:00:00Z",
             "from": "Bronze",
             "to": "Silver",
-        });
-        let mut metadata = metadata(None);
-        metadata.insert("causationId".to_owned(), ORDER.to_owned());
+        })
+        .to_string();
+        let metadata = json!({"correlationId": CORRELATION, "causationId": ORDER}).to_string();
         let stored = StoredFact {
             stream_kind: "account",
             event_type: "GradeChanged",
@@ -323,7 +321,7 @@ mod tests {
 
     #[test]
     fn the_directory_stays_in_the_store() {
-        let (payload, metadata) = (json!({}), BTreeMap::new());
+        let (payload, metadata) = ("{}".to_owned(), "{}".to_owned());
         let stored = StoredFact {
             stream_kind: "workshop",
             ..stored(&payload, &metadata)
@@ -351,9 +349,8 @@ mod tests {
             messages(&unknown_stream),
             Err(Unpublishable::UnknownStream { kind }) if kind == "review"
         ));
-        let bare = BTreeMap::new();
         let without_metadata = StoredFact {
-            metadata: &bare,
+            metadata: "{}",
             ..known
         };
         assert!(matches!(

@@ -393,7 +393,7 @@ mod tests {
         ] {
             let mut stored_payload = under_head(&fields);
             stored_payload["event"] = json!(name);
-            let events = stored::decode(name, "1.0", &stored_payload).unwrap();
+            let events = stored::decode(name, "1.0", &stored_payload.to_string()).unwrap();
             let payload = serde_json::to_value(publish(&events[0])).unwrap();
             assert_eq!(payload, under_head(&fields));
         }
@@ -404,7 +404,7 @@ mod tests {
         for (name, version, fields, expected) in facts() {
             let mut stored_payload = under_head(&fields);
             stored_payload["event"] = json!(name);
-            let events = stored::decode(name, version, &stored_payload)
+            let events = stored::decode(name, version, &stored_payload.to_string())
                 .unwrap_or_else(|error| panic!("{name} {version}: {error:?}"));
             assert_eq!(events.len(), 1);
 

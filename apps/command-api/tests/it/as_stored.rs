@@ -82,7 +82,10 @@ async fn an_order_in_a_currency_that_is_gone_is_negotiated_to_its_end() {
             .await;
         order.confirm(OAK).expect_done().await;
         let confirmed = order.stream().await.events.pop().unwrap();
-        assert_eq!(confirmed.payload["terms"]["budget"]["currency"], currency);
+        assert_eq!(
+            confirmed.payload.value()["terms"]["budget"]["currency"],
+            currency
+        );
 
         let order = scene.placed().await;
         order.outlive(currency).await;

@@ -77,10 +77,10 @@ async fn a_cancellation_by_dispute_carries_the_reason_of_the_dispute() {
     let order = scene.disputed().await;
     order.resolve("cancel").expect_done().await;
     let cancelled = order.stream().await.events.pop().unwrap();
-    assert_eq!(cancelled.payload["reason"], "We move abroad.");
-    assert_eq!(cancelled.payload["byDispute"], true);
-    assert_eq!(cancelled.payload["cancelledFrom"], "inProgress");
-    assert_eq!(cancelled.payload["workshopId"], json!(OAK.id));
+    assert_eq!(cancelled.payload.value()["reason"], "We move abroad.");
+    assert_eq!(cancelled.payload.value()["byDispute"], true);
+    assert_eq!(cancelled.payload.value()["cancelledFrom"], "inProgress");
+    assert_eq!(cancelled.payload.value()["workshopId"], json!(OAK.id));
     let metadata = cancelled.metadata().unwrap();
     assert_eq!(
         (metadata.actor, metadata.on_behalf_of),

@@ -1,7 +1,6 @@
 //! Account events to and from the form in which the store keeps them: a name, the version of the
 //! payload's schema, and a payload that also names the event, so that it can be read alone.
 
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{AccountEvent, AccountFact};
@@ -73,7 +72,7 @@ pub fn encode(event: &AccountEvent) -> (&'static str, &'static str, Value) {
 pub fn decode(
     event_type: &str,
     event_version: &str,
-    payload: &Value,
+    payload: &str,
 ) -> Result<AccountEvent, Undecodable> {
     match (event_type, event_version) {
         ("PointsAwarded" | "GradeChanged", "1.0") => current(event_type, payload),
@@ -85,11 +84,12 @@ pub fn decode(
 }
 
 /// Reads a payload in today's shape.
-fn current(event_type: &str, payload: &Value) -> Result<AccountEvent, Undecodable> {
-    let event = AccountEvent::deserialize(payload).map_err(|source| Undecodable::Malformed {
-        event_type: event_type.to_owned(),
-        source,
-    })?;
+fn current(event_type: &str, payload: &str) -> Result<AccountEvent, Undecodable> {
+    let event: AccountEvent =
+        serde_json::from_str(payload).map_err(|source| Undecodable::Malformed {
+            event_type: event_type.to_owned(),
+            source,
+        })?;
     if event.fact.name() != event_type {
         return Err(Undecodable::Mislabelled {
             event_type: event_type.to_owned(),

@@ -99,7 +99,8 @@ impl StateMachineTest for Tested {
     fn teardown(mut tested: Self, _: Reference) {
         let read = tested.history.iter().flat_map(|event| {
             let encoded = stored::encode(event);
-            stored::decode(encoded.event_type, encoded.event_version, &encoded.payload).unwrap()
+            let payload = encoded.payload.to_string();
+            stored::decode(encoded.event_type, encoded.event_version, &payload).unwrap()
         });
         let read: Vec<_> = read.collect();
         assert_eq!(read, tested.history);

@@ -5,7 +5,7 @@ use bonus_domain::{
     SourceType, award, evolve, stored,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use event_store::{Position, Sink, SinkError, StoredEvent, StreamId, Version};
+use event_store::{Position, Sink, SinkError, StoredEvent, StoredJson, StreamId, Version};
 use kernel::{EventId, OrderId, Role};
 use serde_json::json;
 use sqlx::PgPool;
@@ -60,8 +60,8 @@ fn delivered(position: i64, events: &[AccountEvent]) -> Vec<StoredEvent> {
                 version: Version::new(version),
                 event_type: event_type.to_owned(),
                 event_version: event_version.to_owned(),
-                payload,
-                raw_metadata: [].into(),
+                payload: StoredJson::of(&payload),
+                raw_metadata: StoredJson::default(),
                 recorded_at: instant(3),
                 bytes: 0,
             }
@@ -223,7 +223,11 @@ async fn what_cannot_follow_is_refused_and_names_the_event() {
         with(1, |event| event.event_type = "VipAcquired".to_owned()),
         with(1, |event| event.event_version = "2.0".to_owned()),
         // Its total is another.
-        with(1, |event| event.payload["lifetimePoints"] = json!(141)),
+        with(1, |event| {
+            let mut payload = event.payload.value();
+            payload["lifetimePoints"] = json!(141);
+            event.payload = StoredJson::of(&payload);
+        }),
     ];
     for case in cases {
         let rows = Rows::empty().await;

@@ -42,7 +42,7 @@ fn happened(version: i64, actor: Actor, name: &str, mut fields: Value) -> Happen
     } else {
         "1.0"
     };
-    let event = stored::decode(name, schema_version, &fields)
+    let event = stored::decode(name, schema_version, &fields.to_string())
         .unwrap()
         .remove(0);
     let public = publishing::order::publish(&event);
