@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::acts::ActsOptions;
-use crate::session::ActOptions;
+use crate::session::{ActOptions, Output};
 
 /// Follows the events of Artisan Atlas, and lets operators look after them. Configured by the
 /// ATLAS_* variables, see .env.example.
@@ -25,6 +25,9 @@ pub(crate) enum Command {
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<Role>,
     },
+    /// Show every reader of the feed: how it is, how far behind, what it has parked; and what holds
+    /// all of them up.
+    Status(Output),
     /// Bring the database's schema up to this release; ATLAS_DATABASE_URL names atlas_owner.
     Migrate,
     /// Show what operators did, newest first.

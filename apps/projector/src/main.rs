@@ -13,6 +13,7 @@ mod readers;
 mod relay;
 mod run;
 mod session;
+mod status;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Run { only } => run::run(&only),
+        cli::Command::Status(output) => session::run("projector status", async |session| {
+            status::status(session, output).await
+        })
+        .into(),
         cli::Command::Migrate => session::run("projector migrate", migrate::migrate).into(),
         cli::Command::Acts(options) => session::run("projector acts", async |session| {
             acts::acts(session, options).await

@@ -32,6 +32,8 @@ mod queue;
 mod reader;
 mod run;
 mod sink;
+mod stall;
+mod survey;
 mod token;
 pub mod wake;
 mod wake_up;
@@ -51,8 +53,10 @@ pub use outcome::Outcome;
 pub use parked::{Parked, parked, parked_at, parked_page};
 pub use reader::{
     Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus,
-    Standing, reader_statuses,
+    Standing, reader_page, reader_statuses,
 };
 pub use sink::{Sent, Sink, SinkError};
+pub use stall::{Stall, stall};
+pub use survey::{PARKED_SHOWN, Surveyed, survey};
 pub use token::{MalformedToken, PositionToken};
 pub use wake::{Wakeup, Wakeups};

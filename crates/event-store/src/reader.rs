@@ -26,7 +26,7 @@ use crate::{Sink, SinkError, Wakeup};
 use leader::{Leader, Verdict};
 pub use options::ReaderOptions;
 use pace::Pace;
-pub use state::{Condition, PARKED_COUNTED_TO, ReaderStatus, reader_statuses};
+pub use state::{Condition, PARKED_COUNTED_TO, ReaderStatus, reader_page, reader_statuses};
 
 /// How often the row and the gauges are written.
 const BEAT: Duration = Duration::from_secs(1);

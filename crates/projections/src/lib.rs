@@ -24,4 +24,4 @@ pub mod workshops;
 pub use following::Gap;
 pub use page::Slice;
 pub use snapshot::Snapshot;
-pub use version::{Model, Version};
+pub use version::{Model, Version, served};

@@ -105,7 +105,8 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn table<R: Row>(rows: &[R]) -> String {
+/// The rows as a table: its head, and a line each.
+pub(crate) fn table<R: Row>(rows: &[R]) -> String {
     let head = R::COLUMNS.iter().map(|&name| name.to_owned()).collect();
     let rows = rows.iter().map(|row| {
         let cells = row.cells();
