@@ -7,6 +7,7 @@
 //!   to a [`Sink`] under a lease and a checkpoint. What a sink cannot take parks its own stream and
 //!   nothing else: [`Parked`].
 //! - [`acts`] records what operators do to the system.
+//! - [`audit`] says whether checkpoints and streams are what the events say.
 //! - [`generation`] and [`checkpoint`] say what a position is worth after a restore.
 //!
 //! Deliberately absent: what any event means. Start at `executor.rs` for writing, at `feed.rs`
@@ -16,6 +17,7 @@ pub mod acts;
 mod answer;
 mod append;
 mod append_many;
+pub mod audit;
 pub mod checkpoint;
 mod decision;
 mod event;

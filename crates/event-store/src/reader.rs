@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 
 use crate::failure::chain;
 use crate::{Sink, SinkError, Wakeup};
+pub(crate) use leader::VERIFICATION;
 use leader::{Leader, Verdict};
 pub use options::ReaderOptions;
 use pace::Pace;

@@ -9,6 +9,7 @@
 
 mod acts;
 mod append;
+mod audit;
 mod bytes;
 mod executor;
 mod fixtures;
