@@ -36,13 +36,13 @@ enum Untellable {
 }
 
 /// An event as it was delivered, and as it was read.
-struct Delivered<'a> {
+pub(super) struct Delivered<'a> {
     stored: &'a StoredEvent,
     order_id: OrderId,
     actor: Actor,
     on_behalf_of: Option<Actor>,
     /// What it tells, one fact at least.
-    facts: Vec<OrderEvent>,
+    pub(super) facts: Vec<OrderEvent>,
 }
 
 /// An order that a transaction moves: as it was, and as it is.
@@ -163,7 +163,7 @@ impl Orders {
 
 impl Delivered<'_> {
     /// The lines of the timeline.
-    fn told(&self) -> impl Iterator<Item = Told<'_>> {
+    pub(super) fn told(&self) -> impl Iterator<Item = Told<'_>> {
         (1..).zip(&self.facts).map(|(part, fact)| Told {
             stored: self.stored,
             part,
@@ -189,7 +189,8 @@ fn unfolded(error: RecallError, delivered: &[Delivered<'_>]) -> SinkError {
     }
 }
 
-fn read(stored: &StoredEvent) -> Result<Delivered<'_>, SinkError> {
+/// Reads an event as it was delivered.
+pub(super) fn read(stored: &StoredEvent) -> Result<Delivered<'_>, SinkError> {
     let facts = stored::decode(&stored.event_type, &stored.event_version, &stored.payload)
         .map_err(|why| SinkError::unreadable(stored, why))?;
     let last = facts
