@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::acts::ActsOptions;
 use crate::session::{ActOptions, Output};
+use crate::verify_store::VerifyOptions;
 
 /// Follows the events of Artisan Atlas, and lets operators look after them. Configured by the
 /// ATLAS_* variables, see .env.example.
@@ -32,9 +33,20 @@ pub(crate) enum Command {
     Migrate,
     /// Show what operators did, newest first.
     Acts(ActsOptions),
+    /// Look after the store.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),
+}
+
+/// What to do about the store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Recompute every checkpoint from the events, and look whether each stream is whole. Ends with
+    /// 1 if anything is wrong.
+    Verify(VerifyOptions),
 }
 
 /// What to do about the topics.

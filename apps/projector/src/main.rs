@@ -14,6 +14,7 @@ mod relay;
 mod run;
 mod session;
 mod status;
+mod verify_store;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,12 @@ fn main() -> ExitCode {
             acts::acts(session, options).await
         })
         .into(),
+        cli::Command::Store(cli::StoreCommand::Verify(options)) => {
+            session::run("projector store verify", async |session| {
+                verify_store::verify_store(session, options).await
+            })
+            .into()
+        }
         cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
                 accept_topics::accept_topics(session, act).await

@@ -22,6 +22,7 @@ use crate::cli::Exit;
 
 pub(crate) use act::ActOptions;
 pub(crate) use failure::Failure;
+pub(crate) use progress::Progress;
 pub(crate) use show::{Output, Row, table};
 
 /// What a command is given.
