@@ -69,6 +69,8 @@ pub(crate) enum Role {
     Relay,
     /// Award points for what Kafka tells.
     Bonus,
+    /// Recompute checkpoints, and compare rows with what the events say.
+    Auditor,
     /// Delete stored answers of idempotency keys once they are old enough.
     Janitor,
 }

@@ -3,6 +3,7 @@
 
 mod accept_topics;
 mod acts;
+mod auditor;
 mod bonus;
 mod cli;
 mod config;

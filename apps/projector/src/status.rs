@@ -3,16 +3,21 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use chrono::SecondsFormat;
+use event_store::audit::{self, Finding, KeptFinding};
 use event_store::{Parked, Stall, Surveyed, stall, survey};
 use projections::{Version, served};
 use serde::Serialize;
 use service_runtime::DatabaseConfig;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::session::{Failure, Output, Row, Session, table, terminal};
 
 /// How many readers are asked for at once.
 const PAGE: i64 = 100;
+/// How many findings of an audit are shown.
+const FINDINGS: i64 = 50;
 
 /// What `--format json` prints.
 #[derive(Serialize)]
@@ -20,6 +25,8 @@ const PAGE: i64 = 100;
 struct Status {
     readers: Vec<Reader>,
     parked: Vec<ParkedStream>,
+    /// What the auditor found wrong, the first of each audit.
+    findings: Vec<FindingLine>,
     stall: Option<StallRow>,
 }
 
@@ -55,6 +62,16 @@ struct ParkedStream {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct FindingLine {
+    subject: String,
+    stream: String,
+    item: String,
+    what: String,
+    found_at: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct StallRow {
     pid: i32,
     age_seconds: f64,
@@ -81,9 +98,19 @@ pub(crate) async fn status(
     let status = Status {
         readers: found.iter().map(|one| reader(one, &served)).collect(),
         parked: found.iter().flat_map(parked).collect(),
+        findings: findings(&mut connection).await?,
         stall: stall(&mut connection).await?.map(StallRow::from),
     };
     output.object(&status, &status.text())
+}
+
+async fn findings(connection: &mut PgConnection) -> Result<Vec<FindingLine>, Failure> {
+    let mut lines = Vec::new();
+    for round in audit::rounds(connection).await? {
+        let found = audit::findings(connection, &round.subject, FINDINGS).await?;
+        lines.extend(found.into_iter().map(FindingLine::from));
+    }
+    Ok(lines)
 }
 
 impl Status {
@@ -92,6 +119,10 @@ impl Status {
         if !self.parked.is_empty() {
             text.push('\n');
             text.push_str(&table(&self.parked));
+        }
+        if !self.findings.is_empty() {
+            text.push('\n');
+            text.push_str(&table(&self.findings));
         }
         if let Some(StallRow {
             pid,
@@ -143,6 +174,19 @@ fn parked(found: &Surveyed) -> impl Iterator<Item = ParkedStream> {
     })
 }
 
+impl From<KeptFinding> for FindingLine {
+    fn from(kept: KeptFinding) -> Self {
+        let Finding { stream, item, what } = kept.finding;
+        Self {
+            subject: kept.subject,
+            stream,
+            item,
+            what,
+            found_at: kept.found_at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        }
+    }
+}
+
 impl From<Stall> for StallRow {
     fn from(stall: Stall) -> Self {
         Self {
@@ -190,6 +234,25 @@ impl Row for Reader {
             self.owner.clone().unwrap_or_else(dash),
             self.event_id.map_or_else(dash, |id| id.to_string()),
             self.reason.clone().unwrap_or_else(dash),
+        ]
+    }
+}
+
+impl Row for FindingLine {
+    const COLUMNS: &'static [&'static str] = &["AUDIT OF", "STREAM", "ITEM", "WRONG", "FOUND"];
+
+    fn cells(&self) -> Vec<String> {
+        let item = if self.item.is_empty() {
+            "-"
+        } else {
+            &self.item
+        };
+        vec![
+            self.subject.clone(),
+            self.stream.clone(),
+            item.to_owned(),
+            self.what.clone(),
+            self.found_at.clone(),
         ]
     }
 }

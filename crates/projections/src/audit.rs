@@ -146,9 +146,7 @@ pub(crate) struct Scope {
 impl Scope {
     async fn of(model: Model, snapshot: &mut Snapshot) -> Result<Self, sqlx::Error> {
         let to = snapshot.freshness().token.position;
-        let reader = sqlx::query_scalar!(r#"SELECT current_schema()::text AS "name!""#)
-            .fetch_one(&mut **snapshot)
-            .await?;
+        let reader = snapshot.version().to_owned();
         let parks = !parked_page(snapshot, &reader, None, 1).await?.is_empty();
         Ok(Self {
             model,

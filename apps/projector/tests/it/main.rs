@@ -5,6 +5,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod auditor;
 mod program;
 mod status;
+mod store;
 mod verify;

@@ -1,70 +1,9 @@
 //! `projector store verify`.
 
-use std::time::Duration;
-
-use event_store::{Append, NewEvent, Reader, ReaderOptions, StreamId, Version, append};
-use kernel::{Actor, EventId, Metadata, Role, WorkshopId};
-use order_domain::value::WorkshopName;
-use order_domain::workshop::{WorkshopEvent, WorkshopFact, stored};
-use projections::Model;
 use serde_json::json;
-use test_support::TestDatabase;
-use uuid::Uuid;
 
 use crate::program::projector;
-
-/// A directory of three workshops, followed to its end.
-async fn directory() -> TestDatabase {
-    let database = TestDatabase::create().await;
-    for number in 1..=3 {
-        register(&database, number).await;
-    }
-    let version = projections::Version {
-        model: Model::Workshops,
-        version: 1,
-    };
-    let options = ReaderOptions::new("workshops@1", "test", Duration::from_secs(10));
-    let reader = Reader::new(version.connect(database.options("atlas_app")), options);
-    reader
-        .catch_up(&mut *Model::Workshops.sink())
-        .await
-        .unwrap();
-    database
-}
-
-async fn register(database: &TestDatabase, number: u128) {
-    let workshop_id = WorkshopId::from_uuid(Uuid::from_u128(number));
-    let encoded = stored::encode(&WorkshopEvent {
-        workshop_id,
-        occurred_at: "2027-01-01T00:00:00Z".parse().unwrap(),
-        fact: WorkshopFact::WorkshopRegistered {
-            name: WorkshopName::parse("Oak").unwrap(),
-            accepts_commissions: true,
-        },
-    });
-    let event = NewEvent {
-        event_id: EventId::from_uuid(Uuid::from_u128(number << 64)),
-        event_type: encoded.event_type,
-        event_version: encoded.event_version,
-        payload: encoded.payload,
-        metadata: Metadata {
-            actor: Some(Actor::new(Role::Operator, Uuid::from_u128(1))),
-            on_behalf_of: None,
-            correlation_id: Uuid::from_u128(7),
-            causation_id: None,
-            traceparent: None,
-            idempotency_key: None,
-        },
-    };
-    let mut connection = database.pool_app().await.acquire().await.unwrap();
-    let one = Append::to(StreamId::workshop(workshop_id), Version::NONE, vec![event]);
-    append(&mut connection, &one).await.unwrap();
-}
-
-async fn as_owner(database: &TestDatabase, statement: &str) {
-    let owner = database.pool_owner().await;
-    sqlx::raw_sql(statement).execute(&owner).await.unwrap();
-}
+use crate::store::{as_owner, directory, register};
 
 #[tokio::test]
 async fn what_is_right_ends_with_0_and_says_how_much_was_looked_at() {
