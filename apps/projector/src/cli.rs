@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::acts::ActsOptions;
+use crate::replay::ReplayOptions;
 use crate::session::{ActOptions, Output};
 use crate::verify_store::VerifyOptions;
 
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Migrate,
     /// Show what operators did, newest first.
     Acts(ActsOptions),
+    /// Send stored events to Kafka again, with the ids that they had.
+    Replay(ReplayOptions),
     /// Look after the store.
     #[command(subcommand)]
     Store(StoreCommand),

@@ -12,6 +12,7 @@ mod kafka_health;
 mod migrate;
 mod readers;
 mod relay;
+mod replay;
 mod run;
 mod session;
 mod status;
@@ -35,6 +36,10 @@ fn main() -> ExitCode {
         cli::Command::Migrate => session::run("projector migrate", migrate::migrate).into(),
         cli::Command::Acts(options) => session::run("projector acts", async |session| {
             acts::acts(session, options).await
+        })
+        .into(),
+        cli::Command::Replay(options) => session::run("projector replay", async |session| {
+            replay::replay(session, options).await
         })
         .into(),
         cli::Command::Store(cli::StoreCommand::Verify(options)) => {

@@ -55,10 +55,10 @@ pub use outcome::Outcome;
 pub use parked::{Parked, parked, parked_at, parked_page};
 pub use reader::{
     Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus,
-    Standing, reader_page, reader_statuses,
+    Standing, begin_anew, reader_page, reader_statuses,
 };
 pub use sink::{Sent, Sink, SinkError};
 pub use stall::{Stall, stall};
-pub use survey::{PARKED_SHOWN, Surveyed, survey};
+pub use survey::{PARKED_SHOWN, Surveyed, count_events, survey};
 pub use token::{MalformedToken, PositionToken};
 pub use wake::{Wakeup, Wakeups};

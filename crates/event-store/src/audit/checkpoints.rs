@@ -6,11 +6,9 @@ use kernel::EventId;
 use sqlx::PgConnection;
 
 use crate::checkpoint::{PAGE, recompute_page};
-use crate::reader::VERIFICATION;
+use crate::reader::{REPLAY, VERIFICATION};
 use crate::{Checkpoint, Position, StreamId, Version};
 
-/// The reader that sends stored events again: it may be of one stream, and begins anew each time.
-const REPLAY: &str = "replay";
 /// More readers than there ever are: the bound of the statement that lists them.
 const MOST_READERS: i64 = 1_000;
 

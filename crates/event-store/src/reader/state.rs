@@ -6,6 +6,7 @@ use kernel::EventId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::REPLAY;
 use super::leader::VERIFICATION;
 use crate::Position;
 
@@ -161,7 +162,8 @@ pub async fn reader_statuses(
 }
 
 /// The rows of every reader after `after`, by name, at most `limit` of them: those of versions that
-/// are not served too. Whoever verifies history for all of them is no reader.
+/// are not served too, and a replay while it is under way. Whoever verifies history for all of them
+/// is no reader.
 ///
 /// # Errors
 /// What the database said.
@@ -174,11 +176,13 @@ pub async fn reader_page(
         connection,
         "(SELECT * FROM store.checkpoints
           WHERE name > $1 AND name <> $4
+            AND (name <> $5 OR expires_at > clock_timestamp())
           ORDER BY name
           LIMIT $3) c",
         after.unwrap_or_default(),
         PARKED_COUNTED_TO,
         limit,
         VERIFICATION,
+        REPLAY,
     )
 }
