@@ -5,7 +5,8 @@ use event_store::StreamId;
 use projections::audit::{Difference, Differs};
 use projections::{Model, Snapshot};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, Row as _};
 
 use crate::histories::{History, commissioner_id, workshop_id};
 use crate::reader_plans::award_points;
@@ -257,4 +258,57 @@ async fn the_directory_and_the_accounts_are_compared_too() {
     assert_eq!(points.len(), 1);
     assert_eq!(points[0].field(), Some("lifetime_points"));
     assert!(points[0].stream.key().starts_with("commissioner:"));
+}
+
+/// Without a scan of a table: what then still is one has no index to serve it.
+#[tokio::test]
+async fn each_statement_is_served_by_an_index() {
+    let store = Store::create().await;
+    lives(&store, 20, 5).await;
+    store.put_workshop(workshop_id(1), 0, "Oak", true).await;
+    award_points(&store).await;
+    for model in Model::ALL {
+        store.catch_up_to(first(model)).await;
+        let one = PgPoolOptions::new().max_connections(1);
+        let pool = one.connect_with(store.connect()).await.unwrap();
+        assert_eq!(differences(&pool, model).await, []);
+
+        let mut snapshot = Snapshot::open(&pool, model).await.unwrap();
+        sqlx::raw_sql(
+            "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan",
+        )
+        .execute(&mut *snapshot)
+        .await
+        .unwrap();
+        let prepared = sqlx::query(
+            r"SELECT name, statement, cardinality(parameter_types) AS parameters
+              FROM pg_prepared_statements
+              WHERE statement ~ '(store\.events|orders|workshops|bonus_accounts)'",
+        )
+        .fetch_all(&mut *snapshot)
+        .await
+        .unwrap();
+        assert!(prepared.len() > 2, "{model}");
+        for row in prepared {
+            let parameters = usize::try_from(row.get::<i32, _>("parameters")).unwrap();
+            let arguments = match parameters {
+                0 => String::new(),
+                some => format!("({})", vec!["NULL"; some].join(", ")),
+            };
+            let name: String = row.get("name");
+            let lines = sqlx::raw_sql(&format!("EXPLAIN (COSTS OFF) EXECUTE {name} {arguments}"))
+                .fetch_all(&mut *snapshot)
+                .await
+                .unwrap();
+            let lines: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
+            let statement: String = row.get("statement");
+            // The store's name and the models that are served are a row or three.
+            let small =
+                |line: &&String| !line.contains("on identity") && !line.contains("on served");
+            let scans = lines.iter().filter(small);
+            let scans = scans.filter(|line| line.contains("Seq Scan")).count();
+            assert_eq!(scans, 0, "{statement}\n{}", lines.join("\n"));
+        }
+        snapshot.close().await.unwrap();
+    }
 }
