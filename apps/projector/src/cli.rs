@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::acts::ActsOptions;
+use crate::replay::ReplayOptions;
+use crate::session::{ActOptions, Output};
+use crate::verify_store::VerifyOptions;
+
 /// Follows the events of Artisan Atlas, and lets operators look after them. Configured by the
 /// ATLAS_* variables, see .env.example.
 #[derive(Debug, Parser)]
@@ -22,11 +27,29 @@ pub(crate) enum Command {
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<Role>,
     },
+    /// Show every reader of the feed: how it is, how far behind, what it has parked; and what holds
+    /// all of them up.
+    Status(Output),
     /// Bring the database's schema up to this release; ATLAS_DATABASE_URL names atlas_owner.
     Migrate,
+    /// Show what operators did, newest first.
+    Acts(ActsOptions),
+    /// Send stored events to Kafka again, with the ids that they had.
+    Replay(ReplayOptions),
+    /// Look after the store.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),
+}
+
+/// What to do about the store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Recompute every checkpoint from the events, and look whether each stream is whole. Ends with
+    /// 1 if anything is wrong.
+    Verify(VerifyOptions),
 }
 
 /// What to do about the topics.
@@ -35,9 +58,8 @@ pub(crate) enum TopicsCommand {
     /// Go on with the topics as they are now, where they are not those that are recorded: the
     /// relay then sends there what follows. What was sent before may be missing there.
     Accept {
-        /// Do not ask first.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        act: ActOptions,
     },
 }
 
@@ -50,6 +72,8 @@ pub(crate) enum Role {
     Relay,
     /// Award points for what Kafka tells.
     Bonus,
+    /// Recompute checkpoints, and compare rows with what the events say.
+    Auditor,
     /// Delete stored answers of idempotency keys once they are old enough.
     Janitor,
 }

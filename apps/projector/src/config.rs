@@ -18,6 +18,10 @@ pub(crate) struct ProjectorConfig {
     pub(crate) address: SocketAddr,
     /// How long a dead owner's lease keeps others from its work.
     pub(crate) lease: Duration,
+    /// How often every checkpoint is recomputed from the events.
+    pub(crate) audit_interval: Duration,
+    /// Within what time every row is compared with its events again.
+    pub(crate) audit_window: Duration,
 }
 
 impl ProjectorConfig {
@@ -40,6 +44,16 @@ impl ProjectorConfig {
         "10000",
         "how long a lease outlives its owner, in milliseconds",
     );
+    const AUDIT_INTERVAL: Variable = Variable::with_default(
+        "ATLAS_AUDIT_INTERVAL_MS",
+        "3600000",
+        "how often every checkpoint is recomputed from the events, in milliseconds",
+    );
+    const AUDIT_WINDOW: Variable = Variable::with_default(
+        "ATLAS_AUDIT_WINDOW_HOURS",
+        "24",
+        "within how many hours every row is compared with its events again",
+    );
 }
 
 impl Section for ProjectorConfig {
@@ -49,12 +63,16 @@ impl Section for ProjectorConfig {
         let retention = reader.required(&Self::RETENTION, count(0..=36_500));
         let address = listen_address(reader, &Self::ADDRESS);
         let lease = reader.required(&Self::LEASE, millis(500..=300_000));
+        let interval = reader.required(&Self::AUDIT_INTERVAL, millis(1_000..=86_400_000));
+        let window = reader.required(&Self::AUDIT_WINDOW, count(1..=8_760));
         Ok(Self {
             database: database?,
             brokers: brokers?,
             retention: Retention::of_days(retention?),
             address: address?,
             lease: lease?,
+            audit_interval: interval?,
+            audit_window: Duration::from_secs(u64::from(window?) * 3_600),
         })
     }
 }

@@ -2,6 +2,8 @@
 //! command line over the same store.
 
 mod accept_topics;
+mod acts;
+mod auditor;
 mod bonus;
 mod cli;
 mod config;
@@ -10,8 +12,11 @@ mod kafka_health;
 mod migrate;
 mod readers;
 mod relay;
+mod replay;
 mod run;
 mod session;
+mod status;
+mod verify_store;
 
 use std::process::ExitCode;
 
@@ -24,10 +29,28 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Run { only } => run::run(&only),
+        cli::Command::Status(output) => session::run("projector status", async |session| {
+            status::status(session, output).await
+        })
+        .into(),
         cli::Command::Migrate => session::run("projector migrate", migrate::migrate).into(),
-        cli::Command::Topics(cli::TopicsCommand::Accept { yes }) => {
+        cli::Command::Acts(options) => session::run("projector acts", async |session| {
+            acts::acts(session, options).await
+        })
+        .into(),
+        cli::Command::Replay(options) => session::run("projector replay", async |session| {
+            replay::replay(session, options).await
+        })
+        .into(),
+        cli::Command::Store(cli::StoreCommand::Verify(options)) => {
+            session::run("projector store verify", async |session| {
+                verify_store::verify_store(session, options).await
+            })
+            .into()
+        }
+        cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
-                accept_topics::accept_topics(session, yes).await
+                accept_topics::accept_topics(session, act).await
             })
             .into()
         }

@@ -13,6 +13,7 @@ use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+use crate::auditor::Auditor;
 use crate::cli::Role;
 use crate::config::ProjectorConfig;
 use crate::readers::{self, Readers};
@@ -94,6 +95,10 @@ async fn start(
     let dependency = health.prefer("kafka");
     let watching = kafka_health::watch(kafka, bonus, dependency, tasks.finish());
     spawn(process, "kafka", watching);
+    if has(Role::Auditor) {
+        let auditor = Auditor::new(config, &readers.owner);
+        spawn(process, "auditor", auditor.run(tasks.finish()));
+    }
     if has(Role::Janitor) {
         tasks.spawn("janitor", janitor::run(pool, tasks.finish()));
     }

@@ -25,6 +25,7 @@ const OWNER_OF_THE_ACCOUNT: By = &[
     (Operator, Relation::Any),
     (Analyst, Relation::Any),
 ];
+const OPERATORS_AND_ANALYSTS: By = &[(Operator, Relation::Any), (Analyst, Relation::Any)];
 
 /// The table of this API.
 #[rustfmt::skip]
@@ -37,4 +38,5 @@ pub const ACCESS: Access = Access(&[
     Row::get("/v1/workshops", EVERYBODY),
     Row::get("/v1/bonus/accounts/{id}", OWNER_OF_THE_ACCOUNT),
     Row::get("/v1/bonus/accounts/{id}/ledger", OWNER_OF_THE_ACCOUNT),
+    Row::get("/v1/ops/projections", OPERATORS_AND_ANALYSTS),
 ]);

@@ -13,6 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::AppState;
 use crate::routes;
+use crate::routes::Projections;
 
 /// The whole application. `health` are the routes of the process itself.
 pub fn app(state: AppState, edge: Edge, health: Router) -> Router {
@@ -57,6 +58,8 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         200 | 304 if path.starts_with("/v1/orders/") && versioned => {
             &[AnswerHeader::ETAG, POSITION, LAG_SECONDS]
         }
+        // What operators are shown is no read model's.
+        _ if path.starts_with("/v1/ops/") => &[],
         200 | 404 if path.starts_with("/v1/") => &[POSITION, LAG_SECONDS],
         _ => &[],
     }
@@ -83,6 +86,7 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         OrderAsOf,
         OrderDetail,
         Problem,
+        Projections,
     )),
 )]
 struct QueryApi;

@@ -124,6 +124,23 @@ impl AppState {
         })
     }
 
+    /// Reads what belongs to no read model, as it is now.
+    pub(crate) async fn look<T>(
+        &self,
+        read: impl for<'c> Fn(&'c mut PgConnection) -> Reading<'c, T>,
+    ) -> Result<T, Problem> {
+        let mut connection = self.pool.acquire().await.map_err(ReadError::from)?;
+        let mut outcome = read(&mut connection).await;
+        if outcome.as_ref().is_err_and(ReadError::is_stale_plan) {
+            connection
+                .clear_cached_statements()
+                .await
+                .map_err(ReadError::from)?;
+            outcome = read(&mut connection).await;
+        }
+        Ok(outcome?)
+    }
+
     /// A snapshot of a read model that has come as far as `least`.
     async fn snapshot(
         &self,

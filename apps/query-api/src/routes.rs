@@ -3,6 +3,7 @@
 mod examples;
 mod list_invitations;
 mod list_orders;
+mod list_projections;
 mod list_workshops;
 mod read_as_of;
 mod read_bonus_account;
@@ -10,6 +11,7 @@ mod read_bonus_ledger;
 mod read_order;
 mod read_timeline;
 
+pub(crate) use list_projections::Projections;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,4 +28,5 @@ pub(crate) fn all() -> OpenApiRouter<AppState> {
         .routes(routes!(list_workshops::list_workshops))
         .routes(routes!(read_bonus_account::read_bonus_account))
         .routes(routes!(read_bonus_ledger::read_bonus_ledger))
+        .routes(routes!(list_projections::list_projections))
 }

@@ -6,14 +6,18 @@
 //! - [`Feed`] delivers every event once committed, in order, without a gap; [`Reader`] brings them
 //!   to a [`Sink`] under a lease and a checkpoint. What a sink cannot take parks its own stream and
 //!   nothing else: [`Parked`].
+//! - [`acts`] records what operators do to the system.
+//! - [`audit`] says whether checkpoints and streams are what the events say.
 //! - [`generation`] and [`checkpoint`] say what a position is worth after a restore.
 //!
 //! Deliberately absent: what any event means. Start at `executor.rs` for writing, at `feed.rs`
 //! for reading, and at the migration that creates the store for both.
 
+pub mod acts;
 mod answer;
 mod append;
 mod append_many;
+pub mod audit;
 pub mod checkpoint;
 mod decision;
 mod event;
@@ -30,6 +34,8 @@ mod queue;
 mod reader;
 mod run;
 mod sink;
+mod stall;
+mod survey;
 mod token;
 pub mod wake;
 mod wake_up;
@@ -49,8 +55,10 @@ pub use outcome::Outcome;
 pub use parked::{Parked, parked, parked_at, parked_page};
 pub use reader::{
     Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus,
-    Standing, reader_statuses,
+    Standing, begin_anew, reader_page, reader_statuses,
 };
 pub use sink::{Sent, Sink, SinkError};
+pub use stall::{Stall, stall};
+pub use survey::{PARKED_SHOWN, Surveyed, count_events, survey};
 pub use token::{MalformedToken, PositionToken};
 pub use wake::{Wakeup, Wakeups};

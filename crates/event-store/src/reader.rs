@@ -23,11 +23,15 @@ use tracing::{error, info, warn};
 
 use crate::failure::chain;
 use crate::{Sink, SinkError, Wakeup};
+pub(crate) use leader::VERIFICATION;
 use leader::{Leader, Verdict};
+pub use lease::begin_anew;
 pub use options::ReaderOptions;
 use pace::Pace;
-pub use state::{Condition, PARKED_COUNTED_TO, ReaderStatus, reader_statuses};
+pub use state::{Condition, PARKED_COUNTED_TO, ReaderStatus, reader_page, reader_statuses};
 
+/// The reader that sends stored events again. It begins anew each time, and may be of one stream.
+pub(crate) const REPLAY: &str = "replay";
 /// How often the row and the gauges are written.
 const BEAT: Duration = Duration::from_secs(1);
 /// How often what cannot go on is tried again.

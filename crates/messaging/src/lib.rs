@@ -4,6 +4,7 @@
 //!   to no others.
 //! - [`Relay`] is the sink that sends what the store's feed delivers, in order per key; what an event
 //!   becomes on Kafka is a parameter.
+//! - [`Replay`] sends stored events again, with the ids that they had.
 //! - [`Consumer`] hands a group's messages to a [`Handler`], and commits what was handled.
 //! - [`watch`] says whether Kafka answers.
 //!
@@ -16,6 +17,7 @@ mod client;
 mod consumer;
 mod failure;
 mod relay;
+mod replay;
 pub mod topics;
 mod watch;
 
@@ -24,4 +26,5 @@ pub use consumer::{
     Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received, StuckPartition,
 };
 pub use relay::Relay;
+pub use replay::{Replay, Replayed};
 pub use watch::watch;

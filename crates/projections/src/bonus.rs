@@ -4,6 +4,7 @@
 //! which also reads it. Whoever shows both reads the account here and the ledger as of its version
 //! in one [`crate::Snapshot`].
 
+pub(crate) mod audit;
 mod read_account;
 mod read_model;
 mod rows;

@@ -11,6 +11,7 @@
 //! Where to start: [`orders`], [`workshops`] and [`bonus`] for a read model each, [`redaction`] for
 //! who may see what, and [`Snapshot`] for reading rows together with their position.
 
+pub mod audit;
 pub mod bonus;
 mod following;
 pub mod orders;
@@ -24,4 +25,4 @@ pub mod workshops;
 pub use following::Gap;
 pub use page::Slice;
 pub use snapshot::Snapshot;
-pub use version::{Model, Version};
+pub use version::{Model, Version, served};

@@ -5,6 +5,7 @@
 //! [`read_order`] and [`read_timeline`] are the reads. [`read_as_of`] folds the same detail from
 //! the events, at any moment of the past.
 
+pub(crate) mod audit;
 mod detail;
 mod fold;
 mod from_domain;

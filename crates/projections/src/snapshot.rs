@@ -11,6 +11,7 @@ use crate::Model;
 #[derive(Debug)]
 pub struct Snapshot {
     transaction: Transaction<'static, Postgres>,
+    version: String,
     freshness: Freshness,
 }
 
@@ -31,8 +32,15 @@ impl Snapshot {
         };
         Ok(Self {
             transaction,
+            version: name,
             freshness,
         })
+    }
+
+    /// The name of the version that it shows.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// How current the rows are.

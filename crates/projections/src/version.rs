@@ -82,6 +82,18 @@ impl Model {
     }
 }
 
+/// Reads which version of each read model is served, in the caller's snapshot.
+///
+/// # Errors
+/// What the database said.
+pub async fn served(connection: &mut PgConnection) -> Result<Vec<Version>, sqlx::Error> {
+    let names = sqlx::query_scalar!(r#"SELECT name AS "name!" FROM read.served ORDER BY model"#)
+        .fetch_all(connection)
+        .await?;
+    let versions = names.iter().filter_map(|name| Version::of_reader(name));
+    Ok(versions.collect())
+}
+
 impl fmt::Display for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -99,6 +111,16 @@ pub struct Version {
 }
 
 impl Version {
+    /// The version whose reader has this name; none where the reader is no read model's.
+    #[must_use]
+    pub fn of_reader(name: &str) -> Option<Self> {
+        let (model, version) = name.split_once('@')?;
+        Some(Self {
+            model: Model::ALL.into_iter().find(|it| it.as_str() == model)?,
+            version: version.parse().ok()?,
+        })
+    }
+
     /// How its reader connects: statements name tables without a schema, and find them here.
     #[must_use]
     pub fn connect(self, options: PgConnectOptions) -> PgConnectOptions {

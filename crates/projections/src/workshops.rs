@@ -1,5 +1,6 @@
 //! The read model `workshops`: the directory.
 
+pub(crate) mod audit;
 mod list_workshops;
 mod read_model;
 

@@ -22,6 +22,7 @@ mod orders;
 mod people;
 mod position;
 mod process;
+mod projections;
 mod refusals;
 mod scene;
 mod story;

@@ -22,7 +22,7 @@ const SHORTEST_BOUND: Duration = Duration::from_secs(1);
 const STANDBY_PAUSE: Duration = Duration::from_millis(250);
 const SHORTEST_STANDBY_PAUSE: Duration = Duration::from_millis(10);
 /// The reader that all others wait for when history is to be verified.
-const VERIFICATION: &str = "verification";
+pub(crate) const VERIFICATION: &str = "verification";
 
 /// A checkpoint that did not hold in a generation: it is not looked into again until one of the two
 /// is another.

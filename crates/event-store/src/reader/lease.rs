@@ -245,6 +245,39 @@ impl Lease {
     }
 }
 
+/// Puts a reader at its begin, whatever it did before; whether nobody had its lease. What it had
+/// parked is forgotten.
+///
+/// # Errors
+/// What the database said.
+pub async fn begin_anew(
+    connection: &mut PgConnection,
+    reader: &ReaderOptions,
+) -> Result<bool, sqlx::Error> {
+    let begun = sqlx::query!(
+        r#"
+        INSERT INTO store.checkpoints AS c (name, generation, since, position)
+        SELECT $1, number, $2, $2 FROM store.generation ORDER BY number DESC LIMIT 1
+        ON CONFLICT (name) DO UPDATE SET
+            generation = excluded.generation, since = excluded.since,
+            position = excluded.position, delivered = 0, digest = 0, epoch = c.epoch + 1,
+            owner = NULL, expires_at = NULL, state = 'idle', reason = NULL, event_id = NULL
+        WHERE c.owner IS NULL OR c.expires_at <= clock_timestamp()
+        "#,
+        reader.name,
+        reader.after.get(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    if begun.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query!("DELETE FROM store.parked WHERE reader = $1", reader.name)
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
 const fn only_row(affected: u64) -> Result<(), LeaseError> {
     if affected == 1 {
         Ok(())

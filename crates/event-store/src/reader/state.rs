@@ -6,6 +6,8 @@ use kernel::EventId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::REPLAY;
+use super::leader::VERIFICATION;
 use crate::Position;
 
 /// How a reader is.
@@ -103,36 +105,27 @@ pub struct ReaderStatus {
 /// Beyond this many, parked streams are not counted further.
 pub const PARKED_COUNTED_TO: i64 = 1_000;
 
-/// The rows of these readers, as far as they have one.
-///
-/// # Errors
-/// What the database said.
-pub async fn reader_statuses(
-    connection: &mut PgConnection,
-    names: &[String],
-) -> Result<Vec<ReaderStatus>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"
-        SELECT c.name, c.state, c.reason, c.event_id, c.position, c.rate,
-               CASE WHEN c.expires_at > clock_timestamp() THEN c.owner END AS owner,
-               extract(epoch FROM clock_timestamp() - c.seen_at)::double precision AS seen,
-               parked.count AS "parked!"
-        FROM unnest($1::text[]) AS n (name)
-        CROSS JOIN LATERAL (SELECT * FROM store.checkpoints c WHERE c.name = n.name LIMIT 1) c
-        CROSS JOIN LATERAL (
-            SELECT count(*) FROM (
-                SELECT FROM store.parked p WHERE p.reader = c.name LIMIT $2
-            ) p
-        ) parked
-        ORDER BY c.name
-        "#,
-        names,
-        PARKED_COUNTED_TO,
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
+/// The rows of some readers, which the caller names with its arguments.
+macro_rules! statuses {
+    ($connection:expr, $which:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query!(
+            r#"
+            SELECT c.name, c.state, c.reason, c.event_id, c.position,
+                   CASE WHEN c.expires_at > clock_timestamp() THEN c.owner END AS owner,
+                   CASE WHEN c.expires_at > clock_timestamp() THEN c.rate ELSE 0 END AS "rate!",
+                   extract(epoch FROM clock_timestamp() - c.seen_at)::double precision AS seen,
+                   parked.count AS "parked!"
+            FROM "# + $which + r#"
+            CROSS JOIN LATERAL (
+                SELECT count(*) FROM (
+                    SELECT FROM store.parked p WHERE p.reader = c.name LIMIT $2
+                ) p
+            ) parked
+            ORDER BY c.name
+            "#,
+            $($argument),+
+        )
+        .try_map(|row| {
             let condition = Condition::stored(&row.state, row.reason, row.event_id)
                 .ok_or_else(|| sqlx::Error::Decode(format!("no state {:?}", row.state).into()))?;
             let age = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
@@ -146,5 +139,50 @@ pub async fn reader_statuses(
                 parked: row.parked,
             })
         })
-        .collect()
+        .fetch_all($connection)
+        .await
+    };
+}
+
+/// The rows of these readers, as far as they have one.
+///
+/// # Errors
+/// What the database said.
+pub async fn reader_statuses(
+    connection: &mut PgConnection,
+    names: &[String],
+) -> Result<Vec<ReaderStatus>, sqlx::Error> {
+    statuses!(
+        connection,
+        "unnest($1::text[]) AS n (name)
+         CROSS JOIN LATERAL (SELECT * FROM store.checkpoints c WHERE c.name = n.name LIMIT 1) c",
+        names,
+        PARKED_COUNTED_TO,
+    )
+}
+
+/// The rows of every reader after `after`, by name, at most `limit` of them: those of versions that
+/// are not served too, and a replay while it is under way. Whoever verifies history for all of them
+/// is no reader.
+///
+/// # Errors
+/// What the database said.
+pub async fn reader_page(
+    connection: &mut PgConnection,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<ReaderStatus>, sqlx::Error> {
+    statuses!(
+        connection,
+        "(SELECT * FROM store.checkpoints
+          WHERE name > $1 AND name <> $4
+            AND (name <> $5 OR expires_at > clock_timestamp())
+          ORDER BY name
+          LIMIT $3) c",
+        after.unwrap_or_default(),
+        PARKED_COUNTED_TO,
+        limit,
+        VERIFICATION,
+        REPLAY,
+    )
 }

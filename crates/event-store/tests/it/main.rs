@@ -7,7 +7,9 @@
     reason = "a test fails by panicking, in what it calls too"
 )]
 
+mod acts;
 mod append;
+mod audit;
 mod bytes;
 mod executor;
 mod fixtures;

@@ -11,5 +11,6 @@ mod apache_kafka;
 mod broker;
 mod consumer;
 mod relay;
+mod replay;
 mod store;
 mod topics;

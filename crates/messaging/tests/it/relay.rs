@@ -254,7 +254,7 @@ async fn whoever_lost_the_lease_stops_sending_and_stands_by() {
 }
 
 /// Tells ids, but not of an event that means nothing, for as long as it does.
-fn but_not(
+pub(crate) fn but_not(
     odd: &str,
     means_nothing: &Arc<AtomicBool>,
 ) -> impl Fn(&StoredEvent) -> Result<Vec<Outbound>, Meaningless> + Send + Sync + use<> {

@@ -69,7 +69,7 @@ impl Sink for Bonus {
 }
 
 /// The row after the event; none where it has seen the event.
-fn advance(
+pub(super) fn advance(
     row: Option<&AccountRow>,
     event: &StoredEvent,
     read: &AccountEvent,

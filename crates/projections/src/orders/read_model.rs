@@ -38,11 +38,11 @@ enum Untellable {
 }
 
 /// An event of an order, as it is read.
-struct Read {
-    actor: Actor,
-    on_behalf_of: Option<Actor>,
+pub(super) struct Read {
+    pub(super) actor: Actor,
+    pub(super) on_behalf_of: Option<Actor>,
     /// What it tells, one fact at least.
-    facts: Vec<OrderEvent>,
+    pub(super) facts: Vec<OrderEvent>,
 }
 
 /// An order that a transaction moves: as it was, and as it is.
@@ -191,7 +191,8 @@ fn order_of(stored: &StoredEvent) -> Result<OrderId, SinkError> {
         .map_err(|why| SinkError::unreadable(stored, why))
 }
 
-fn read(stored: &StoredEvent) -> Result<Read, SinkError> {
+/// Reads an event as it was delivered.
+pub(super) fn read(stored: &StoredEvent) -> Result<Read, SinkError> {
     let facts = stored::decode(&stored.event_type, &stored.event_version, &stored.payload)
         .map_err(|why| SinkError::unreadable(stored, why))?;
     if facts.is_empty() {

@@ -36,18 +36,18 @@ const COLUMNS: i16 = 14;
 
 /// A line of a timeline.
 pub(super) struct Line {
-    order_id: Uuid,
-    version: i64,
-    part: i16,
-    event_id: Uuid,
-    event: &'static str,
-    schema_version: &'static str,
-    data: String,
-    actor: Actor,
-    on_behalf_of: Option<Actor>,
-    occurred_at: DateTime<Utc>,
-    recorded_at: DateTime<Utc>,
-    position: i64,
+    pub(super) order_id: Uuid,
+    pub(super) version: i64,
+    pub(super) part: i16,
+    pub(super) event_id: Uuid,
+    pub(super) event: &'static str,
+    pub(super) schema_version: &'static str,
+    pub(super) data: String,
+    pub(super) actor: Actor,
+    pub(super) on_behalf_of: Option<Actor>,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) recorded_at: DateTime<Utc>,
+    pub(super) position: i64,
 }
 
 /// Lines on their way into the table.

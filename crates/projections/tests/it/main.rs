@@ -6,6 +6,7 @@
 )]
 
 mod as_of;
+mod audit;
 mod histories;
 mod invitations;
 mod lists;
