@@ -8,9 +8,8 @@ use kernel::{Actor, OrderId};
 use order_domain::order::{OrderEvent, stored};
 use sqlx::PgConnection;
 
-use super::fold::Fold;
+use super::fold::{Fold, Touches};
 use super::recall::{Recall, RecallError};
-use super::rows::OrderRows;
 use super::store_rows::{Changed, Told, store, store_timeline};
 use crate::following::comes_next;
 
@@ -49,7 +48,7 @@ struct Delivered<'a> {
 #[derive(Debug, Default)]
 struct Moved {
     from: Version,
-    before: Option<OrderRows>,
+    before: Touches,
     fold: Fold,
 }
 
@@ -111,7 +110,7 @@ impl Sink for Orders {
             .filter_map(|(order, text)| {
                 Some(Changed {
                     from: order.from,
-                    before: order.before.as_ref(),
+                    before: &order.before,
                     rows: order.fold.rows.as_ref()?,
                     fold: &order.fold,
                     text,
@@ -152,7 +151,7 @@ impl Orders {
         for (order_id, fold) in self.recall.take(transaction, &new).await? {
             let order = Moved {
                 from: fold.version,
-                before: fold.rows.clone(),
+                before: fold.touched.clone(),
                 fold,
             };
             self.moved.insert(order_id, order);
