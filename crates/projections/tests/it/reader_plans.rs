@@ -141,7 +141,7 @@ async fn last(store: &Store) -> i64 {
 }
 
 /// An account's first points.
-async fn award_points(store: &Store) {
+pub(crate) async fn award_points(store: &Store) {
     let beneficiary = Beneficiary::new(Role::Commissioner, Uuid::from_u128(1));
     let at = "2027-01-01T00:00:00Z".parse().unwrap();
     let fact = Fact {
