@@ -40,6 +40,11 @@ impl ProjectorConfig {
         "10000",
         "how long a lease outlives its owner, in milliseconds",
     );
+
+    /// `ATLAS_LEASE_MS`, for whoever holds a lease.
+    pub(crate) fn read_lease(reader: &mut Reader) -> Result<Duration, Faulty> {
+        reader.required(&Self::LEASE, millis(500..=300_000))
+    }
 }
 
 impl Section for ProjectorConfig {
@@ -48,7 +53,7 @@ impl Section for ProjectorConfig {
         let brokers = reader.required(&Self::BROKERS, text);
         let retention = reader.required(&Self::RETENTION, count(0..=36_500));
         let address = listen_address(reader, &Self::ADDRESS);
-        let lease = reader.required(&Self::LEASE, millis(500..=300_000));
+        let lease = Self::read_lease(reader);
         Ok(Self {
             database: database?,
             brokers: brokers?,
