@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use projections::Model;
 
 use crate::acts::ActsOptions;
+use crate::rebuild::RebuildOptions;
 use crate::replay::ReplayOptions;
 use crate::session::{ActOptions, Output};
 use crate::verify_store::VerifyOptions;
@@ -39,6 +41,9 @@ pub(crate) enum Command {
     /// Look after the store.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Build the next version of a read model beside the one that is served, and serve it.
+    #[command(subcommand)]
+    Rebuild(RebuildCommand),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -61,6 +66,54 @@ pub(crate) enum TopicsCommand {
         #[command(flatten)]
         act: ActOptions,
     },
+}
+
+/// Which read model to rebuild, or what else to do about rebuilds.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RebuildCommand {
+    /// Rebuild the orders, or go on with their rebuild.
+    Orders(RebuildOptions),
+    /// Rebuild the directory of workshops, or go on with its rebuild.
+    Workshops(RebuildOptions),
+    /// Rebuild the accounts, or go on with their rebuild.
+    Bonus(RebuildOptions),
+    /// Show the last rebuild of a read model, and what its check found.
+    Show {
+        /// The read model.
+        #[arg(value_enum)]
+        model: ModelName,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Serve the version before again, which `--keep` has kept.
+    Back {
+        /// The read model.
+        #[arg(value_enum)]
+        model: ModelName,
+        #[command(flatten)]
+        act: ActOptions,
+    },
+}
+
+/// A read model, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelName {
+    /// Orders: detail, lists, timeline.
+    Orders,
+    /// The directory of workshops.
+    Workshops,
+    /// Accounts of points and grades.
+    Bonus,
+}
+
+impl From<ModelName> for Model {
+    fn from(name: ModelName) -> Self {
+        match name {
+            ModelName::Orders => Self::Orders,
+            ModelName::Workshops => Self::Workshops,
+            ModelName::Bonus => Self::Bonus,
+        }
+    }
 }
 
 /// A role of the daemon. Several processes may have the same; one of them does the work.

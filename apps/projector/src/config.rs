@@ -54,6 +54,11 @@ impl ProjectorConfig {
         "24",
         "within how many hours every row is compared with its events again",
     );
+
+    /// `ATLAS_LEASE_MS`, for whoever holds a lease.
+    pub(crate) fn read_lease(reader: &mut Reader) -> Result<Duration, Faulty> {
+        reader.required(&Self::LEASE, millis(500..=300_000))
+    }
 }
 
 impl Section for ProjectorConfig {
@@ -62,7 +67,7 @@ impl Section for ProjectorConfig {
         let brokers = reader.required(&Self::BROKERS, text);
         let retention = reader.required(&Self::RETENTION, count(0..=36_500));
         let address = listen_address(reader, &Self::ADDRESS);
-        let lease = reader.required(&Self::LEASE, millis(500..=300_000));
+        let lease = Self::read_lease(reader);
         let interval = reader.required(&Self::AUDIT_INTERVAL, millis(1_000..=86_400_000));
         let window = reader.required(&Self::AUDIT_WINDOW, count(1..=8_760));
         Ok(Self {

@@ -11,6 +11,9 @@ mod janitor;
 mod kafka_health;
 mod migrate;
 mod readers;
+mod rebuild;
+mod rebuild_back;
+mod rebuild_show;
 mod relay;
 mod replay;
 mod run;
@@ -22,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use mimalloc::MiMalloc;
+use projections::Model;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
             })
             .into()
         }
+        cli::Command::Rebuild(command) => rebuild(command).into(),
         cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
                 accept_topics::accept_topics(session, act).await
@@ -55,4 +60,26 @@ fn main() -> ExitCode {
             .into()
         }
     }
+}
+
+fn rebuild(command: cli::RebuildCommand) -> cli::Exit {
+    use cli::RebuildCommand::{Back, Bonus, Orders, Show, Workshops};
+    let (model, options) = match command {
+        Orders(options) => (Model::Orders, options),
+        Workshops(options) => (Model::Workshops, options),
+        Bonus(options) => (Model::Bonus, options),
+        Show { model, output } => {
+            return session::run("projector rebuild show", async |session| {
+                rebuild_show::rebuild_show(session, model.into(), output).await
+            });
+        }
+        Back { model, act } => {
+            return session::run("projector rebuild back", async |session| {
+                rebuild_back::rebuild_back(session, model.into(), act).await
+            });
+        }
+    };
+    session::run("projector rebuild", async |session| {
+        rebuild::rebuild(session, model, options).await
+    })
 }

@@ -1,6 +1,7 @@
 //! The roles that follow the feed: the read models and the relay, each a reader with its sink; and
 //! how they are, by their rows.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event_store::{Condition, Reader, ReaderOptions, ReaderStatus, Sink, Wakeups, reader_statuses};
@@ -10,13 +11,17 @@ use projections::{Model, Version};
 use service_runtime::{Dependency, Health};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::debug;
 
 use crate::relay::messages_of;
 
 /// How often the readers' rows are looked at for health.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked which versions are followed: a version that was just served waits so long
+/// for its reader.
+const LOOK_AT_SERVED: Duration = Duration::from_millis(200);
 /// How long a row may be silent beyond the lease before nobody counts as reading.
 const SILENCE: Duration = Duration::from_secs(5);
 /// The name under which the relay is watched.
@@ -45,13 +50,50 @@ enum Watching {
 }
 
 impl Readers {
-    /// Keeps the served version of a read model up to date until `stop`.
-    pub(crate) async fn follow(self, model: Model, stop: CancellationToken) {
-        let Some(version) = self.served(model, &stop).await else {
-            return;
-        };
+    /// Keeps the versions of the read models that are followed up to date until `stop`: those that
+    /// are served, and those that are kept to go back to. What is swapped is noticed at once.
+    pub(crate) async fn follow(self, stop: CancellationToken) {
+        let mut readers = JoinSet::new();
+        let mut followed: BTreeMap<Version, CancellationToken> = BTreeMap::new();
+        while !stop.is_cancelled() {
+            let looked = async {
+                let mut connection = self.pool.acquire().await?;
+                Version::followed(&mut connection).await
+            };
+            match looked.await {
+                Ok(versions) => {
+                    followed.retain(|version, end| {
+                        let stays = versions.contains(version);
+                        if !stays {
+                            end.cancel();
+                        }
+                        stays
+                    });
+                    for version in versions {
+                        followed.entry(version).or_insert_with(|| {
+                            let end = stop.child_token();
+                            readers.spawn(self.clone().follow_one(version, end.clone()));
+                            end
+                        });
+                    }
+                }
+                // The readers that there are go on, or wait for the database themselves.
+                Err(error) => debug!(%error, "readers.versions_unknown"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(LOOK_AT_SERVED) => {}
+                Some(ended) = readers.join_next() => died(ended),
+            }
+        }
+        while let Some(ended) = readers.join_next().await {
+            died(ended);
+        }
+    }
+
+    async fn follow_one(self, version: Version, stop: CancellationToken) {
         let connect = version.connect(self.connect.clone());
-        let mut sink = model.sink();
+        let mut sink = version.model.sink();
         self.drive(&version.to_string(), connect, sink.as_mut(), &stop)
             .await;
     }
@@ -76,25 +118,6 @@ impl Readers {
             ..ReaderOptions::new(name, &self.owner, self.lease)
         };
         Reader::new(connect, options).drive(sink, stop).await;
-    }
-
-    /// Which version of a read model is served, asking for as long as the database is away; none if
-    /// told to stop before.
-    async fn served(&self, model: Model, stop: &CancellationToken) -> Option<Version> {
-        loop {
-            let asked = async {
-                let mut connection = self.pool.acquire().await?;
-                model.served(&mut connection).await
-            };
-            match asked.await {
-                Ok(version) => return Some(version),
-                Err(error) => warn!(%model, %error, "reader.version_unknown"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep(LOOK) => {}
-            }
-        }
     }
 
     /// Reports how readers are, by their rows, until `stop`.
@@ -141,6 +164,15 @@ pub(crate) fn watched(health: &mut Health, read_models: bool, relay: bool) -> Ve
         });
     }
     watched
+}
+
+/// A reader has ended: told to, or by a panic, which ends its task here too.
+fn died(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 fn report(dependency: &Dependency, status: Option<&ReaderStatus>, silence: Duration) {

@@ -8,7 +8,6 @@ use bonus_store::Ingest;
 use event_store::{Wakeups, generation, wake};
 use kernel::{IdSource as _, RandomIds, SystemClock};
 use messaging::{ConsumerState, Kafka};
-use projections::Model;
 use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres};
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -58,13 +57,11 @@ async fn start(
         wakeups: Wakeups::new(),
     };
     if read_models {
-        for model in Model::ALL {
-            spawn(
-                process,
-                model.as_str(),
-                readers.clone().follow(model, tasks.finish()),
-            );
-        }
+        spawn(
+            process,
+            "read models",
+            readers.clone().follow(tasks.finish()),
+        );
     }
     if relay {
         let kafka = Kafka::new(&config.brokers);

@@ -15,6 +15,7 @@ use event_store::generation;
 use service_runtime::config::{Reader, Section};
 use service_runtime::{DatabaseConfig, pool_options};
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +91,12 @@ impl<C> Session<C> {
             .after_connect(|connection, _| {
                 Box::pin(async move { generation::enter(connection).await.map(drop) })
             })
-            .connect_lazy_with(database.connect_options(self.name))
+            .connect_lazy_with(self.connect_options(database))
+    }
+
+    /// How a connection of the command's own is opened.
+    pub(crate) fn connect_options(&self, database: &DatabaseConfig) -> PgConnectOptions {
+        database.connect_options(self.name)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Checkpoints: how far a reader of the feed has come, and how old what it wrote is.
-//! [`recompute`] says what the events say of one.
+//! [`recompute`] says what the events say of one, [`hold`] keeps a reader where it is.
 
+mod held;
 mod recompute;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
+pub use held::{Reached, hold, moved_streams, reached};
 pub use recompute::recompute;
 pub(crate) use recompute::{PAGE, mark, nearest_mark, recompute_page};
 

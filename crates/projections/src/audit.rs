@@ -105,16 +105,6 @@ impl Model {
         })
     }
 
-    /// The type of the streams that its rows are derived from.
-    #[must_use]
-    pub const fn stream_kind(self) -> &'static str {
-        match self {
-            Self::Orders => StreamId::ORDER,
-            Self::Workshops => StreamId::WORKSHOP,
-            Self::Bonus => StreamId::ACCOUNT,
-        }
-    }
-
     /// About how many streams it has rows of, as the server estimates it; 0 where it does not know.
     ///
     /// # Errors

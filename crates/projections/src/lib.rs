@@ -9,13 +9,15 @@
 //! anything that decides.
 //!
 //! Where to start: [`orders`], [`workshops`] and [`bonus`] for a read model each, [`redaction`] for
-//! who may see what, and [`Snapshot`] for reading rows together with their position.
+//! who may see what, [`Snapshot`] for reading rows together with their position, and [`rebuild`] for
+//! the next version of a read model.
 
 pub mod audit;
 pub mod bonus;
 mod following;
 pub mod orders;
 mod page;
+pub mod rebuild;
 pub mod redaction;
 mod row_sets;
 mod snapshot;
@@ -25,4 +27,4 @@ pub mod workshops;
 pub use following::Gap;
 pub use page::Slice;
 pub use snapshot::Snapshot;
-pub use version::{Model, Version, served};
+pub use version::{Model, ReadModel, Version, served};

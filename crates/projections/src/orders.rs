@@ -25,6 +25,7 @@ mod unreadable;
 mod view;
 mod words;
 
+pub(crate) use fold::FOLD_SHAPE;
 pub use list_invitations::{InvitationKey, list_invitations};
 pub use list_orders::{OrderFilter, OrderKey, list_orders};
 pub use read_as_of::{AsOf, read_as_of};

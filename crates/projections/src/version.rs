@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use event_store::Sink;
+use event_store::{Sink, StreamId};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
@@ -37,7 +37,7 @@ impl Model {
 
     /// What follows the events for it, into the tables that the connection's search path names.
     #[must_use]
-    pub fn sink(self) -> Box<dyn Sink> {
+    pub fn sink(self) -> Box<dyn ReadModel> {
         match self {
             Self::Orders => Box::new(Orders::default()),
             Self::Workshops => Box::new(Workshops),
@@ -60,6 +60,40 @@ impl Model {
             model: self,
             version,
         })
+    }
+
+    /// Which version is served, and which is kept to go back to.
+    pub(crate) async fn served_and_retired(
+        self,
+        connection: &mut PgConnection,
+    ) -> Result<(Version, Option<Version>), sqlx::Error> {
+        let row = sqlx::query!(
+            "SELECT version, retired FROM read.served WHERE model = $1",
+            self.as_str(),
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok((
+            self.version(row.version),
+            row.retired.map(|it| self.version(it)),
+        ))
+    }
+
+    pub(crate) const fn version(self, version: i32) -> Version {
+        Version {
+            model: self,
+            version,
+        }
+    }
+
+    /// The kind of the streams that its rows are of.
+    #[must_use]
+    pub const fn stream_kind(self) -> &'static str {
+        match self {
+            Self::Orders => StreamId::ORDER,
+            Self::Workshops => StreamId::WORKSHOP,
+            Self::Bonus => StreamId::ACCOUNT,
+        }
     }
 }
 
@@ -100,6 +134,34 @@ impl fmt::Display for Model {
     }
 }
 
+/// A sink that writes the rows of a read model and has no other effect: nothing else can be one, so
+/// that whatever builds a version anew cannot send a message.
+///
+/// ```
+/// fn rebuilt_by(_sink: Box<dyn projections::ReadModel>) {}
+/// rebuilt_by(projections::Model::Orders.sink());
+/// ```
+///
+/// ```compile_fail,E0277
+/// struct Relay;
+/// impl event_store::Sink for Relay {}
+///
+/// fn rebuilt_by(_sink: Box<dyn projections::ReadModel>) {}
+/// rebuilt_by(Box::new(Relay));
+/// ```
+pub trait ReadModel: Sink + sealed::Rows {}
+
+mod sealed {
+    pub trait Rows {}
+}
+
+impl sealed::Rows for Orders {}
+impl ReadModel for Orders {}
+impl sealed::Rows for Workshops {}
+impl ReadModel for Workshops {}
+impl sealed::Rows for Bonus {}
+impl ReadModel for Bonus {}
+
 /// A version of a read model. It is shown as `orders@1`, which is the name of its schema, and of
 /// its checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +181,26 @@ impl Version {
             model: Model::ALL.into_iter().find(|it| it.as_str() == model)?,
             version: version.parse().ok()?,
         })
+    }
+
+    /// Reads which versions are kept up to date: those that are served, and those that are kept to
+    /// go back to.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn followed(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
+        let rows = sqlx::query!("SELECT model, version, retired FROM read.served LIMIT 100")
+            .fetch_all(connection)
+            .await?;
+        let mut versions = Vec::new();
+        for row in rows {
+            // A model that this release does not know is another one's to follow.
+            if let Some(model) = Model::ALL.into_iter().find(|it| it.as_str() == row.model) {
+                versions.push(model.version(row.version));
+                versions.extend(row.retired.map(|retired| model.version(retired)));
+            }
+        }
+        Ok(versions)
     }
 
     /// How its reader connects: statements name tables without a schema, and find them here.

@@ -42,6 +42,11 @@ impl ActOptions {
         agreed(question, self.yes)
     }
 
+    /// Why.
+    pub(crate) fn reason(&self) -> &str {
+        self.reason.as_str()
+    }
+
     /// Who acts.
     pub(crate) const fn operator(&self) -> Uuid {
         self.operator

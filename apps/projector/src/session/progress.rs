@@ -13,26 +13,35 @@ const SELDOM: Duration = Duration::from_secs(5);
 pub(crate) struct Progress {
     what: &'static str,
     total: u64,
+    before: u64,
     done: u64,
     started: Instant,
     told: Option<Instant>,
+    shown: Option<(u64, u64)>,
     is_terminal: bool,
 }
 
 impl Progress {
     /// Of `total` things, called `what` in the plural.
     pub(crate) fn of(total: u64, what: &'static str) -> Self {
+        Self::from(0, total, what)
+    }
+
+    /// The same, of which `done` are done before it begins: they count for no rate.
+    pub(crate) fn from(done: u64, total: u64, what: &'static str) -> Self {
         Self {
             what,
             total,
-            done: 0,
+            before: done,
+            done,
             started: Instant::now(),
             told: None,
+            shown: None,
             is_terminal: io::stderr().is_terminal(),
         }
     }
 
-    /// So many are done, of so many; those that were done before it began count for no rate.
+    /// So many are done, of so many.
     pub(crate) fn at(&mut self, done: u64, total: u64) {
         (self.done, self.total) = (done, total);
         let pause = if self.is_terminal { OFTEN } else { SELDOM };
@@ -47,8 +56,10 @@ impl Progress {
         self.at(self.done + more, self.total);
     }
 
-    fn tell(&self) {
-        let line = line(self.what, self.done, self.total, self.started.elapsed());
+    fn tell(&mut self) {
+        self.shown = Some((self.done, self.total));
+        let done = (self.before, self.done);
+        let line = line(self.what, done, self.total, self.started.elapsed());
         let mut stderr = io::stderr().lock();
         // Who does not see it misses nothing else.
         if self.is_terminal {
@@ -62,20 +73,22 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.tell();
+        if self.shown != Some((self.done, self.total)) {
+            self.tell();
+        }
         if self.is_terminal {
             eprintln!();
         }
     }
 }
 
-fn line(what: &str, done: u64, total: u64, took: Duration) -> String {
+fn line(what: &str, (before, done): (u64, u64), total: u64, took: Duration) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
-    let rate = done as f64 / took.as_secs_f64().max(0.001);
+    let rate = done.saturating_sub(before) as f64 / took.as_secs_f64().max(0.001);
     let percent = (done.min(total) * 100).checked_div(total).unwrap_or(100);
     #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
     let left = total.saturating_sub(done) as f64 / rate.max(0.001);
-    let left = if done == 0 || done >= total {
+    let left = if done <= before || done >= total {
         String::new()
     } else {
         format!(", {} left", seconds(left))
@@ -104,7 +117,7 @@ mod tests {
     #[test]
     fn it_says_the_rate_and_the_time_left() {
         let took = Duration::from_secs(10);
-        let at = |done, total| line("events", done, total, took);
+        let at = |done, total| line("events", (0, done), total, took);
         assert_eq!(at(0, 100), "0 of 100 events (0 %), 0/s");
         assert_eq!(
             at(100, 1000),
@@ -116,5 +129,7 @@ mod tests {
             at(1, 100_000),
             "1 of 100000 events (0 %), 0/s, 277 h 46 min left"
         );
+        let resumed = line("events", (900, 910), 1000, took);
+        assert_eq!(resumed, "910 of 1000 events (91 %), 1/s, 1 min 30 s left");
     }
 }

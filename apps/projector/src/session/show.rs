@@ -160,8 +160,8 @@ mod tests {
                 lag_events: 1200,
             },
         ];
-        let expected = "NAME          LAG EVENTS\n\
-                        orders@1      3\n\
+        let expected = "NAME         LAG EVENTS\n\
+                        orders@1     3\n\
                         re\\u{1b}lay  1200\n";
         assert_eq!(table(&rows), expected);
         assert_eq!(table::<Reader>(&[]), "NAME  LAG EVENTS\n");

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{OrderRows, rows_of};
 
+/// The mark of the shape in which folds are stored: another one is another code.
+pub(crate) const FOLD_SHAPE: i32 = Fold::SHAPE;
+
 /// A folded order, as far as its events were applied.
 #[derive(Debug, Clone)]
 pub(super) struct Fold {

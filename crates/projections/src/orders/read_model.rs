@@ -9,9 +9,8 @@ use order_domain::order::{OrderEvent, stored};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::fold::Fold;
+use super::fold::{Fold, Touches};
 use super::recall::{Recall, RecallError};
-use super::rows::OrderRows;
 use super::store_rows::{Changed, store};
 use super::timeline::{Line, Timeline};
 use crate::following::comes_next;
@@ -49,7 +48,7 @@ pub(super) struct Read {
 #[derive(Debug, Default)]
 struct Moved {
     from: Version,
-    before: Option<OrderRows>,
+    before: Touches,
     fold: Fold,
 }
 
@@ -99,7 +98,7 @@ impl Sink for Orders {
             .filter_map(|(order, text)| {
                 Some(Changed {
                     from: order.from,
-                    before: order.before.as_ref(),
+                    before: &order.before,
                     rows: order.fold.rows.as_ref()?,
                     fold: &order.fold,
                     text,
@@ -136,7 +135,7 @@ impl Orders {
         for (order_id, fold) in self.recall.take(transaction, &new).await? {
             let order = Moved {
                 from: fold.version,
-                before: fold.rows.clone(),
+                before: fold.touched.clone(),
                 fold,
             };
             self.moved.insert(order_id, order);

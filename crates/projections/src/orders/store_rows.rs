@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::fold::{Fold, Touched};
+use super::fold::{Fold, Touched, Touches};
 use super::rows::{InvitationRow, OfferColumns, OrderRow, OrderRows, StageRow};
 use super::status::DisputedFrom;
 use crate::row_sets::{all_moved, column};
@@ -15,8 +15,8 @@ use crate::row_sets::{all_moved, column};
 pub(super) struct Changed<'a> {
     /// The version that the tables have; [`Version::NONE`] where they have no rows.
     pub(super) from: Version,
-    /// The rows that they have.
-    pub(super) before: Option<&'a OrderRows>,
+    /// What had touched the rows that they have.
+    pub(super) before: &'a Touches,
     pub(super) rows: &'a OrderRows,
     pub(super) fold: &'a Fold,
     /// The fold as it is stored.
@@ -47,25 +47,35 @@ pub(super) async fn store(
         let Changed {
             before, rows, fold, ..
         } = order;
-        let seats = before.map_or(&[][..], |rows| &rows.invitations);
-        let touched = &fold.touched.seats;
-        invitations.extend(parts(&rows.order, seats, &rows.invitations, touched));
-        let was = before.map_or(&[][..], |rows| &rows.stages);
-        stages.extend(parts(&rows.order, was, &rows.stages, &fold.touched.stages));
+        let touched = &fold.touched;
+        let seats = parts(
+            &rows.order,
+            &before.seats,
+            &rows.invitations,
+            &touched.seats,
+        );
+        invitations.extend(seats);
+        stages.extend(parts(
+            &rows.order,
+            &before.stages,
+            &rows.stages,
+            &touched.stages,
+        ));
     }
     store_invitations(connection, &invitations).await?;
     store_stages(connection, &stages).await
 }
 
-/// The rows that are not as they were.
-fn parts<'a, R: PartialEq>(
+/// The rows that were touched since. One that is again what it was is among them: its last position
+/// does not depend on how events came in batches.
+fn parts<'a, R>(
     order: &'a OrderRow,
-    before: &'a [R],
+    before: &'a [Touched],
     after: &'a [R],
     touched: &'a [Touched],
 ) -> impl Iterator<Item = Part<'a, R>> {
     let after = after.iter().zip(touched).enumerate();
-    let changed = after.filter(|(index, (row, _))| before.get(*index) != Some(*row));
+    let changed = after.filter(|(index, (_, touched))| before.get(*index) != Some(*touched));
     changed.map(|(_, (row, touched))| Part {
         order,
         row,

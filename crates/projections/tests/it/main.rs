@@ -13,6 +13,7 @@ mod lists;
 mod other_shapes;
 mod plans;
 mod reader_plans;
+mod rebuild;
 mod refused;
 mod rows_equal_a_fold;
 mod safety_net;

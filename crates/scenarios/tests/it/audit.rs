@@ -135,7 +135,7 @@ fn differences(stored: &ByKey, sent: &ByKey) -> Result<(), String> {
 }
 
 /// Every order as the read model has it and as its events say.
-async fn rows_equal_a_fold(pool: &PgPool) {
+pub(crate) async fn rows_equal_a_fold(pool: &PgPool) {
     let orders: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT aggregate_id FROM store.events WHERE aggregate_type = 'order'",
     )

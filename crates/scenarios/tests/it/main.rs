@@ -19,6 +19,7 @@ mod load;
 mod outage;
 mod people;
 mod races;
+mod rebuild;
 mod replay;
 mod schemathesis;
 mod state_machine;

@@ -149,6 +149,19 @@ impl System {
         system
     }
 
+    /// Another projector of the same system, not started yet.
+    pub(crate) fn another_projector(&self) -> App {
+        let App {
+            binary, arguments, ..
+        } = self.projector;
+        App::new(
+            binary,
+            arguments,
+            "ATLAS_PROJECTOR_ADDR",
+            &self.projector.variables,
+        )
+    }
+
     async fn until(&self, ready: bool) {
         for app in self.commands.iter().chain([&self.query, &self.projector]) {
             app.until(ready).await;
