@@ -106,9 +106,15 @@ mod tests {
         let took = Duration::from_secs(10);
         let at = |done, total| line("events", done, total, took);
         assert_eq!(at(0, 100), "0 of 100 events (0 %), 0/s");
-        assert_eq!(at(100, 1000), "100 of 1000 events (10 %), 10/s, 1 min 30 s left");
+        assert_eq!(
+            at(100, 1000),
+            "100 of 1000 events (10 %), 10/s, 1 min 30 s left"
+        );
         assert_eq!(at(100, 100), "100 of 100 events (100 %), 10/s");
         assert_eq!(at(0, 0), "0 of 0 events (100 %), 0/s");
-        assert_eq!(at(1, 100_000), "1 of 100000 events (0 %), 0/s, 277 h 46 min left");
+        assert_eq!(
+            at(1, 100_000),
+            "1 of 100000 events (0 %), 0/s, 277 h 46 min left"
+        );
     }
 }

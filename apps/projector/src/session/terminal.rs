@@ -67,7 +67,10 @@ mod tests {
                 "{code:x}: {text:?}"
             );
         }
-        assert_eq!(line("\u{1b}[2J\u{9b}1m\u{202e}x"), r"\u{1b}[2J\u{9b}1m\u{202e}x");
+        assert_eq!(
+            line("\u{1b}[2J\u{9b}1m\u{202e}x"),
+            r"\u{1b}[2J\u{9b}1m\u{202e}x"
+        );
         assert_eq!(line("a\\u{1b}\nb"), r"a\\u{1b}\nb");
         assert_eq!(block("a\nb\tc\u{7}"), "a\nb\tc\\u{7}");
         assert_eq!(line("Ö 木 🪑"), "Ö 木 🪑");
