@@ -83,6 +83,8 @@ impl StreamId {
     pub const WORKSHOP: &'static str = "workshop";
     /// Aggregate type of bonus accounts.
     pub const ACCOUNT: &'static str = "account";
+    /// Aggregate type of what operators did.
+    pub const OPERATOR: &'static str = "operator";
 
     /// The stream of one order.
     #[must_use]
@@ -100,6 +102,12 @@ impl StreamId {
     #[must_use]
     pub fn account(role: Role, id: Uuid) -> Self {
         Self::from_parts(Self::ACCOUNT, format!("{role}:{}", id.as_hyphenated()))
+    }
+
+    /// The stream of one operator's acts.
+    #[must_use]
+    pub fn operator(id: Uuid) -> Self {
+        Self::from_parts(Self::OPERATOR, id.as_hyphenated().to_string())
     }
 
     /// A stream as its columns name it.

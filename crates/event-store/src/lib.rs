@@ -6,11 +6,13 @@
 //! - [`Feed`] delivers every event once committed, in order, without a gap; [`Reader`] brings them
 //!   to a [`Sink`] under a lease and a checkpoint. What a sink cannot take parks its own stream and
 //!   nothing else: [`Parked`].
+//! - [`acts`] records what operators do to the system.
 //! - [`generation`] and [`checkpoint`] say what a position is worth after a restore.
 //!
 //! Deliberately absent: what any event means. Start at `executor.rs` for writing, at `feed.rs`
 //! for reading, and at the migration that creates the store for both.
 
+pub mod acts;
 mod answer;
 mod append;
 mod append_many;

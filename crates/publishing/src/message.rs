@@ -20,7 +20,7 @@ pub struct StoredFact<'a> {
     pub position: i64,
     /// Its global id.
     pub event_id: EventId,
-    /// The type of its stream: `order`, `workshop` or `account`.
+    /// The type of its stream: `order`, `workshop`, `account` or `operator`.
     pub stream_kind: &'a str,
     /// Its number in its stream, from 1.
     pub version: i64,
@@ -66,7 +66,7 @@ pub fn messages(stored: &StoredFact<'_>) -> Result<Vec<Outbound>, Unpublishable>
     match stored.stream_kind {
         "order" => order_messages(stored),
         "account" => account_message(stored).map(|message| vec![message]),
-        "workshop" => Ok(Vec::new()),
+        "workshop" | "operator" => Ok(Vec::new()),
         other => Err(Unpublishable::UnknownStream {
             kind: other.to_owned(),
         }),
@@ -322,13 +322,15 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_stays_in_the_store() {
+    fn the_directory_and_operators_acts_stay_in_the_store() {
         let (payload, metadata) = (json!({}), BTreeMap::new());
-        let stored = StoredFact {
-            stream_kind: "workshop",
-            ..stored(&payload, &metadata)
-        };
-        assert_eq!(messages(&stored).unwrap(), []);
+        for stream_kind in ["workshop", "operator"] {
+            let stored = StoredFact {
+                stream_kind,
+                ..stored(&payload, &metadata)
+            };
+            assert_eq!(messages(&stored).unwrap(), []);
+        }
     }
 
     #[test]
