@@ -1,17 +1,19 @@
 //! `projector topics accept`: the relay goes on with the topics as they are now.
 
+use event_store::acts::ActKind;
 use messaging::Kafka;
 use messaging::topics::{TopicGuard, TopicsError};
+use serde_json::json;
 use service_runtime::chain;
 
 use crate::cli::Exit;
 use crate::config::ProjectorConfig;
-use crate::session::{Failure, Session, agreed};
+use crate::session::{ActOptions, Failure, Session};
 
-/// Shows what is not as recorded, asks unless `yes`, and records it as it is.
+/// Shows what is not as recorded, asks unless told not to, and records it as it is.
 pub(crate) async fn accept_topics(
     session: Session<ProjectorConfig>,
-    yes: bool,
+    act: ActOptions,
 ) -> Result<(), Failure> {
     let config = &session.config;
     let pool = session.pool(&config.database, 1);
@@ -28,8 +30,10 @@ pub(crate) async fn accept_topics(
         "Accepted, the relay goes on with them from its checkpoint. What it sent before may be \
          missing there."
     );
-    agreed("Accept them?", yes)?;
-    guard.accept().await.map_err(failure)?;
+    act.agreed("Accept them?")?;
+    let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    let act = act.act(ActKind::AcceptTopics, json!({ "differences": told }));
+    guard.accept(&act).await.map_err(failure)?;
     eprintln!("accepted");
     Ok(())
 }

@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::acts::ActsOptions;
+use crate::session::ActOptions;
+
 /// Follows the events of Artisan Atlas, and lets operators look after them. Configured by the
 /// ATLAS_* variables, see .env.example.
 #[derive(Debug, Parser)]
@@ -24,6 +27,8 @@ pub(crate) enum Command {
     },
     /// Bring the database's schema up to this release; ATLAS_DATABASE_URL names atlas_owner.
     Migrate,
+    /// Show what operators did, newest first.
+    Acts(ActsOptions),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -35,9 +40,8 @@ pub(crate) enum TopicsCommand {
     /// Go on with the topics as they are now, where they are not those that are recorded: the
     /// relay then sends there what follows. What was sent before may be missing there.
     Accept {
-        /// Do not ask first.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        act: ActOptions,
     },
 }
 

@@ -2,6 +2,7 @@
 //! command line over the same store.
 
 mod accept_topics;
+mod acts;
 mod bonus;
 mod cli;
 mod config;
@@ -25,9 +26,13 @@ fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Run { only } => run::run(&only),
         cli::Command::Migrate => session::run("projector migrate", migrate::migrate).into(),
-        cli::Command::Topics(cli::TopicsCommand::Accept { yes }) => {
+        cli::Command::Acts(options) => session::run("projector acts", async |session| {
+            acts::acts(session, options).await
+        })
+        .into(),
+        cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
-                accept_topics::accept_topics(session, yes).await
+                accept_topics::accept_topics(session, act).await
             })
             .into()
         }

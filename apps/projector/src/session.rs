@@ -3,6 +3,7 @@
 //! [`run`] reads the configuration, gives the command a [`Session`], and says how it ended. What a
 //! command found goes to stdout, as a table or as JSON; everything else goes to stderr.
 
+mod act;
 mod failure;
 mod progress;
 mod show;
@@ -10,6 +11,7 @@ mod terminal;
 
 use std::io;
 
+use event_store::generation;
 use service_runtime::config::{Reader, Section};
 use service_runtime::{DatabaseConfig, pool_options};
 use sqlx::PgPool;
@@ -18,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Exit;
 
+pub(crate) use act::ActOptions;
 pub(crate) use failure::Failure;
+pub(crate) use show::{Output, Row};
 
 /// What a command is given.
 pub(crate) struct Session<C> {
@@ -78,9 +82,14 @@ fn cancel_by_signals(stop: CancellationToken) -> io::Result<()> {
 }
 
 impl<C> Session<C> {
-    /// A pool of so many connections, made when they are first wanted.
+    /// A pool of so many connections, made when they are first wanted. Each has entered the
+    /// server's generation before it appends or reads positions.
     pub(crate) fn pool(&self, database: &DatabaseConfig, connections: u32) -> PgPool {
-        pool_options(database, connections).connect_lazy_with(database.connect_options(self.name))
+        pool_options(database, connections)
+            .after_connect(|connection, _| {
+                Box::pin(async move { generation::enter(connection).await.map(drop) })
+            })
+            .connect_lazy_with(database.connect_options(self.name))
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use contracts::topics::{Topic, all};
+use event_store::acts::NewAct;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sqlx::PgPool;
 
@@ -170,16 +171,16 @@ impl TopicGuard {
         Ok(difference::between(&recorded, &survey))
     }
 
-    /// Makes what is missing, and records the topics as they are now, whatever was recorded: an
-    /// operator said so. The relay goes on with them from its checkpoint.
+    /// Makes what is missing, and records the topics as they are now, whatever was recorded, and
+    /// the act of the operator who said so. The relay goes on with them from its checkpoint.
     ///
     /// # Errors
     /// If Kafka or the database does not answer, or Kafka refuses to make a topic.
-    pub async fn accept(&self) -> Result<(), TopicsError> {
+    pub async fn accept(&self, act: &NewAct) -> Result<(), TopicsError> {
         let mut survey = self.survey().await?;
         let missing = survey.missing(&self.topics);
         survey = self.with(&missing, survey).await?;
-        record::replace(&self.database, &survey).await?;
+        record::replace(&self.database, &survey, act).await?;
         Ok(())
     }
 

@@ -42,9 +42,33 @@ impl Output {
     pub(crate) fn rows<R: Row>(self, name: &str, rows: &[R]) -> Result<(), Failure> {
         match self.format {
             Format::Table => print(&table(rows)),
+            Format::Json => self.object(&Value::Object(member(name, rows)?), ""),
+        }
+    }
+
+    /// Shows a page of rows, and the cursor of the next one, if there is one: in the member
+    /// `nextCursor`, else on stderr.
+    ///
+    /// # Errors
+    /// If stdout takes nothing.
+    pub(crate) fn page<R: Row>(
+        self,
+        name: &str,
+        rows: &[R],
+        next: Option<&str>,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => {
+                print(&table(rows))?;
+                if let Some(next) = next {
+                    eprintln!("there are more: --before {next}");
+                }
+                Ok(())
+            }
             Format::Json => {
-                let rows = serde_json::to_value(rows).map_err(Failure::failed)?;
-                self.object(&Value::Object(Map::from_iter([(name.to_owned(), rows)])), "")
+                let mut object = member(name, rows)?;
+                object.insert("nextCursor".to_owned(), next.into());
+                self.object(&Value::Object(object), "")
             }
         }
     }
@@ -64,9 +88,17 @@ impl Output {
     }
 }
 
+fn member<R: Row>(name: &str, rows: &[R]) -> Result<Map<String, Value>, Failure> {
+    let rows = serde_json::to_value(rows).map_err(Failure::failed)?;
+    Ok(Map::from_iter([(name.to_owned(), rows)]))
+}
+
 fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         // Who reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(Failure::failed),
@@ -118,8 +150,14 @@ mod tests {
     #[test]
     fn a_table_has_a_head_and_even_columns_and_no_foreign_controls() {
         let rows = [
-            Reader { name: "orders@1", lag_events: 3 },
-            Reader { name: "re\u{1b}lay", lag_events: 1200 },
+            Reader {
+                name: "orders@1",
+                lag_events: 3,
+            },
+            Reader {
+                name: "re\u{1b}lay",
+                lag_events: 1200,
+            },
         ];
         let expected = "NAME          LAG EVENTS\n\
                         orders@1      3\n\

@@ -1,6 +1,7 @@
 //! The record of which topics ours are: table `ops.kafka_topics`. It is written at first sight, and
 //! over only where an operator said so.
 
+use event_store::acts::{self, NewAct};
 use sqlx::PgPool;
 use tracing::{info, warn};
 
@@ -89,8 +90,12 @@ pub(super) async fn keep(
     Ok(differences)
 }
 
-/// Records the topics as they are, in place of what was recorded.
-pub(super) async fn replace(database: &PgPool, survey: &Survey) -> Result<(), sqlx::Error> {
+/// Records the topics as they are, in place of what was recorded, and who said so.
+pub(super) async fn replace(
+    database: &PgPool,
+    survey: &Survey,
+    act: &NewAct,
+) -> Result<(), sqlx::Error> {
     let mut transaction = database.begin().await?;
     for topic in &survey.topics {
         let replaced = sqlx::query!(
@@ -122,5 +127,6 @@ pub(super) async fn replace(database: &PgPool, survey: &Survey) -> Result<(), sq
             );
         }
     }
+    acts::record(&mut transaction, act).await?;
     transaction.commit().await
 }

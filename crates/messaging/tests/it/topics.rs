@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use contracts::topics::{Topic, all};
+use event_store::acts::{self, ActKind, NewAct};
 use messaging::topics::{Difference, Retention, TopicGuard, TopicsError};
 use messaging::watch;
+use serde_json::json;
 use sqlx::PgPool;
 use test_support::{TestDatabase, eventually};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::broker::{Broker, Endpoint, fresh_topic_name};
 
@@ -57,11 +60,24 @@ async fn refused(guard: &TopicGuard, pool: &PgPool) -> Vec<Difference> {
 }
 
 /// Refused until an operator accepts it, and then no more.
+fn accepting() -> NewAct {
+    NewAct {
+        kind: ActKind::AcceptTopics,
+        operator: Uuid::from_u128(1),
+        reason: "the cluster was made anew".to_owned(),
+        subject: json!({ "differences": ["all"] }),
+    }
+}
+
 async fn is_refused_until_accepted(guard: &TopicGuard, pool: &PgPool) -> Vec<Difference> {
     let differences = refused(guard, pool).await;
     assert_eq!(refused(guard, pool).await, differences);
     assert_eq!(guard.differences().await.unwrap(), differences);
-    guard.accept().await.unwrap();
+    guard.accept(&accepting()).await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    let told = acts::page(&mut connection, None, 1).await.unwrap();
+    assert_eq!(told[0].subject, accepting().subject);
+    drop(connection);
     assert_eq!(guard.differences().await.unwrap(), []);
     let accepted = recorded(pool).await;
     guard.check().await.unwrap();

@@ -4,6 +4,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use reqwest::Client;
+use serde_json::Value;
 use test_support::eventually;
 
 use crate::commission::Party;
@@ -11,18 +12,30 @@ use crate::kafka;
 use crate::system::{System, target_folder};
 
 const BOUND: Duration = Duration::from_secs(60);
+const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
 const ORDER_EVENTS: &str = "atlas.order-events.v1";
 
 /// Runs `projector topics accept`, with nobody who would answer.
 async fn accept(system: &System, brokers: &str, arguments: &'static [&'static str]) -> Output {
     let mut command = Command::new(target_folder().join("projector"));
     command
-        .args(["topics", "accept"])
+        .args(["topics", "accept", "--operator", OPERATOR])
+        .args(["--reason", "the topic was made anew"])
         .args(arguments)
         .env("ATLAS_DATABASE_URL", system.database.url_app())
         .env("ATLAS_KAFKA_BROKERS", brokers)
         .stdin(Stdio::null());
     kafka::blocking(move || command.output()).await.unwrap()
+}
+
+/// What `projector acts` tells.
+async fn acts(system: &System) -> Value {
+    let mut command = Command::new(target_folder().join("projector"));
+    command
+        .args(["acts", "--format", "json"])
+        .env("ATLAS_DATABASE_URL", system.database.url_app());
+    let shown = kafka::blocking(move || command.output()).await.unwrap();
+    serde_json::from_slice(&shown.stdout).unwrap()
 }
 
 /// Waits until the projector has made and recorded the topics.
@@ -99,4 +112,10 @@ async fn other_topics_stop_the_relay_until_an_operator_accepts_them() {
     let accepted = accept(&system, &brokers, &["--yes"]).await;
     assert_eq!(accepted.status.code(), Some(0), "{accepted:?}");
     told(&brokers, &[&first, &second]).await;
+    let told = acts(&system).await;
+    assert_eq!(told["acts"][0]["act"], "acceptTopics");
+    assert_eq!(told["acts"][0]["operator"], OPERATOR);
+    assert_eq!(told["acts"][0]["reason"], "the topic was made anew");
+    assert_eq!(told["acts"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["nextCursor"], Value::Null);
 }
