@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::acts::ActsOptions;
+use crate::dlq::DlqCommand;
 use crate::session::ActOptions;
 
 /// Follows the events of Artisan Atlas, and lets operators look after them. Configured by the
@@ -29,6 +30,9 @@ pub(crate) enum Command {
     Migrate,
     /// Show what operators did, newest first.
     Acts(ActsOptions),
+    /// Look after dead letters: messages that the consumer gave up on.
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),

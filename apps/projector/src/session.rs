@@ -7,7 +7,7 @@ mod act;
 mod failure;
 mod progress;
 mod show;
-mod terminal;
+pub(crate) mod terminal;
 
 use std::io;
 
@@ -22,7 +22,8 @@ use crate::cli::Exit;
 
 pub(crate) use act::ActOptions;
 pub(crate) use failure::Failure;
-pub(crate) use show::{Output, Row};
+pub(crate) use progress::Progress;
+pub(crate) use show::{Output, Row, instant};
 
 /// What a command is given.
 pub(crate) struct Session<C> {

@@ -5,6 +5,7 @@
 //! - [`Relay`] is the sink that sends what the store's feed delivers, in order per key; what an event
 //!   becomes on Kafka is a parameter.
 //! - [`Consumer`] hands a group's messages to a [`Handler`], and commits what was handled.
+//! - [`dead_letters`] keeps what it gave up on, and sends it again when told to.
 //! - [`watch`] says whether Kafka answers.
 //!
 //! Everything here tries again by itself for as long as Kafka is away, and ends when told to.
@@ -14,14 +15,16 @@
 mod backoff;
 mod client;
 mod consumer;
+pub mod dead_letters;
 mod failure;
 mod relay;
+mod sender;
 pub mod topics;
 mod watch;
 
 pub use client::Kafka;
 pub use consumer::{
-    Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received, StuckPartition,
+    BoxedError, Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received,
 };
 pub use relay::Relay;
 pub use watch::watch;

@@ -41,11 +41,6 @@ impl ActOptions {
     pub(crate) fn agreed(&self, question: &str) -> Result<(), Failure> {
         agreed(question, self.yes)
     }
-
-    /// Who acts.
-    pub(crate) const fn operator(&self) -> Uuid {
-        self.operator
-    }
 }
 
 fn reason(text: &str) -> Result<Reason, FaultKind> {
