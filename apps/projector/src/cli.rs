@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Acts(ActsOptions),
     /// Look after dead letters: messages that the consumer gave up on.
     #[command(subcommand)]
-    Dlq(DlqCommand),
+    Dlq(Box<DlqCommand>),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),

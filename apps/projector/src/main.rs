@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             acts::acts(session, options).await
         })
         .into(),
-        cli::Command::Dlq(command) => dlq::dlq(command).into(),
+        cli::Command::Dlq(command) => dlq::dlq(*command).into(),
         cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
                 accept_topics::accept_topics(session, act).await
