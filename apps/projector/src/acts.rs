@@ -1,6 +1,5 @@
 //! `projector acts`: what operators did, newest first.
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use event_store::Position;
 use event_store::acts::{self, Act, ActId};
@@ -8,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use service_runtime::DatabaseConfig;
 
-use crate::session::{Failure, Output, Row, Session};
+use crate::session::{Failure, Output, Row, Session, instant};
 
 /// Which acts to show.
 #[derive(Debug, Args)]
@@ -89,8 +88,4 @@ fn line(act: Act) -> Line {
         result,
         act_id: ActId::to_string(&act.id),
     }
-}
-
-fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use bonus_domain::{Beneficiary, Fact, Policies, SourceType};
-use bonus_store::{Delivery, Ingest, IngestError, check_policies};
+use bonus_domain::{Beneficiary, Fact, Policies, Rejection, SourceType};
+use bonus_store::{Change, Delivery, Ingest, IngestError, check_policies, kept};
 use contracts::{DeadLetterCode, Fault, topics};
-use kernel::{Clock, OrderId};
-use messaging::{Consumer, ConsumerOptions, HandleError, Handler, Kafka, Received};
+use event_store::AppendError;
+use event_store::failure::{SqlFailure, classify};
+use kernel::{Clock, EventId, OrderId, RandomIds, SystemClock};
+use messaging::{BoxedError, Consumer, ConsumerOptions, HandleError, Handler, Kafka, Received};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -14,25 +16,22 @@ use tracing::warn;
 use crate::config::ProjectorConfig;
 
 /// The consumer group.
-const GROUP: &str = "atlas-bonus";
+pub(crate) const GROUP: &str = "atlas-bonus";
 /// What the types of order events begin with. A policy names the rest.
 const ORDER_TYPES: &str = "atlas.order.";
 /// The pause before the policies are looked at again.
 const POLICY_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The consumer that takes facts in.
-pub(crate) fn consumer(
-    config: &ProjectorConfig,
-    ingest: Ingest,
-    clock: Arc<dyn Clock>,
-) -> Consumer<Facts> {
+pub(crate) fn consumer(config: &ProjectorConfig, pool: PgPool, facts: Facts) -> Consumer<Facts> {
     let options = ConsumerOptions {
         kafka: Kafka::new(&config.brokers),
+        database: pool,
         group: GROUP.to_owned(),
         topics: vec![topics::ORDER_EVENTS.to_owned()],
         session: config.lease,
     };
-    Consumer::new(options, Facts { ingest, clock })
+    Consumer::new(options, facts)
 }
 
 /// Takes facts in until `stop`. A policy that was edited after its activation ends it.
@@ -60,34 +59,37 @@ pub(crate) async fn run(
 
 /// Hands what a policy may reward to the ledger.
 pub(crate) struct Facts {
+    pool: PgPool,
     ingest: Ingest,
     clock: Arc<dyn Clock>,
 }
 
-/// What a message is to us.
-enum Read {
-    /// No policy rewards it.
-    Passed,
-    /// Which message of the batch it is, and the fact that it tells.
-    Fact(usize, Delivery),
+/// What a batch would change.
+#[derive(Debug)]
+pub(crate) struct Preview {
+    /// The messages that cannot be handled still, by index, and why.
+    pub(crate) refused: Vec<(usize, DeadLetterCode, String)>,
+    /// The rows that the others would change.
+    pub(crate) changes: Vec<Change>,
 }
 
 impl Facts {
-    fn read(&self, index: usize, message: &Received) -> Result<Read, Fault> {
+    /// The fact that a message tells; none where no policy rewards it.
+    fn read(&self, message: &Received) -> Result<Option<Delivery>, Fault> {
         let incoming = message.incoming();
         let Some(name) = incoming.event_type()?.strip_prefix(ORDER_TYPES) else {
-            return Ok(Read::Passed);
+            return Ok(None);
         };
         let source_type = SourceType::new(name);
         let policies = Policies::compiled();
         if !policies.mention(&source_type) {
-            return Ok(Read::Passed);
+            return Ok(None);
         }
         let told = incoming.read(self.clock.now())?;
         if !policies.keep(&source_type, told.beneficiary.role) {
-            return Ok(Read::Passed);
+            return Ok(None);
         }
-        let delivery = Delivery {
+        Ok(Some(Delivery {
             correlation_id: told
                 .correlation_id
                 .unwrap_or_else(|| told.event_id.as_uuid()),
@@ -100,8 +102,50 @@ impl Facts {
                 by_dispute: told.by_dispute.unwrap_or(false),
                 occurred_at: told.occurred_at,
             },
-        };
-        Ok(Read::Fact(index, delivery))
+        }))
+    }
+}
+
+impl Facts {
+    /// Facts go into the tables of `pool`.
+    pub(crate) fn new(pool: PgPool) -> Self {
+        let clock = Arc::new(SystemClock);
+        let ingest = Ingest::new(pool.clone(), clock.clone(), Arc::new(RandomIds));
+        Self {
+            pool,
+            ingest,
+            clock,
+        }
+    }
+
+    /// What handling a batch would change, and which messages of it would be refused: the rest is
+    /// handled as it would be, and rolled back.
+    pub(crate) async fn preview(&self, messages: &[Received]) -> Result<Preview, IngestError> {
+        let mut refused = Vec::new();
+        let mut places = Vec::new();
+        let mut deliveries = Vec::new();
+        for (index, message) in messages.iter().enumerate() {
+            match self.read(message) {
+                Ok(None) => {}
+                Ok(Some(delivery)) => {
+                    places.push(index);
+                    deliveries.push(delivery);
+                }
+                Err(fault) => refused.push((index, fault.code, fault.detail)),
+            }
+        }
+        loop {
+            match self.ingest.preview(&deliveries).await {
+                Ok(changes) => return Ok(Preview { refused, changes }),
+                Err(error) => {
+                    let Some((at, code)) = refused_at(&error, &deliveries) else {
+                        return Err(error);
+                    };
+                    deliveries.remove(at);
+                    refused.push((places.remove(at), code, service_runtime::chain(&error)));
+                }
+            }
+        }
     }
 }
 
@@ -110,16 +154,16 @@ impl Handler for Facts {
         let mut places = Vec::new();
         let mut deliveries = Vec::new();
         for (index, message) in messages.iter().enumerate() {
-            match self.read(index, message) {
-                Ok(Read::Passed) => {}
-                Ok(Read::Fact(index, delivery)) => {
+            match self.read(message) {
+                Ok(None) => {}
+                Ok(Some(delivery)) => {
                     places.push(index);
                     deliveries.push(delivery);
                 }
                 Err(fault) => {
                     return Err(HandleError::Unhandled {
                         index,
-                        code: fault.code.as_str().to_owned(),
+                        code: fault.code,
                         detail: fault.detail,
                     });
                 }
@@ -130,26 +174,61 @@ impl Handler for Facts {
             Err(error) => Err(unhandled(error, &places, &deliveries)),
         }
     }
+
+    async fn handled(&self, events: &[EventId]) -> Result<Vec<EventId>, BoxedError> {
+        let mut connection = self.pool.acquire().await?;
+        Ok(kept(&mut connection, events).await?)
+    }
 }
 
-/// What the rules refuse is the message's own fault; everything else may pass.
+/// What the rules refuse is the message's own fault; what the tables refuse may be. Everything else
+/// may pass.
 fn unhandled(error: IngestError, places: &[usize], deliveries: &[Delivery]) -> HandleError {
-    let IngestError::Rejected {
-        source_event_id, ..
-    } = &error
-    else {
-        return HandleError::Retry(Box::new(error));
-    };
-    let index = deliveries
-        .iter()
-        .position(|delivery| delivery.fact.source_event_id == *source_event_id)
-        .and_then(|found| places.get(found));
-    match index {
-        Some(index) => HandleError::Unhandled {
-            index: *index,
-            code: DeadLetterCode::AccountRejected.as_str().to_owned(),
+    let refused = refused_at(&error, deliveries);
+    let refused = refused.and_then(|(at, code)| Some((*places.get(at)?, code)));
+    if let Some((index, code)) = refused {
+        return HandleError::Unhandled {
+            index,
+            code,
             detail: service_runtime::chain(&error),
-        },
-        None => HandleError::Retry(Box::new(error)),
+        };
+    }
+    if may_be_at_fault(&error) {
+        HandleError::Failed(Box::new(error))
+    } else {
+        HandleError::Retry(Box::new(error))
+    }
+}
+
+/// The delivery that the rules refuse, if they do, and how.
+fn refused_at(error: &IngestError, deliveries: &[Delivery]) -> Option<(usize, DeadLetterCode)> {
+    let IngestError::Rejected {
+        source_event_id,
+        source,
+        ..
+    } = error
+    else {
+        return None;
+    };
+    let code = match source {
+        Rejection::PolicyConflict { .. } => DeadLetterCode::PolicyVersionConflict,
+        Rejection::Overflow(_) => DeadLetterCode::AccountRejected,
+    };
+    let mut ids = deliveries
+        .iter()
+        .map(|delivery| delivery.fact.source_event_id);
+    let at = ids.position(|id| id == *source_event_id)?;
+    Some((at, code))
+}
+
+/// Whether a message may have brought this about, and its neighbours pass: told from the
+/// database's own trouble by what it said.
+fn may_be_at_fault(error: &IngestError) -> bool {
+    match error {
+        IngestError::Rejected { .. } | IngestError::Corrupt { .. } => true,
+        IngestError::Policy(_) | IngestError::Append(AppendError::Conflict) => false,
+        IngestError::Append(AppendError::Database(error)) | IngestError::Database(error) => {
+            matches!(error, sqlx::Error::Decode(_)) || classify(error) == SqlFailure::RefusedRow
+        }
     }
 }

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use projections::Model;
 
 use crate::acts::ActsOptions;
+use crate::dlq::DlqCommand;
 use crate::rebuild::RebuildOptions;
 use crate::replay::ReplayOptions;
 use crate::session::{ActOptions, Output};
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// Build the next version of a read model beside the one that is served, and serve it.
     #[command(subcommand)]
     Rebuild(RebuildCommand),
+    /// Look after dead letters: messages that the consumer gave up on.
+    #[command(subcommand)]
+    Dlq(Box<DlqCommand>),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),

@@ -7,6 +7,7 @@ mod auditor;
 mod bonus;
 mod cli;
 mod config;
+mod dlq;
 mod janitor;
 mod kafka_health;
 mod migrate;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
             .into()
         }
         cli::Command::Rebuild(command) => rebuild(command).into(),
+        cli::Command::Dlq(command) => dlq::dlq(*command).into(),
         cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
                 accept_topics::accept_topics(session, act).await

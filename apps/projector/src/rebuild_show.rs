@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use projections::Model;
 use projections::rebuild::{Certificate, Shown};
 use serde_json::{Value, json};
 
 use crate::rebuild::RebuildConfig;
-use crate::session::{Failure, Output, Session, terminal};
+use crate::session::{Failure, Output, Session, instant, terminal};
 
 /// Shows it.
 pub(crate) async fn rebuild_show(
@@ -126,8 +125,4 @@ fn found(certificate: &Certificate) -> String {
         writeln!(text, "{}", terminal::line(&line)).ok();
     }
     text
-}
-
-fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

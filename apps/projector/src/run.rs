@@ -2,11 +2,9 @@
 
 use std::convert::Infallible;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use bonus_store::Ingest;
 use event_store::{Wakeups, generation, wake};
-use kernel::{IdSource as _, RandomIds, SystemClock};
+use kernel::{IdSource as _, RandomIds};
 use messaging::{ConsumerState, Kafka};
 use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres};
 use sqlx::PgPool;
@@ -118,9 +116,7 @@ fn bonus(
     process: &Process,
     pool: PgPool,
 ) -> watch::Receiver<ConsumerState> {
-    let clock = Arc::new(SystemClock);
-    let ingest = Ingest::new(pool.clone(), clock.clone(), Arc::new(RandomIds));
-    let consumer = bonus::consumer(config, ingest, clock);
+    let consumer = bonus::consumer(config, pool.clone(), bonus::Facts::new(pool.clone()));
     let state = consumer.state();
     let finish = process.tasks.finish();
     process.tasks.spawn(

@@ -24,7 +24,7 @@ use crate::cli::Exit;
 pub(crate) use act::ActOptions;
 pub(crate) use failure::Failure;
 pub(crate) use progress::Progress;
-pub(crate) use show::{Output, Row, table};
+pub(crate) use show::{Output, Row, instant, table};
 
 /// What a command is given.
 pub(crate) struct Session<C> {

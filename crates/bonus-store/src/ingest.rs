@@ -1,5 +1,6 @@
 //! Takes facts in: ledger rows and account events in one transaction.
 
+mod preview;
 mod take_in;
 
 use std::collections::BTreeSet;
@@ -10,12 +11,13 @@ use bonus_domain::{Beneficiary, Corrupt, Fact, Rejection};
 use event_store::failure::{SqlFailure, classify};
 use event_store::{Append, AppendError, append};
 use kernel::{Clock, EventId, IdSource};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tracing::{debug, instrument};
 use uuid::Uuid;
 
 use crate::policy_in_force::{PolicyInForceError, policy_in_force};
 use crate::{accounts, ledger};
+pub use preview::Change;
 use take_in::Intake;
 
 /// How often a transaction that lost a race is tried. The locks leave no race but with a release
@@ -148,33 +150,60 @@ impl Ingest {
         if deliveries.is_empty() {
             return Ok(Ingested::default());
         }
-        let facts = deliveries.iter().map(|delivery| &delivery.fact);
-        let beneficiaries: BTreeSet<Beneficiary> =
-            facts.clone().map(|fact| fact.beneficiary).collect();
-
         let mut transaction = self.pool.begin().await?;
-        let policy = policy_in_force(&mut transaction).await?;
-        let heads = accounts::lock(&mut transaction, &beneficiaries).await?;
-        let known = ledger::known(&mut transaction, &heads, facts).await?;
+        let ingested = self.take_in(&mut transaction, deliveries).await?;
+        transaction.commit().await?;
+        Ok(ingested)
+    }
+
+    /// Takes a batch in, in the caller's transaction, as its last statements.
+    async fn take_in(
+        &self,
+        transaction: &mut PgConnection,
+        deliveries: &[Delivery],
+    ) -> Result<Ingested, IngestError> {
+        let facts = deliveries.iter().map(|delivery| &delivery.fact);
+        let beneficiaries = beneficiaries(deliveries);
+        let policy = policy_in_force(transaction).await?;
+        let heads = accounts::lock(transaction, &beneficiaries).await?;
+        let known = ledger::known(transaction, &heads, facts).await?;
 
         let mut intake = Intake::new(policy, self.clock.now(), heads, known);
         for delivery in deliveries {
             intake.take_in(delivery, self.ids.as_ref())?;
         }
 
-        ledger::insert(&mut transaction, &intake.rows).await?;
+        ledger::insert(transaction, &intake.rows).await?;
         let ingested = intake.ingested;
         let (heads, streams) = intake.into_moved();
         if !streams.is_empty() {
-            accounts::store(&mut transaction, &heads).await?;
+            accounts::store(transaction, &heads).await?;
             // Last: from here on the readers of the feed wait for the commit.
             let request = Append {
                 streams,
                 claim: None,
             };
-            append(&mut transaction, &request).await?;
+            append(transaction, &request).await?;
         }
-        transaction.commit().await?;
         Ok(ingested)
     }
+
+    /// What taking a batch in would change: it is taken in, and rolled back. The readers of the feed
+    /// wait meanwhile, so that it should be no more than a batch.
+    ///
+    /// # Errors
+    /// See [`IngestError`].
+    pub async fn preview(&self, deliveries: &[Delivery]) -> Result<Vec<Change>, IngestError> {
+        let mut transaction = self.pool.begin().await?;
+        let before = preview::rows(&mut transaction, deliveries).await?;
+        self.take_in(&mut transaction, deliveries).await?;
+        let after = preview::rows(&mut transaction, deliveries).await?;
+        transaction.rollback().await?;
+        Ok(preview::changes(before, after))
+    }
+}
+
+fn beneficiaries(deliveries: &[Delivery]) -> BTreeSet<Beneficiary> {
+    let facts = deliveries.iter().map(|delivery| &delivery.fact);
+    facts.map(|fact| fact.beneficiary).collect()
 }

@@ -86,6 +86,30 @@ pub(crate) async fn known<'a>(
         .collect()
 }
 
+/// Those of these events that the ledger holds.
+///
+/// # Errors
+/// What the database said.
+pub async fn kept(
+    connection: &mut PgConnection,
+    events: &[EventId],
+) -> Result<Vec<EventId>, sqlx::Error> {
+    let ids: Vec<Uuid> = events.iter().map(|event| event.as_uuid()).collect();
+    let found = sqlx::query_scalar!(
+        "
+        SELECT l.source_event_id
+        FROM unnest($1::uuid[]) AS told (id)
+        CROSS JOIN LATERAL (
+            SELECT source_event_id FROM bonus.ledger WHERE source_event_id = told.id LIMIT 1
+        ) l
+        ",
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().map(EventId::from_uuid).collect())
+}
+
 /// Refuses to go on with a part of the facts.
 pub(crate) fn within_bounds<T>(rows: Vec<T>) -> Result<Vec<T>, sqlx::Error> {
     if i64::try_from(rows.len()).is_ok_and(|found| found <= MOST_FACTS) {

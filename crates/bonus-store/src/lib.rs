@@ -15,6 +15,7 @@ mod ledger_page;
 mod policy_in_force;
 
 pub use check_policies::{CheckError, check_policies};
-pub use ingest::{Delivery, Ingest, IngestError, Ingested};
+pub use ingest::{Change, Delivery, Ingest, IngestError, Ingested};
+pub use ledger::kept;
 pub use ledger_page::{AccountAt, LedgerItem, LedgerKey, LedgerPage, ledger_page};
 pub use policy_in_force::PolicyInForceError;

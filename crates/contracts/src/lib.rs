@@ -18,7 +18,7 @@ pub mod topics;
 mod traceparent;
 
 pub use account::{AccountFact, AccountPayload, GradeChanged, PointsAwarded};
-pub use dead_letters::DeadLetterCode;
+pub use dead_letters::{DeadLetterCode, DeadLetterKind, dead_letter_header};
 pub use envelope::{CloudEvent, Domain, Outbound, header};
 pub use order::{
     AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, DisputeResolved,

@@ -12,8 +12,8 @@ use crate::{DeadLetterCode, Traceparent, header};
 /// A message as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Incoming<'a> {
-    /// Its headers; of several with one name the last counts.
-    pub headers: &'a [(String, Vec<u8>)],
+    /// Its headers, of which a value may be missing; of several with one name the last counts.
+    pub headers: &'a [(String, Option<Vec<u8>>)],
     /// Its value, if it has one.
     pub value: Option<&'a [u8]>,
 }
@@ -94,15 +94,21 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    fn header(&self, name: &str) -> Option<&'a str> {
+    /// The text of a header; one that is empty or no text is as good as none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers
             .iter()
             .rfind(|(candidate, _)| candidate == name)
-            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+            .and_then(|(_, value)| std::str::from_utf8(value.as_deref()?).ok())
             .filter(|text| !text.is_empty())
     }
 
-    fn event_id(&self) -> Result<EventId, Fault> {
+    /// The event's global id.
+    ///
+    /// # Errors
+    /// `CE_ID_MISSING`.
+    pub fn event_id(&self) -> Result<EventId, Fault> {
         self.header(header::ID)
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| {
@@ -230,11 +236,11 @@ mod tests {
         "2026-11-25T12:00:00Z".parse().unwrap()
     }
 
-    fn headers(extra: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+    fn headers(extra: &[(&str, &str)]) -> Vec<(String, Option<Vec<u8>>)> {
         [("ce_id", EVENT), ("ce_type", "atlas.order.OrderPlaced")]
             .iter()
             .chain(extra)
-            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+            .map(|(name, value)| ((*name).to_owned(), Some(value.as_bytes().to_vec())))
             .collect()
     }
 
@@ -307,15 +313,16 @@ mod tests {
         };
         assert_eq!(incoming.event_type(), Ok("atlas.order.OrderPlaced"));
 
-        let without: &[(String, Vec<u8>)] = &[("ce_type".to_owned(), Vec::new())];
-        let incoming = Incoming {
-            headers: without,
-            value: None,
-        };
-        assert_eq!(
-            incoming.event_type().map_err(|fault| fault.code),
-            Err(DeadLetterCode::CeTypeMissing)
-        );
+        for without in [None, Some(Vec::new()), Some(vec![0xff])] {
+            let incoming = Incoming {
+                headers: &[("ce_type".to_owned(), without)],
+                value: None,
+            };
+            assert_eq!(
+                incoming.event_type().map_err(|fault| fault.code),
+                Err(DeadLetterCode::CeTypeMissing)
+            );
+        }
     }
 
     #[test]

@@ -1,23 +1,28 @@
 //! A member of a consumer group: messages go to a handler, and what it handled is committed.
 //!
 //! At least once: the offset follows the handler's success, so whatever comes in between repeats.
-//! A message that the handler cannot handle pauses its partition, and so does a dependency that is
-//! down, for as long as it is; polling goes on meanwhile, the member stays in the group, and the
-//! other partitions flow.
+//! A message that the handler cannot handle is given up: it becomes a dead letter, and what lies
+//! behind it goes on. A dependency that is down pauses its partitions for as long as it is, and
+//! gives nothing up; polling goes on meanwhile, the member stays in the group, and no partition
+//! waits for another.
 
+mod bury;
 mod context;
 mod handler;
+mod headers;
 mod partition;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
+use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -27,10 +32,13 @@ use crate::Kafka;
 use crate::backoff::Backoff;
 use crate::client::{apart, note};
 use crate::failure::chain;
+use bury::Undertaker;
 use context::GroupContext;
-pub use handler::{HandleError, Handler, Received};
-use partition::{BATCH, BATCH_BYTES, Partition, TopicPartition, Work};
+pub use handler::{BoxedError, HandleError, Handler, Received};
+use partition::{BATCH, BATCH_BYTES, Load, Partition, TopicPartition, Work};
 
+/// How many batches of one partition are held, at most: the client brings no more until one is left.
+const MOST_BATCHES: usize = 4;
 /// How often it says what it is at, when nothing comes.
 const TELLING: Duration = Duration::from_secs(5);
 /// How long it may take to leave the group at the end.
@@ -44,8 +52,10 @@ const SHORTEST_SESSION: Duration = Duration::from_secs(6);
 /// What a consumer reads, and as whom.
 #[derive(Debug, Clone)]
 pub struct ConsumerOptions {
-    /// Where the messages come from.
+    /// Where the messages come from, and where those go that are given up.
     pub kafka: Kafka,
+    /// Where dead letters are recorded.
+    pub database: PgPool,
     /// The group's name.
     pub group: String,
     /// The topics.
@@ -55,27 +65,11 @@ pub struct ConsumerOptions {
 }
 
 /// What a consumer is at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConsumerState {
-    /// Partitions that wait behind a message which cannot be handled.
-    pub stuck: Vec<StuckPartition>,
-    /// The number of partitions that wait for a dependency which is down.
+    /// The number of partitions that wait: for a dependency which is down, or to try a message
+    /// again.
     pub waiting: usize,
-}
-
-/// A partition that waits behind a message which cannot be handled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StuckPartition {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The message.
-    pub offset: i64,
-    /// What is wrong with it, in a word that stays the same.
-    pub code: String,
-    /// What is wrong with it, in a sentence.
-    pub detail: String,
 }
 
 /// Hands a group's messages to a handler.
@@ -86,7 +80,36 @@ pub struct Consumer<H> {
 }
 
 type Client = StreamConsumer<GroupContext>;
-type Partitions = BTreeMap<TopicPartition, Partition>;
+
+/// A partition of ours: what was taken from it, and whether it is being worked on.
+struct Assigned {
+    /// Tells it from one that was taken away, and came back, meanwhile.
+    number: u64,
+    /// None while it is being worked on.
+    partition: Option<Partition>,
+    /// What came meanwhile.
+    inbox: Vec<Received>,
+    load: Load,
+    /// Whether the client was told to bring nothing more of it.
+    is_paused: bool,
+}
+
+/// A step that is done.
+struct Done {
+    of: TopicPartition,
+    number: u64,
+    partition: Partition,
+    work: Work,
+}
+
+/// What one client consumes.
+struct Member<'a, H> {
+    handler: &'a H,
+    undertaker: &'a Undertaker,
+    client: &'a Client,
+    assigned: BTreeMap<TopicPartition, Assigned>,
+    next_number: u64,
+}
 
 impl<H: Handler> Consumer<H> {
     /// A consumer that has not started.
@@ -107,10 +130,17 @@ impl<H: Handler> Consumer<H> {
 
     /// Consumes until `stop`. What is being handled then is finished and committed.
     pub async fn run(self, stop: CancellationToken) {
+        let ConsumerOptions {
+            kafka,
+            database,
+            group,
+            ..
+        } = self.options.clone();
+        let undertaker = Undertaker::new(kafka, database, group);
         let mut backoff = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         while !stop.is_cancelled() {
             let started = Instant::now();
-            if let Err(failure) = self.consume(&stop).await {
+            if let Err(failure) = self.consume(&undertaker, &stop).await {
                 warn!(
                     group = self.options.group,
                     error = chain(&failure),
@@ -129,7 +159,11 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Consumes with one client, until told to stop or until the client is lost.
-    async fn consume(&self, stop: &CancellationToken) -> Result<(), KafkaError> {
+    async fn consume(
+        &self,
+        undertaker: &Undertaker,
+        stop: &CancellationToken,
+    ) -> Result<(), KafkaError> {
         let session = self.options.session.max(SHORTEST_SESSION);
         let config = self
             .options
@@ -140,178 +174,242 @@ impl<H: Handler> Consumer<H> {
         let topics: Vec<&str> = self.options.topics.iter().map(String::as_str).collect();
         client.subscribe(&topics)?;
         info!(group = self.options.group, "consumer.started");
-        let outcome = self.poll(&client, stop).await;
+        let mut member = Member {
+            handler: &self.handler,
+            undertaker,
+            client: &client,
+            assigned: BTreeMap::new(),
+            next_number: 0,
+        };
+        let outcome = self.poll(&mut member, stop).await;
+        drop(member);
         // Leaving hands the partitions to others at once.
         drop(timeout(LEAVING_PATIENCE, apart(move || drop(client))).await);
         outcome
     }
 
-    async fn poll(&self, client: &Client, stop: &CancellationToken) -> Result<(), KafkaError> {
-        let mut partitions = Partitions::new();
-        loop {
+    /// Polls on and on, while the partitions are worked on beside it, each by itself.
+    async fn poll(
+        &self,
+        member: &mut Member<'_, H>,
+        stop: &CancellationToken,
+    ) -> Result<(), KafkaError> {
+        let mut works = FuturesUnordered::new();
+        while !stop.is_cancelled() {
             let tell = Instant::now() + TELLING;
-            let due = partitions.values().filter_map(Partition::due).min();
-            let due = due.map_or(tell, |due| due.min(tell));
-            let received = tokio::select! {
+            let due = member.due().map_or(tell, |due| due.min(tell));
+            tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
-                received = client.recv() => Some(received),
-                () = tokio::time::sleep_until(due) => None,
-            };
-            forget_revoked(client, &mut partitions);
-            if let Some(received) = received {
-                take_all(client, &mut partitions, received)?;
-            }
-            let now = Instant::now();
-            for (of, partition) in &mut partitions {
-                while partition.is_ready(now) && !stop.is_cancelled() {
-                    self.work(client, of, partition).await;
+                () = stop.cancelled() => {}
+                Some(done) = works.next(), if !works.is_empty() => member.settle(done),
+                received = member.client.recv() => {
+                    member.forget_revoked();
+                    member.take_all(received)?;
                 }
+                () = tokio::time::sleep_until(due) => {}
             }
-            self.tell(&partitions);
+            member.forget_revoked();
+            if !stop.is_cancelled() {
+                works.extend(member.start());
+            }
+            self.tell(member);
         }
+        while let Some(done) = works.next().await {
+            member.settle(done);
+        }
+        Ok(())
     }
 
-    /// Hands a partition's messages to the handler, and notes what came of it.
-    async fn work(&self, client: &Client, of: &TopicPartition, partition: &mut Partition) {
-        let TopicPartition {
-            topic,
-            partition: number,
-        } = of;
-        let was_paused = partition.is_paused();
-        match partition.work(&self.handler).await {
-            Work::Done { next } => {
+    fn tell(&self, member: &Member<'_, H>) {
+        let waiting = member.assigned.values().filter_map(Assigned::due).count();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("atlas_consumer_paused_partitions", "group" => self.options.group.clone())
+            .set(waiting as f64);
+        self.state.send_if_modified(|now| {
+            let state = ConsumerState { waiting };
+            std::mem::replace(now, state) != state
+        });
+    }
+}
+
+impl Assigned {
+    fn due(&self) -> Option<Instant> {
+        self.partition.as_ref().and_then(Partition::due)
+    }
+}
+
+impl<'a, H: Handler> Member<'a, H> {
+    /// When the first partition that waits is to be tried again.
+    fn due(&self) -> Option<Instant> {
+        self.assigned.values().filter_map(Assigned::due).min()
+    }
+
+    /// Starts a step of every partition that has something to do.
+    fn start(&mut self) -> Vec<impl Future<Output = Done> + Send + use<'a, H>> {
+        let now = Instant::now();
+        let (handler, undertaker) = (self.handler, self.undertaker);
+        let mut started = Vec::new();
+        for (of, assigned) in &mut self.assigned {
+            let is_ready = |partition: &mut Partition| partition.is_ready(now);
+            if let Some(mut partition) = assigned.partition.take_if(is_ready) {
+                let (of, number) = (of.clone(), assigned.number);
+                started.push(async move {
+                    let work = partition.work(handler, undertaker).await;
+                    Done {
+                        of,
+                        number,
+                        partition,
+                        work,
+                    }
+                });
+            }
+        }
+        started
+    }
+
+    /// Notes what came of a step; of a partition that was taken away meanwhile, nothing: whoever
+    /// has it now does the same again.
+    fn settle(&mut self, done: Done) {
+        let Done {
+            of,
+            number,
+            mut partition,
+            work,
+        } = done;
+        let current = self.assigned.get_mut(&of);
+        let Some(assigned) = current.filter(|assigned| assigned.number == number) else {
+            return;
+        };
+        partition.append(std::mem::take(&mut assigned.inbox));
+        assigned.load = partition.load();
+        let waits = partition.due().is_some();
+        let (is_full, was_paused) = (assigned.load.has_batches(1), assigned.is_paused);
+        assigned.partition = Some(partition);
+        assigned.is_paused = waits || (was_paused && is_full);
+        if assigned.is_paused && !was_paused {
+            report("pause", self.client.pause(&of.list()));
+        }
+        if was_paused && !assigned.is_paused {
+            report("resume", self.client.resume(&of.list()));
+        }
+        self.told(&of, work);
+    }
+
+    /// Commits, logs and counts what came of a step.
+    fn told(&self, of: &TopicPartition, work: Work) {
+        let (topic, partition) = (of.topic.as_str(), of.partition);
+        match work {
+            Work::Handled { next } => {
                 if let Some(next) = next {
-                    self.commit(client, of, next);
-                }
-                if was_paused {
-                    info!(topic, partition = number, "consumer.resumed");
-                    report("resume", client.resume(&of.list()));
+                    self.commit(of, next);
                 }
             }
-            Work::Retry { source, pause } => {
-                warn!(
-                    topic,
-                    partition = number,
-                    pause.seconds = pause.as_secs_f64(),
-                    error = chain(&*source),
-                    "consumer.dependency_down"
-                );
-                report("pause", client.pause(&of.list()));
-            }
-            Work::Stuck {
-                offset,
-                code,
-                detail,
-            } => {
-                self.commit(client, of, offset);
+            Work::Buried { next, code, detail } => {
+                self.commit(of, next);
+                let offset = next - 1;
                 error!(
                     topic,
-                    partition = number,
+                    partition,
                     offset,
-                    code,
+                    %code,
                     detail,
-                    "consumer.stuck: the partition waits behind this message"
+                    "consumer.dead_letter: the message was given up, see projector dlq"
                 );
                 metrics::counter!(
-                    "atlas_consumer_unhandled_total",
-                    "group" => self.options.group.clone(), "code" => code
+                    "atlas_consumer_dead_letters_total",
+                    "topic" => of.topic.clone(), "code" => code.as_str()
                 )
                 .increment(1);
-                report("pause", client.pause(&of.list()));
             }
+            Work::Retry { source, pause } => warn!(
+                topic,
+                partition,
+                pause.seconds = pause.as_secs_f64(),
+                error = chain(&*source),
+                "consumer.dependency_down"
+            ),
+            Work::Failed { source, pause } => warn!(
+                topic,
+                partition,
+                pause.seconds = pause.as_secs_f64(),
+                error = chain(&*source),
+                "consumer.attempt_failed"
+            ),
         }
     }
 
     /// Commits that everything before `next` is handled. The answer comes to the context; a commit
     /// that is lost is made up for by the next one, or by repeats.
-    fn commit(&self, client: &Client, of: &TopicPartition, next: i64) {
+    fn commit(&self, of: &TopicPartition, next: i64) {
         let mut list = TopicPartitionList::new();
         let committed = list
             .add_partition_offset(&of.topic, of.partition, Offset::Offset(next))
-            .and_then(|()| client.commit(&list, CommitMode::Async));
+            .and_then(|()| self.client.commit(&list, CommitMode::Async));
         report("commit", committed);
     }
 
-    fn tell(&self, partitions: &Partitions) {
-        let state = ConsumerState {
-            stuck: partitions
-                .iter()
-                .filter_map(|(of, partition)| partition.stuck(of))
-                .collect(),
-            waiting: partitions.values().filter_map(Partition::due).count(),
-        };
-        let group = &self.options.group;
-        for (cause, count) in [
-            ("unhandled", state.stuck.len()),
-            ("dependency", state.waiting),
-        ] {
-            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-            metrics::gauge!(
-                "atlas_consumer_paused_partitions", "group" => group.clone(), "cause" => cause
-            )
-            .set(count as f64);
+    /// Forgets what was taken away by a rebalance, which happens inside a poll: before the message
+    /// that the same poll returned is put into its partition, which may have come back already.
+    fn forget_revoked(&mut self) {
+        for revoked in self.client.context().take_revoked() {
+            self.assigned.remove(&revoked);
+            self.undertaker.forget_topics();
         }
-        self.state.send_if_modified(|now| {
-            let changed = *now != state;
-            *now = state;
-            changed
+    }
+
+    /// Takes a message that was received, and those that wait behind it, up to a batch altogether:
+    /// what is taken is kept in memory until it is handled.
+    fn take_all(&mut self, received: KafkaResult<BorrowedMessage<'_>>) -> Result<(), KafkaError> {
+        let mut bytes = self.take(received)?;
+        for _ in 1..BATCH {
+            // The last one may go beyond: it is not known before it is there.
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+            let client = self.client;
+            let Some(more) = client.recv().now_or_never() else {
+                break;
+            };
+            self.forget_revoked();
+            bytes += self.take(more)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a message into its partition, and returns its size in bytes. Errors of the transport
+    /// pass by themselves.
+    fn take(&mut self, received: KafkaResult<BorrowedMessage<'_>>) -> Result<usize, KafkaError> {
+        let message = match received {
+            Ok(message) => Received::from_message(&message),
+            Err(fatal @ KafkaError::MessageConsumptionFatal(_)) => return Err(fatal),
+            Err(error) => {
+                note(&error, "while polling");
+                return Ok(0);
+            }
+        };
+        let load = Load::of(&message);
+        let of = TopicPartition::of(&message);
+        let number = self.next_number;
+        let assigned = self.assigned.entry(of.clone()).or_insert_with(|| Assigned {
+            number,
+            partition: Some(Partition::default()),
+            inbox: Vec::new(),
+            load: Load::default(),
+            is_paused: false,
         });
-    }
-}
-
-/// Forgets what was taken away by a rebalance, which happens inside a poll: before the message that
-/// the same poll returned is put into its partition, which may have come back already.
-fn forget_revoked(client: &Client, partitions: &mut Partitions) {
-    for revoked in client.context().take_revoked() {
-        partitions.remove(&revoked);
-    }
-}
-
-/// Takes a message that was received, and those that wait behind it, up to a batch altogether:
-/// what is taken is kept in memory until it is handled.
-fn take_all(
-    client: &Client,
-    partitions: &mut Partitions,
-    received: KafkaResult<BorrowedMessage<'_>>,
-) -> Result<(), KafkaError> {
-    let mut bytes = take(partitions, received)?;
-    for _ in 1..BATCH {
-        // The last one may go beyond: it is not known before it is there.
-        if bytes >= BATCH_BYTES {
-            break;
+        if assigned.number == number {
+            self.next_number += 1;
         }
-        let Some(more) = client.recv().now_or_never() else {
-            break;
-        };
-        forget_revoked(client, partitions);
-        bytes += take(partitions, more)?;
-    }
-    forget_revoked(client, partitions);
-    Ok(())
-}
-
-/// Puts a message into its partition, and returns its size in bytes. Errors of the transport pass
-/// by themselves.
-fn take(
-    partitions: &mut Partitions,
-    received: KafkaResult<BorrowedMessage<'_>>,
-) -> Result<usize, KafkaError> {
-    match received {
-        Ok(message) => {
-            let message = Received::from_message(&message);
-            let bytes = message.size();
-            partitions
-                .entry(TopicPartition::of(&message))
-                .or_default()
-                .push(message);
-            Ok(bytes)
+        assigned.load = assigned.load.plus(load);
+        match &mut assigned.partition {
+            Some(partition) => partition.append([message]),
+            None => assigned.inbox.push(message),
         }
-        Err(fatal @ KafkaError::MessageConsumptionFatal(_)) => Err(fatal),
-        Err(error) => {
-            note(&error, "while polling");
-            Ok(0)
+        if assigned.load.has_batches(MOST_BATCHES) && !assigned.is_paused {
+            assigned.is_paused = true;
+            report("pause", self.client.pause(&of.list()));
         }
+        Ok(load.bytes)
     }
 }
 

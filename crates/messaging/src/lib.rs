@@ -6,6 +6,7 @@
 //!   becomes on Kafka is a parameter.
 //! - [`Replay`] sends stored events again, with the ids that they had.
 //! - [`Consumer`] hands a group's messages to a [`Handler`], and commits what was handled.
+//! - [`dead_letters`] keeps what it gave up on, and sends it again when told to.
 //! - [`watch`] says whether Kafka answers.
 //!
 //! Everything here tries again by itself for as long as Kafka is away, and ends when told to.
@@ -15,15 +16,17 @@
 mod backoff;
 mod client;
 mod consumer;
+pub mod dead_letters;
 mod failure;
 mod relay;
 mod replay;
+mod sender;
 pub mod topics;
 mod watch;
 
 pub use client::Kafka;
 pub use consumer::{
-    Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received, StuckPartition,
+    BoxedError, Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received,
 };
 pub use relay::Relay;
 pub use replay::{Replay, Replayed};

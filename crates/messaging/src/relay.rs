@@ -6,7 +6,6 @@
 //! without holes, because it is idempotent, leaves no gaps and never lets a message expire.
 
 mod flight;
-mod sender;
 
 use std::error::Error;
 use std::time::Instant;
@@ -20,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::Kafka;
+use crate::sender::Sender;
 use crate::topics::{TopicGuard, TopicsError};
 use flight::{Flight, Undelivered};
-use sender::Sender;
 
 /// Sends what the feed delivers to Kafka.
 pub struct Relay<M> {

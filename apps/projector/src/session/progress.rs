@@ -51,11 +51,6 @@ impl Progress {
         }
     }
 
-    /// So many more are done.
-    pub(crate) fn advance(&mut self, more: u64) {
-        self.at(self.done + more, self.total);
-    }
-
     fn tell(&mut self) {
         self.shown = Some((self.done, self.total));
         let done = (self.before, self.done);

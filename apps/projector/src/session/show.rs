@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -82,10 +83,15 @@ impl Output {
             Format::Table => print(text),
             Format::Json => {
                 let json = serde_json::to_string_pretty(value).map_err(Failure::failed)?;
-                print(&format!("{json}\n"))
+                print(&format!("{}\n", terminal::json(&json)))
             }
         }
     }
+}
+
+/// An instant as all commands show it.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn member<R: Row>(name: &str, rows: &[R]) -> Result<Map<String, Value>, Failure> {

@@ -13,6 +13,23 @@ pub(crate) fn block(text: &str) -> String {
     escape(text, true)
 }
 
+/// JSON that says the same, in characters that a terminal shows: foreign ones stand in strings
+/// alone, where each has an escape.
+pub(crate) fn json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !is_hostile(character) {
+            shown.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // A String takes everything.
+            write!(shown, "\\u{unit:04x}").ok();
+        }
+    }
+    shown
+}
+
 fn escape(text: &str, keeps_lines: bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -54,6 +71,21 @@ const fn is_hostile(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_stays_exact_in_characters_that_a_terminal_shows() {
+        let hostile: String = ('\u{0}'..='\u{10ffff}')
+            .filter(|c| is_hostile(*c))
+            .collect();
+        let given = serde_json::json!({ "a\u{202e}": format!("{hostile}\n\"木") });
+        let shown = json(&serde_json::to_string_pretty(&given).unwrap());
+        assert!(
+            !shown.chars().any(|c| c != '\n' && is_hostile(c)),
+            "{shown}"
+        );
+        let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read, given);
+    }
 
     #[test]
     fn nothing_that_a_terminal_obeys_comes_through() {

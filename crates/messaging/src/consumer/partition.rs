@@ -1,18 +1,22 @@
 //! One partition as this member sees it: the messages that wait, and why they do.
 
-use std::error::Error;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use contracts::DeadLetterCode;
+use kernel::{Clock as _, SystemClock};
 use rdkafka::TopicPartitionList;
 use tokio::time::Instant;
 
-use super::StuckPartition;
-use super::handler::{HandleError, Handler, Received};
+use super::handler::{BoxedError, HandleError, Handler, Received};
 use crate::backoff::Backoff;
+use crate::failure::chain;
 
-/// The pauses while a dependency is down.
+/// The pauses while a dependency is down, and between two attempts at one message.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often a message is tried that fails alone.
+const ATTEMPTS: u32 = 5;
 
 /// Messages that the handler is given at once, at most.
 pub(super) const BATCH: usize = 500;
@@ -42,29 +46,93 @@ impl TopicPartition {
     }
 }
 
-/// Why a partition waits.
-#[derive(Debug)]
-enum Pause {
-    Until(Instant),
-    Stuck { code: String, detail: String },
-}
-
-/// What handling came to.
+/// What a step came to.
 #[derive(Debug)]
 pub(super) enum Work {
     /// Everything before offset `next` is handled.
-    Done { next: Option<i64> },
-    /// A dependency is down; nothing was handled.
-    Retry {
-        source: Box<dyn Error + Send + Sync>,
-        pause: Duration,
-    },
-    /// The message at `offset` cannot be handled; what is before it was.
-    Stuck {
-        offset: i64,
-        code: String,
+    Handled { next: Option<i64> },
+    /// So is the message before offset `next`, which was given up.
+    Buried {
+        next: i64,
+        code: DeadLetterCode,
         detail: String,
     },
+    /// A dependency is down; nothing was handled.
+    Retry { source: BoxedError, pause: Duration },
+    /// The first message failed alone, and is tried again.
+    Failed { source: BoxedError, pause: Duration },
+}
+
+/// A message that is to be given up, and why.
+#[derive(Debug)]
+pub(super) struct Condemned {
+    pub(super) message: Received,
+    pub(super) trial: Trial,
+    pub(super) code: DeadLetterCode,
+    pub(super) detail: String,
+}
+
+/// How a message has failed so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trial {
+    pub(super) attempts: u32,
+    pub(super) first_failed_at: DateTime<Utc>,
+    pub(super) last_failed_at: DateTime<Utc>,
+}
+
+impl Trial {
+    /// With one more failure, or the first.
+    fn failed(so_far: Option<Self>) -> Self {
+        let now = SystemClock.now();
+        let first_failed_at = so_far.map_or(now, |trial| trial.first_failed_at);
+        Self {
+            attempts: so_far.map_or(0, |trial| trial.attempts) + 1,
+            first_failed_at,
+            // A clock may have been set back.
+            last_failed_at: now.max(first_failed_at),
+        }
+    }
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+impl Load {
+    pub(super) fn of(message: &Received) -> Self {
+        Self {
+            messages: 1,
+            bytes: message.size(),
+        }
+    }
+
+    pub(super) const fn plus(self, other: Self) -> Self {
+        Self {
+            messages: self.messages + other.messages,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
+    /// As many batches as this, or more.
+    pub(super) const fn has_batches(self, count: usize) -> bool {
+        self.messages >= count * BATCH || self.bytes >= count * BATCH_BYTES
+    }
+}
+
+/// Where messages go that are given up, and what is known there of those that are handled.
+pub(super) trait Burial: Send + Sync {
+    /// Gives a message up.
+    fn bury(
+        &self,
+        handler: &impl Handler,
+        condemned: &Condemned,
+    ) -> impl Future<Output = Result<(), BoxedError>> + Send;
+
+    /// Closes what is open about messages that were handled.
+    fn close(&self, handled: &[Received]) -> impl Future<Output = Result<(), BoxedError>> + Send;
 }
 
 /// The messages that were taken from a partition and are not handled yet. They are kept, not
@@ -72,7 +140,11 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) struct Partition {
     messages: Vec<Received>,
-    pause: Option<Pause>,
+    /// Of the first of them.
+    trial: Option<Trial>,
+    /// Lay before all of them.
+    condemned: Option<Condemned>,
+    due: Option<Instant>,
     backoff: Backoff,
 }
 
@@ -80,66 +152,82 @@ impl Default for Partition {
     fn default() -> Self {
         Self {
             messages: Vec::new(),
-            pause: None,
+            trial: None,
+            condemned: None,
+            due: None,
             backoff: Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE),
         }
     }
 }
 
 impl Partition {
-    pub(super) fn push(&mut self, message: Received) {
-        self.messages.push(message);
+    pub(super) fn append(&mut self, messages: impl IntoIterator<Item = Received>) {
+        self.messages.extend(messages);
     }
 
-    pub(super) const fn is_paused(&self) -> bool {
-        self.pause.is_some()
+    /// How much waits.
+    pub(super) fn load(&self) -> Load {
+        let condemned = self.condemned.iter().map(|condemned| &condemned.message);
+        let messages = self.messages.iter().chain(condemned);
+        messages.fold(Load::default(), |load, message| {
+            load.plus(Load::of(message))
+        })
     }
 
     /// When it is to be tried again, if it waits for that.
     pub(super) const fn due(&self) -> Option<Instant> {
-        match self.pause {
-            Some(Pause::Until(due)) => Some(due),
-            Some(Pause::Stuck { .. }) | None => None,
-        }
+        self.due
     }
 
-    /// Whether there is something to be handled now.
+    /// Whether there is something to be done now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
-        let waits = match self.pause {
-            None => false,
-            Some(Pause::Until(due)) => now < due,
-            Some(Pause::Stuck { .. }) => true,
+        let is_empty = self.messages.is_empty() && self.condemned.is_none();
+        self.due.is_none_or(|due| now >= due) && !is_empty
+    }
+
+    /// One step: the first messages are handled, as many as go together without one that is at
+    /// fault, or the first one is given up. Afterwards there may be more to do.
+    pub(super) async fn work(&mut self, handler: &impl Handler, burial: &impl Burial) -> Work {
+        self.due = None;
+        let done = match self.condemned.take() {
+            Some(condemned) => self.bury(condemned, handler, burial).await,
+            None => self.handle(handler, burial).await,
         };
-        !waits && !self.messages.is_empty()
+        done.unwrap_or_else(|source| Work::Retry {
+            source,
+            pause: self.pause(),
+        })
     }
 
-    /// The message that it waits behind, if it does.
-    pub(super) fn stuck(&self, of: &TopicPartition) -> Option<StuckPartition> {
-        match (&self.pause, self.messages.first()) {
-            (Some(Pause::Stuck { code, detail }), Some(message)) => Some(StuckPartition {
-                topic: of.topic.clone(),
-                partition: of.partition,
-                offset: message.offset,
-                code: code.clone(),
-                detail: detail.clone(),
-            }),
-            (None | Some(Pause::Until(_) | Pause::Stuck { .. }), _) => None,
-        }
-    }
-
-    /// Hands the first messages to the handler, as many as go together, and if one cannot be
-    /// handled, those before it. Where it succeeds there may be more.
-    pub(super) async fn work(&mut self, handler: &impl Handler) -> Work {
-        self.pause = None;
-        let mut count = self.batch();
-        let mut unhandled = None;
+    /// Hands the first messages to the handler, ever fewer until none is at fault.
+    async fn handle(
+        &mut self,
+        handler: &impl Handler,
+        burial: &impl Burial,
+    ) -> Result<Work, BoxedError> {
+        let mut count = if self.trial.is_some() {
+            1
+        } else {
+            self.batch()
+        };
         while let Some(batch) = self.messages.get(..count).filter(|batch| !batch.is_empty()) {
             match handler.handle(batch).await {
-                Ok(()) => break,
-                Err(HandleError::Retry(source)) => {
-                    let pause = self.backoff.pause();
-                    self.pause = Some(Pause::Until(Instant::now() + pause));
-                    return Work::Retry { source, pause };
+                Ok(()) => {
+                    burial.close(batch).await?;
+                    break;
+                }
+                Err(HandleError::Retry(source)) => return Err(source),
+                Err(HandleError::Failed(_)) if count > 1 => count /= 2,
+                Err(HandleError::Failed(source)) => {
+                    let trial = Trial::failed(self.trial);
+                    if trial.attempts < ATTEMPTS {
+                        self.trial = Some(trial);
+                        let pause = self.pause();
+                        return Ok(Work::Failed { source, pause });
+                    }
+                    let condemned =
+                        self.condemn(trial, DeadLetterCode::RepeatedFailure, chain(&*source));
+                    return self.bury(condemned, handler, burial).await;
                 }
                 Err(HandleError::Unhandled {
                     index,
@@ -148,28 +236,60 @@ impl Partition {
                 }) => {
                     // An index beyond the batch would never come to an end.
                     count = index.min(count - 1);
-                    unhandled = Some((code, detail));
+                    if count == 0 {
+                        let condemned = self.condemn(Trial::failed(self.trial), code, detail);
+                        return self.bury(condemned, handler, burial).await;
+                    }
                 }
             }
         }
+        self.trial = None;
         self.backoff.reset();
         let last = self.messages.drain(..count).next_back();
-        match (unhandled, self.messages.first()) {
-            (Some((code, detail)), Some(message)) => {
-                self.pause = Some(Pause::Stuck {
-                    code: code.clone(),
-                    detail: detail.clone(),
-                });
-                Work::Stuck {
-                    offset: message.offset,
-                    code,
-                    detail,
-                }
-            }
-            (Some(_) | None, _) => Work::Done {
-                next: last.map(|message| message.offset + 1),
-            },
+        Ok(Work::Handled {
+            next: last.map(|message| message.offset + 1),
+        })
+    }
+
+    /// Takes the first message out, to be given up.
+    fn condemn(&mut self, trial: Trial, code: DeadLetterCode, detail: String) -> Condemned {
+        self.trial = None;
+        Condemned {
+            message: self.messages.remove(0),
+            trial,
+            code,
+            detail,
         }
+    }
+
+    async fn bury(
+        &mut self,
+        condemned: Condemned,
+        handler: &impl Handler,
+        burial: &impl Burial,
+    ) -> Result<Work, BoxedError> {
+        if let Err(source) = burial.bury(handler, &condemned).await {
+            self.condemned = Some(condemned);
+            return Err(source);
+        }
+        self.backoff.reset();
+        let Condemned {
+            message,
+            code,
+            detail,
+            trial: _,
+        } = condemned;
+        Ok(Work::Buried {
+            next: message.offset + 1,
+            code,
+            detail,
+        })
+    }
+
+    fn pause(&mut self) -> Duration {
+        let pause = self.backoff.pause();
+        self.due = Some(Instant::now() + pause);
+        pause
     }
 
     /// The number of messages that go to the handler together.
@@ -184,167 +304,4 @@ impl Partition {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    fn message(offset: i64) -> Received {
-        Received {
-            topic: "t".to_owned(),
-            partition: 0,
-            offset,
-            key: None,
-            headers: Vec::new(),
-            value: None,
-        }
-    }
-
-    fn partition(offsets: impl IntoIterator<Item = i64>) -> Partition {
-        let mut partition = Partition::default();
-        for offset in offsets {
-            partition.push(message(offset));
-        }
-        partition
-    }
-
-    fn sized(offset: i64, bytes: usize) -> Received {
-        Received {
-            value: Some(vec![0; bytes]),
-            ..message(offset)
-        }
-    }
-
-    /// Handles everything but one offset, and nothing while its dependency is down.
-    #[derive(Default)]
-    struct Picky {
-        poison: Option<i64>,
-        down: bool,
-        handled: Mutex<Vec<i64>>,
-    }
-
-    impl Handler for Picky {
-        async fn handle(&self, messages: &[Received]) -> Result<(), HandleError> {
-            if self.down {
-                return Err(HandleError::Retry("no database".into()));
-            }
-            let index = messages.iter().position(|m| Some(m.offset) == self.poison);
-            if let Some(index) = index {
-                return Err(HandleError::Unhandled {
-                    index,
-                    code: "INVALID_JSON".to_owned(),
-                    detail: "no JSON".to_owned(),
-                });
-            }
-            let mut handled = self.handled.lock().unwrap();
-            handled.extend(messages.iter().map(|m| m.offset));
-            Ok(())
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_handled_is_done_up_to_the_offset_after_it() {
-        let handler = Picky::default();
-        let mut partition = partition([4, 5, 9]);
-        let work = partition.work(&handler).await;
-        assert!(matches!(work, Work::Done { next: Some(10) }), "{work:?}");
-        assert!(!partition.is_ready(Instant::now()));
-    }
-
-    #[tokio::test]
-    async fn what_lies_before_a_message_that_cannot_be_handled_is_handled() {
-        let handler = Picky {
-            poison: Some(6),
-            ..Picky::default()
-        };
-        let mut partition = partition(4..9);
-        let work = partition.work(&handler).await;
-        assert!(matches!(work, Work::Stuck { offset: 6, .. }), "{work:?}");
-        assert_eq!(*handler.handled.lock().unwrap(), [4, 5]);
-        let stuck = partition.stuck(&TopicPartition::of(&message(0))).unwrap();
-        assert_eq!((stuck.offset, stuck.code.as_str()), (6, "INVALID_JSON"));
-        assert!(!partition.is_ready(Instant::now()));
-    }
-
-    #[tokio::test]
-    async fn a_first_message_that_cannot_be_handled_is_given_once() {
-        let handler = Picky {
-            poison: Some(4),
-            ..Picky::default()
-        };
-        let mut partition = partition([4]);
-        let work = partition.work(&handler).await;
-        assert!(matches!(work, Work::Stuck { offset: 4, .. }), "{work:?}");
-        assert!(handler.handled.lock().unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn while_a_dependency_is_down_the_same_messages_wait() {
-        let mut handler = Picky {
-            down: true,
-            ..Picky::default()
-        };
-        let mut partition = partition([4, 5]);
-        let work = partition.work(&handler).await;
-        let Work::Retry { pause, .. } = work else {
-            panic!("{work:?}");
-        };
-        let due = partition.due().unwrap();
-        assert!(!partition.is_ready(due - pause / 2));
-        assert!(partition.is_ready(due));
-
-        handler.down = false;
-        let work = partition.work(&handler).await;
-        assert!(matches!(work, Work::Done { next: Some(6) }), "{work:?}");
-        assert_eq!(*handler.handled.lock().unwrap(), [4, 5]);
-        assert!(!partition.is_paused());
-    }
-    /// The `next` offsets of all batches, until nothing is left.
-    async fn batches(partition: &mut Partition, handler: &Picky) -> Vec<i64> {
-        let mut ends = Vec::new();
-        while partition.is_ready(Instant::now()) {
-            match partition.work(handler).await {
-                Work::Done { next } => ends.extend(next),
-                work @ (Work::Retry { .. } | Work::Stuck { .. }) => panic!("{work:?}"),
-            }
-        }
-        ends
-    }
-
-    #[tokio::test]
-    async fn a_batch_ends_with_its_number() {
-        let handler = Picky::default();
-        let mut partition = partition(0..1_001);
-        assert_eq!(batches(&mut partition, &handler).await, [500, 1_000, 1_001]);
-        let all: Vec<i64> = (0..1_001).collect();
-        assert_eq!(*handler.handled.lock().unwrap(), all);
-    }
-
-    #[tokio::test]
-    async fn a_batch_ends_with_its_bytes_and_what_is_larger_goes_alone() {
-        let half = BATCH_BYTES / 2;
-        let handler = Picky::default();
-        let mut partition = Partition::default();
-        for (offset, bytes) in [half, half, 1, BATCH_BYTES + 1, 1, half, half]
-            .into_iter()
-            .enumerate()
-        {
-            partition.push(sized(i64::try_from(offset).unwrap(), bytes));
-        }
-        assert_eq!(batches(&mut partition, &handler).await, [2, 3, 4, 6, 7]);
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_handled_is_found_in_a_later_batch_too() {
-        let handler = Picky {
-            poison: Some(700),
-            ..Picky::default()
-        };
-        let mut partition = partition(0..1_000);
-        let work = partition.work(&handler).await;
-        assert!(matches!(work, Work::Done { next: Some(500) }), "{work:?}");
-        let work = partition.work(&handler).await;
-        assert!(matches!(work, Work::Stuck { offset: 700, .. }), "{work:?}");
-        assert_eq!(handler.handled.lock().unwrap().len(), 700);
-    }
-}
+mod tests;

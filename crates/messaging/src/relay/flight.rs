@@ -8,8 +8,8 @@ use futures::stream::FuturesUnordered;
 use rdkafka::error::KafkaError;
 use tokio::time::{Instant, timeout_at};
 
-use super::sender::{Sender, size};
 use super::{Composed, is_refusal};
+use crate::sender::{Sender, size};
 
 /// How long it may take to hear what became of each message after the queue was purged.
 const PURGE_WAIT: Duration = Duration::from_secs(1);

@@ -1,9 +1,11 @@
 //! The same promises, and those that a mock cannot keep, on Apache Kafka itself: the one that
 //! `ATLAS_TEST_KAFKA` names. Without it these tests say so, and prove nothing.
 
+use contracts::topics::dead_letters_of;
+
 use crate::broker::{Endpoint, first_occurrences, fresh_topic_name};
 use crate::store::Store;
-use crate::{consumer, relay, topics};
+use crate::{consumer, dead_letters, redrive, relay, topics};
 
 fn kafka() -> Option<Endpoint> {
     let kafka = Endpoint::real();
@@ -94,10 +96,27 @@ async fn a_consumer_goes_on_after_what_was_handled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_consumer_holds_a_partition_behind_poison() {
+async fn a_consumer_gives_up_poison_and_goes_on() {
     let Some(kafka) = kafka() else { return };
     let topic = kafka.make_topic(&[]).await;
-    consumer::holds_a_partition_behind_poison(&kafka, topic).await;
+    kafka.make_topic_named(&dead_letters_of(topic), &[]).await;
+    dead_letters::gives_up_poison_and_goes_on(&kafka, topic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_that_is_redriven_again_and_again_has_one_row_and_each_header_once() {
+    let Some(kafka) = kafka() else { return };
+    let topic = kafka.make_topic(&[]).await;
+    kafka.make_topic_named(&dead_letters_of(topic), &[]).await;
+    redrive::of_one_poison_again_and_again(&kafka, topic, 30).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_whose_cause_is_gone_closes_what_it_sent() {
+    let Some(kafka) = kafka() else { return };
+    let topic = kafka.make_topic(&[]).await;
+    kafka.make_topic_named(&dead_letters_of(topic), &[]).await;
+    redrive::closes_once_the_cause_is_gone(&kafka, topic, 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{
     BaseProducer, BaseRecord, DefaultProducerContext, Producer, ThreadedProducer,
@@ -35,6 +35,7 @@ pub(crate) struct Record {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) key: String,
+    /// One without a value is told as `none`.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) value: String,
 }
@@ -84,6 +85,16 @@ impl Broker {
 
     pub(crate) fn up(&self) {
         self.cluster().broker_up(-1).unwrap();
+    }
+
+    /// Says of a topic that there is none, or that there is.
+    pub(crate) fn hide(&self, topic: &str, hidden: bool) {
+        let error = if hidden {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        } else {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+        };
+        self.cluster().topic_error(topic, error).unwrap();
     }
 
     /// Answers the next requests to produce with these errors.
@@ -191,6 +202,27 @@ impl Endpoint {
         producer.flush(PATIENCE).unwrap();
     }
 
+    /// Writes one message with these headers, some of them without a value.
+    pub(crate) fn write_with(
+        &self,
+        topic: &str,
+        key: &str,
+        headers: &[(&str, Option<&str>)],
+        value: &str,
+    ) {
+        let producer: BaseProducer = self.client().create().unwrap();
+        let headers = headers.iter().fold(
+            OwnedHeaders::new_with_capacity(headers.len()),
+            |headers, (key, value)| headers.insert(Header { key, value: *value }),
+        );
+        let record = BaseRecord::to(topic).key(key).payload(value);
+        producer
+            .send(record.headers(headers))
+            .map_err(|(error, _)| error)
+            .unwrap();
+        producer.flush(PATIENCE).unwrap();
+    }
+
     /// Every message of a topic, partition by partition in order.
     pub(crate) fn read(&self, topic: &str) -> Vec<Record> {
         let consumer: BaseConsumer = self
@@ -218,7 +250,8 @@ impl Endpoint {
                     let headers = message.headers().map(|headers| {
                         headers
                             .iter()
-                            .map(|header| (header.key.to_owned(), text(header.value)))
+                            .map(|header| (header.key.to_owned(), header.value))
+                            .map(|(key, value)| (key, text(value.or(Some(b"none")))))
                             .collect()
                     });
                     records.push(Record {

@@ -5,7 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use messaging::{Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received};
+use contracts::DeadLetterCode;
+use kernel::EventId;
+use messaging::{
+    BoxedError, Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received,
+};
+use sqlx::PgPool;
 use test_support::eventually;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,14 +18,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, Endpoint};
 
-const TOPIC: &str = "facts";
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TOPIC: &str = "facts";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Notes what it handled; cannot handle `poison`, and nothing while it is down.
+/// Notes what it handled; cannot handle `poison` until it is healed, and nothing while it is down.
 #[derive(Clone, Default)]
-struct Notebook {
+pub(crate) struct Notebook {
     handled: Arc<Mutex<Vec<(String, String)>>>,
+    events: Arc<Mutex<BTreeSet<EventId>>>,
     down: Arc<AtomicBool>,
+    healed: Arc<AtomicBool>,
 }
 
 impl Notebook {
@@ -30,6 +37,17 @@ impl Notebook {
             by_key.entry(key.clone()).or_default().push(value.clone());
         }
         by_key
+    }
+
+    /// From now on `poison` is handled too.
+    pub(crate) fn heal(&self) {
+        self.healed.store(true, Ordering::SeqCst);
+    }
+
+    /// The values that were handled.
+    pub(crate) fn values(&self) -> Vec<String> {
+        let handled = self.handled.lock().unwrap();
+        handled.iter().map(|(_, value)| value.clone()).collect()
     }
 
     async fn holds(&self, expected: &BTreeMap<String, Vec<String>>) {
@@ -52,16 +70,30 @@ impl Handler for Notebook {
         }
         let text =
             |bytes: &Option<Vec<u8>>| String::from_utf8(bytes.clone().unwrap_or_default()).unwrap();
-        if let Some(index) = messages.iter().position(|m| text(&m.value) == "poison") {
+        let is_poison = |m: &Received| {
+            !self.healed.load(Ordering::SeqCst) && text(&m.value).starts_with("poison")
+        };
+        if let Some(index) = messages.iter().position(is_poison) {
             return Err(HandleError::Unhandled {
                 index,
-                code: "INVALID_JSON".to_owned(),
-                detail: "poison is no JSON".to_owned(),
+                code: DeadLetterCode::InvalidJson,
+                detail: "poison is no JSON at column 7".to_owned(),
             });
         }
         let mut handled = self.handled.lock().unwrap();
         handled.extend(messages.iter().map(|m| (text(&m.key), text(&m.value))));
+        let ids = messages.iter().filter_map(|m| m.incoming().event_id().ok());
+        self.events.lock().unwrap().extend(ids);
         Ok(())
+    }
+
+    async fn handled(&self, events: &[EventId]) -> Result<Vec<EventId>, BoxedError> {
+        let known = self.events.lock().unwrap();
+        Ok(events
+            .iter()
+            .filter(|id| known.contains(id))
+            .copied()
+            .collect())
     }
 }
 
@@ -77,12 +109,16 @@ impl Handler for Scale {
         self.0.lock().unwrap().push(sizes.collect());
         Ok(())
     }
+
+    async fn handled(&self, _events: &[EventId]) -> Result<Vec<EventId>, BoxedError> {
+        Ok(Vec::new())
+    }
 }
 
-struct Running {
+pub(crate) struct Running {
     task: JoinHandle<()>,
     stop: CancellationToken,
-    state: watch::Receiver<ConsumerState>,
+    pub(crate) state: watch::Receiver<ConsumerState>,
 }
 
 impl Running {
@@ -90,14 +126,26 @@ impl Running {
         Self::start_on(broker, &[TOPIC], notebook)
     }
 
-    /// The group is named as the first topic.
+    /// The group is named as the first topic. It gives nothing up.
     fn start_on(
         broker: &Endpoint,
         topics: &[&str],
         handler: &(impl Handler + Clone + 'static),
     ) -> Self {
+        let nowhere = PgPool::connect_lazy("postgres://127.0.0.1:1/none").unwrap();
+        Self::start_with(broker, &nowhere, topics, handler)
+    }
+
+    /// The same, with a place for what it gives up.
+    pub(crate) fn start_with(
+        broker: &Endpoint,
+        database: &PgPool,
+        topics: &[&str],
+        handler: &(impl Handler + Clone + 'static),
+    ) -> Self {
         let options = ConsumerOptions {
             kafka: broker.kafka(),
+            database: database.clone(),
             group: topics[0].to_owned(),
             topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
             session: Duration::from_secs(6),
@@ -109,17 +157,17 @@ impl Running {
         Self { task, stop, state }
     }
 
-    async fn becomes(
+    pub(crate) async fn becomes(
         &mut self,
         what: &str,
         wanted: impl Fn(&ConsumerState) -> bool,
     ) -> ConsumerState {
         let waited = tokio::time::timeout(PATIENCE, self.state.wait_for(|state| wanted(state)));
-        let found = waited.await.map(|state| state.unwrap().clone());
+        let found = waited.await.map(|state| *state.unwrap());
         found.unwrap_or_else(|_| panic!("waited for {what}; it is {:?}", *self.state.borrow()))
     }
 
-    async fn stop(self) -> Duration {
+    pub(crate) async fn stop(self) -> Duration {
         let told = Instant::now();
         self.stop.cancel();
         self.task.await.unwrap();
@@ -162,64 +210,6 @@ pub(crate) async fn goes_on_after_what_was_handled(broker: &Endpoint, topic: &st
         ]))
         .await;
     consumer.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_cannot_be_handled_holds_its_partition_and_no_other() {
-    let broker = Broker::with_topics(&[TOPIC]);
-    holds_a_partition_behind_poison(&broker, TOPIC).await;
-}
-
-pub(crate) async fn holds_a_partition_behind_poison(broker: &Endpoint, topic: &str) {
-    // Keys that lie on different partitions.
-    broker.write(topic, "a", &["1", "2", "poison", "4"]);
-    let notebook = Notebook::default();
-    let mut consumer = Running::start_on(broker, &[topic], &notebook);
-    let state = consumer
-        .becomes("stuck", |state| !state.stuck.is_empty())
-        .await;
-    let stuck = &state.stuck[0];
-    assert_eq!(
-        (stuck.offset, stuck.code.as_str(), stuck.detail.as_str()),
-        (2, "INVALID_JSON", "poison is no JSON")
-    );
-
-    let mut others = BTreeSet::new();
-    for key in ["b", "c", "d", "e", "f"] {
-        broker.write(topic, key, &["1"]);
-    }
-    let records = broker.read(topic);
-    for record in &records {
-        if record.partition != stuck.partition {
-            others.insert(record.key.clone());
-        }
-    }
-    assert!(!others.is_empty(), "{records:?}");
-    let mut rows = vec![("a", &["1", "2"][..])];
-    rows.extend(others.iter().map(|key| (key.as_str(), &["1"][..])));
-    notebook.holds(&expected(&rows)).await;
-
-    // It is a member still: what comes later to the others is handled, too.
-    eventually("the commits", PATIENCE, || async {
-        let committed = broker.committed(topic);
-        if committed.len() > 1 {
-            Ok(())
-        } else {
-            Err(format!("{committed:?}"))
-        }
-    })
-    .await;
-    consumer.stop().await;
-    assert_eq!(broker.committed(topic)[&stuck.partition], 2);
-
-    // Another member finds the message where it was.
-    let mut again = Running::start_on(broker, &[topic], &notebook);
-    let state = again
-        .becomes("stuck again", |state| !state.stuck.is_empty())
-        .await;
-    assert_eq!(state.stuck[0], *stuck);
-    again.stop().await;
-    assert_eq!(notebook.by_key()["a"], ["1", "2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,8 @@
 mod apache_kafka;
 mod broker;
 mod consumer;
+mod dead_letters;
+mod redrive;
 mod relay;
 mod replay;
 mod store;

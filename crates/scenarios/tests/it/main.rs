@@ -11,6 +11,7 @@ mod audit;
 mod commission;
 mod contention;
 mod crash;
+mod dead_letters;
 mod degraded;
 mod gateway;
 mod kafka;
