@@ -15,7 +15,7 @@ use crate::port::{Port, is_port_free};
 use crate::process::{LAST_LINES, POLL, Process, Signal, last_lines};
 use crate::tool::run_tool;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(120);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 /// One node for a demo and tests needs no more, and starts in two seconds with it.
 const JVM: [&str; 4] = [

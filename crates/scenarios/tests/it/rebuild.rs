@@ -163,7 +163,7 @@ fn read(
 ) -> impl FnOnce(CancellationToken, Arc<AtomicUsize>) -> futures::future::BoxFuture<'static, ()> {
     move |stop, answers| {
         Box::pin(async move {
-            let mut ticks = tokio::time::interval(Duration::from_millis(100));
+            let mut ticks = tokio::time::interval(Duration::from_millis(250));
             while stop.run_until_cancelled(ticks.tick()).await.is_some() {
                 let request = client.get(&url).bearer_auth(&token);
                 let answer = request

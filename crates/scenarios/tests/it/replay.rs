@@ -44,9 +44,10 @@ async fn traces(brokers: &str) -> BTreeMap<String, Vec<String>> {
 
 async fn relay(system: &System) -> (i64, i64) {
     sqlx::query_as("SELECT position, epoch FROM store.checkpoints WHERE name = 'relay'")
-        .fetch_one(&system.database.pool_owner().await)
+        .fetch_optional(&system.database.pool_owner().await)
         .await
         .unwrap()
+        .unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,11 +63,20 @@ async fn everything_is_sent_again_and_a_stopped_replay_says_where_to_go_on() {
     for _ in 0..5 {
         commissioner.place(&system.commands[0], &workshops).await;
     }
-    eventually("the orders on the topic", BOUND, || async {
-        let found = traces(&brokers).await.len();
-        if found == 5 { Ok(()) } else { Err(found) }
+    let last: i64 = sqlx::query_scalar("SELECT max(position) FROM store.events")
+        .fetch_one(&system.database.pool_owner().await)
+        .await
+        .unwrap();
+    eventually("the relay to have sent them", BOUND, || async {
+        let (position, _) = relay(&system).await;
+        if position == last {
+            Ok(())
+        } else {
+            Err(position)
+        }
     })
     .await;
+    assert_eq!(traces(&brokers).await.len(), 5);
     let before = relay(&system).await;
 
     let mut asked = replay(&system, &brokers, &["--from", "1"]);

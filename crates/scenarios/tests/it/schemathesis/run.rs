@@ -17,7 +17,7 @@ use crate::system::{App, state_folder};
 
 /// How many cases are drawn for each operation, beside those that cover its description.
 const EXAMPLES: u32 = 8;
-const BOUND: Duration = Duration::from_secs(120);
+const BOUND: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
