@@ -1,7 +1,7 @@
 //! `projector dlq groups`: what is open, by what is wrong with it.
 
 use clap::Args;
-use messaging::dead_letters::{self, Group};
+use dead_letters::Group;
 use serde::Serialize;
 use service_runtime::DatabaseConfig;
 

@@ -1,7 +1,7 @@
 //! `projector dlq list`: what is open, newest first.
 
 use clap::Args;
-use messaging::dead_letters::{self, Summary};
+use dead_letters::Summary;
 use serde::Serialize;
 use service_runtime::DatabaseConfig;
 use uuid::Uuid;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contracts::topics::dead_letters_of;
-use messaging::dead_letters::{self, DeadLetter, Selection, Summary};
+use dead_letters::{DeadLetter, Selection, Summary};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use test_support::{TestDatabase, eventually};
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::sender::Headers;
+use crate::Headers;
 
 /// How many rows one statement selects.
 const SELECTED: i64 = 10_000;

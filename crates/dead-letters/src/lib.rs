@@ -4,8 +4,10 @@
 //! moves, and closes it once the event is handled, whatever message brought it. Times are the
 //! database's, but for those of failures, which are the consumer's.
 //!
-//! Start at `record.rs` for what a row says, at `find.rs` for reading them, at [`Redrive`] for
-//! sending them again.
+//! Deliberately absent: Kafka. Who gives a message up, and who sends one again, is `messaging`.
+//!
+//! Start at `record.rs` for what a row says, at `find.rs` for reading them, at `claim.rs` for what
+//! holds two redrives apart.
 
 mod claim;
 mod close;
@@ -13,14 +15,12 @@ mod discard;
 mod find;
 mod forget;
 mod record;
-mod redrive;
 
-pub(crate) use close::close_handled;
-pub use close::{OpenEvent, close_events, open_events};
+pub use claim::{Standing, claim, look, release};
+pub use close::{OpenEvent, close_events, close_handled, open_events};
 pub use discard::discard;
 pub use find::{
     DeadLetter, Group, GroupKey, Selected, Selection, Summary, find, groups, page, select,
 };
 pub use forget::forget;
-pub(crate) use record::{Failure, Recorded, headers, record};
-pub use redrive::{Redrive, RedriveError, Tally};
+pub use record::{Failure, Headers, Recorded, foreign, headers, record};
