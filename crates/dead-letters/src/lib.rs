@@ -20,7 +20,8 @@ pub use claim::{Standing, claim, look, release};
 pub use close::{OpenEvent, close_events, close_handled, open_events};
 pub use discard::discard;
 pub use find::{
-    DeadLetter, Group, GroupKey, Selected, Selection, Summary, find, groups, page, select,
+    DeadLetter, Group, GroupKey, LISTED_KEY, Listed, Selected, Selection, State, Summary, find,
+    groups, page, select,
 };
 pub use forget::forget;
 pub use record::{Failure, Headers, Recorded, foreign, headers, record};

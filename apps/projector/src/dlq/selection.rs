@@ -129,7 +129,7 @@ pub(super) async fn tell_groups(
     for letter in letters {
         *counts.entry(&letter.group).or_default() += 1;
     }
-    let groups = dead_letters::groups(connection, selection, GROUPS).await?;
+    let groups = dead_letters::groups(connection, selection, None, GROUPS).await?;
     for group in &groups {
         let count = counts.remove(group.id.as_str()).unwrap_or_default();
         let what = format!(
