@@ -7,7 +7,6 @@ use std::time::Duration;
 use bonus_store::kept;
 use event_store::idempotency;
 use kernel::EventId;
-use messaging::dead_letters;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};

@@ -26,6 +26,7 @@ const OWNER_OF_THE_ACCOUNT: By = &[
     (Analyst, Relation::Any),
 ];
 const OPERATORS_AND_ANALYSTS: By = &[(Operator, Relation::Any), (Analyst, Relation::Any)];
+const OPERATORS: By = &[(Operator, Relation::Any)];
 
 /// The table of this API.
 #[rustfmt::skip]
@@ -39,4 +40,8 @@ pub const ACCESS: Access = Access(&[
     Row::get("/v1/bonus/accounts/{id}", OWNER_OF_THE_ACCOUNT),
     Row::get("/v1/bonus/accounts/{id}/ledger", OWNER_OF_THE_ACCOUNT),
     Row::get("/v1/ops/projections", OPERATORS_AND_ANALYSTS),
+    Row::get("/v1/ops/dead-letters", OPERATORS),
+    Row::get("/v1/ops/dead-letters/groups", OPERATORS),
+    Row::get("/v1/ops/dead-letters/{id}", OPERATORS),
+    Row::get("/v1/ops/acts", OPERATORS_AND_ANALYSTS),
 ]);

@@ -13,7 +13,10 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::AppState;
 use crate::routes;
-use crate::routes::Projections;
+use crate::routes::{
+    ActItem, DeadLetterCodeName, DeadLetterDetail, DeadLetterGroup, DeadLetterItem,
+    DeadLetterKindName, Projections,
+};
 
 /// The whole application. `health` are the routes of the process itself.
 pub fn app(state: AppState, edge: Edge, health: Router) -> Router {
@@ -78,6 +81,12 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
     ),
     components(schemas(
         AccountView,
+        DeadLetterCodeName,
+        DeadLetterDetail,
+        DeadLetterKindName,
+        List<ActItem>,
+        List<DeadLetterGroup>,
+        List<DeadLetterItem>,
         List<InvitationItem>,
         List<LedgerItem>,
         List<OrderItem>,

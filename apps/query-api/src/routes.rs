@@ -1,6 +1,10 @@
 //! One file a read: its route, its parameters, and how it is refused.
 
 mod examples;
+mod foreign;
+mod list_acts;
+mod list_dead_letter_groups;
+mod list_dead_letters;
 mod list_invitations;
 mod list_orders;
 mod list_projections;
@@ -8,10 +12,15 @@ mod list_workshops;
 mod read_as_of;
 mod read_bonus_account;
 mod read_bonus_ledger;
+mod read_dead_letter;
 mod read_order;
 mod read_timeline;
 
+pub(crate) use list_acts::ActItem;
+pub(crate) use list_dead_letter_groups::DeadLetterGroup;
+pub(crate) use list_dead_letters::{DeadLetterCodeName, DeadLetterItem, DeadLetterKindName};
 pub(crate) use list_projections::Projections;
+pub(crate) use read_dead_letter::DeadLetterDetail;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -29,4 +38,8 @@ pub(crate) fn all() -> OpenApiRouter<AppState> {
         .routes(routes!(read_bonus_account::read_bonus_account))
         .routes(routes!(read_bonus_ledger::read_bonus_ledger))
         .routes(routes!(list_projections::list_projections))
+        .routes(routes!(list_dead_letters::list_dead_letters))
+        .routes(routes!(list_dead_letter_groups::list_dead_letter_groups))
+        .routes(routes!(read_dead_letter::read_dead_letter))
+        .routes(routes!(list_acts::list_acts))
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::topics::MAX_EVENT_BYTES;
-use crate::{DeadLetterCode, Traceparent, header};
+use crate::{DeadLetterCode, Traceparent, dead_letter_header, header};
 
 /// A message as it came.
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +117,13 @@ impl<'a> Incoming<'a> {
                     "the header ce_id is missing or no UUID",
                 )
             })
+    }
+
+    /// The dead letter that it was sent again for, if it says so.
+    #[must_use]
+    pub fn redrive_of(&self) -> Option<Uuid> {
+        let text = self.header(dead_letter_header::REDRIVE_OF)?;
+        Uuid::try_parse(text).ok()
     }
 
     /// A schema that is not of ours, or none at all, says nothing about a version.

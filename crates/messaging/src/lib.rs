@@ -6,7 +6,7 @@
 //!   becomes on Kafka is a parameter.
 //! - [`Replay`] sends stored events again, with the ids that they had.
 //! - [`Consumer`] hands a group's messages to a [`Handler`], and commits what was handled.
-//! - [`dead_letters`] keeps what it gave up on, and sends it again when told to.
+//! - [`Redrive`] sends again what consumers gave up on; `dead-letters` keeps it.
 //! - [`watch`] says whether Kafka answers.
 //!
 //! Everything here tries again by itself for as long as Kafka is away, and ends when told to.
@@ -16,8 +16,8 @@
 mod backoff;
 mod client;
 mod consumer;
-pub mod dead_letters;
 mod failure;
+mod redrive;
 mod relay;
 mod replay;
 mod sender;
@@ -28,6 +28,7 @@ pub use client::Kafka;
 pub use consumer::{
     BoxedError, Consumer, ConsumerOptions, ConsumerState, HandleError, Handler, Received,
 };
+pub use redrive::{Redrive, RedriveError, Tally};
 pub use relay::Relay;
 pub use replay::{Replay, Replayed};
 pub use watch::watch;

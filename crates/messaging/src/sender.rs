@@ -16,9 +16,6 @@ use crate::client::{Kafka, Quiet, apart};
 /// and lets it go in a thread of its own: it is never used again after a failure.
 pub(crate) struct Sender(Option<FutureProducer<Quiet>>);
 
-/// Headers in order, each with its value if it has one.
-pub(crate) type Headers = Vec<(String, Option<Vec<u8>>)>;
-
 /// A message of somebody's, byte by byte.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bytes<'a> {

@@ -95,15 +95,17 @@ impl Document {
     }
 }
 
-/// Whether a body has the keys of the example, as far as both have any. What an event tells, its
-/// `data`, is each event's own.
+/// Members whose own members are each event's or each act's own.
+const FREE: [&str; 3] = ["data", "subject", "result"];
+
+/// Whether a body has the keys of the example, as far as both have any, but for what is [`FREE`].
 fn has_shape(example: &Value, body: &Value) -> Result<(), String> {
     match (example, body) {
         (Value::Object(example), Value::Object(body)) => {
             for name in example
                 .keys()
                 .chain(body.keys())
-                .filter(|name| *name != "data")
+                .filter(|name| !FREE.contains(&name.as_str()))
             {
                 match (example.get(name), body.get(name)) {
                     (Some(example), Some(body)) => has_shape(example, body)?,

@@ -36,7 +36,11 @@ const LAYERS: &[Layer] = &[
         ..layer("event-store", &["kernel"])
     },
     layer("bonus-store", &["kernel", "bonus-domain", "event-store"]),
-    layer("messaging", &["kernel", "contracts", "event-store"]),
+    layer("dead-letters", &["kernel", "contracts"]),
+    layer(
+        "messaging",
+        &["kernel", "contracts", "event-store", "dead-letters"],
+    ),
     layer(
         "projections",
         &[
@@ -72,6 +76,7 @@ const LAYERS: &[Layer] = &[
             "publishing",
             "event-store",
             "bonus-store",
+            "dead-letters",
             "projections",
             "http-edge",
             "service-runtime",
@@ -87,6 +92,7 @@ const LAYERS: &[Layer] = &[
             "publishing",
             "event-store",
             "bonus-store",
+            "dead-letters",
             "messaging",
             "projections",
             "service-runtime",

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use event_store::acts::{self, ActKind};
-use messaging::dead_letters;
 use serde_json::json;
 use service_runtime::DatabaseConfig;
 use uuid::Uuid;

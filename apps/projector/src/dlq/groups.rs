@@ -1,7 +1,7 @@
 //! `projector dlq groups`: what is open, by what is wrong with it.
 
 use clap::Args;
-use messaging::dead_letters::{self, Group};
+use dead_letters::Group;
 use serde::Serialize;
 use service_runtime::DatabaseConfig;
 
@@ -79,7 +79,7 @@ pub(super) async fn groups(
 ) -> Result<(), Failure> {
     let selection = options.selection.selection();
     let mut connection = session.pool(&session.config, 1).acquire().await?;
-    let groups = dead_letters::groups(&mut connection, &selection, GROUPS).await?;
+    let groups = dead_letters::groups(&mut connection, &selection, None, GROUPS).await?;
     let lines: Vec<Line> = groups.into_iter().map(line).collect();
     options.output.rows("groups", &lines)
 }

@@ -1,7 +1,7 @@
 //! `projector dlq list`: what is open, newest first.
 
 use clap::Args;
-use messaging::dead_letters::{self, Summary};
+use dead_letters::{State, Summary};
 use serde::Serialize;
 use service_runtime::DatabaseConfig;
 use uuid::Uuid;
@@ -108,11 +108,12 @@ pub(super) async fn list(
     let selection = options.selection.selection();
     let mut connection = session.pool(&session.config, 1).acquire().await?;
     let one_more = i64::from(options.limit) + 1;
+    let open = Some(State::Open);
     let mut page =
-        dead_letters::page(&mut connection, &selection, options.before, one_more).await?;
+        dead_letters::page(&mut connection, &selection, open, options.before, one_more).await?;
     let more = page.len() > limit;
     page.truncate(limit);
-    let lines: Vec<Line> = page.into_iter().map(Line::of).collect();
+    let lines: Vec<Line> = page.into_iter().map(|row| Line::of(row.summary)).collect();
     let next = lines.last().filter(|_| more).map(|line| line.id.clone());
     options.output.page("deadLetters", &lines, next.as_deref())
 }

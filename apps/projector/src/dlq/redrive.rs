@@ -3,9 +3,9 @@
 mod preview;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use dead_letters::Selected;
 use event_store::acts::{self, ActId, ActKind};
-use messaging::Kafka;
-use messaging::dead_letters::{self, Redrive, RedriveError, Selected, Tally};
+use messaging::{Kafka, Redrive, RedriveError, Tally};
 use serde_json::{Value, json};
 use service_runtime::chain;
 use sqlx::PgPool;

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use contracts::{DeadLetterCode, DeadLetterKind};
+use dead_letters::{Selected, Selection};
 use kernel::{Clock as _, SystemClock};
-use messaging::dead_letters::{self, Selected, Selection};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -129,7 +129,7 @@ pub(super) async fn tell_groups(
     for letter in letters {
         *counts.entry(&letter.group).or_default() += 1;
     }
-    let groups = dead_letters::groups(connection, selection, GROUPS).await?;
+    let groups = dead_letters::groups(connection, selection, None, GROUPS).await?;
     for group in &groups {
         let count = counts.remove(group.id.as_str()).unwrap_or_default();
         let what = format!(

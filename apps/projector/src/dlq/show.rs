@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use messaging::dead_letters::{self, DeadLetter};
+use dead_letters::DeadLetter;
 use serde::Serialize;
 use service_runtime::DatabaseConfig;
 use uuid::Uuid;

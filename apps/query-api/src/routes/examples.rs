@@ -1,4 +1,4 @@
-//! One order, as the documents show it: in detail, as of a moment, in a list.
+//! One order, as the documents show it: in detail, as of a moment, in a list; and one dead letter.
 
 use serde_json::{Value, json};
 
@@ -114,4 +114,48 @@ pub(super) fn placed() -> Value {
             "workshops": [WORKSHOP],
         },
     })
+}
+
+/// A dead letter in a list.
+pub(super) fn dead_letter() -> Value {
+    json!({
+        "id": "01938f5e-7c00-7000-8000-0000000000d1",
+        "topic": "atlas.order-events.v1",
+        "partition": 3,
+        "offset": 1042,
+        "key": {"encoding": "utf8", "content": ORDER, "length": 36, "cut": false},
+        "ceId": "01938f5e-7c00-7000-8000-0000000000ee",
+        "ceType": "atlas.order.OrderCompleted",
+        "code": "INVALID_JSON",
+        "kind": "malformed",
+        "detail": "the value is no JSON object: EOF while parsing at line 1 column 17",
+        "group": "5f1c0b6a7d2e",
+        "attempts": 1,
+        "firstFailedAt": UPDATED_AT,
+        "lastFailedAt": UPDATED_AT,
+        "state": "open",
+        "closedAt": null,
+        "closedHow": null,
+    })
+}
+
+/// The same with its bytes.
+pub(super) fn whole_dead_letter() -> Value {
+    let mut whole = dead_letter();
+    if let Value::Object(members) = &mut whole {
+        members.insert("hasBytes".to_owned(), json!(true));
+        members.insert(
+            "headers".to_owned(),
+            json!([{
+                "name": "ce_specversion",
+                "value": {"encoding": "utf8", "content": "1.0", "length": 3, "cut": false},
+            }]),
+        );
+        members.insert("headerCount".to_owned(), json!(1));
+        members.insert(
+            "value".to_owned(),
+            json!({"encoding": "base64", "content": "eyJvcmRlcklk/w==", "length": 10, "cut": false}),
+        );
+    }
+    whole
 }

@@ -7,6 +7,7 @@ use kernel::{Actor, Role};
 use query_api::ACCESS;
 
 use crate::bonus::award;
+use crate::dead_letters::put;
 use crate::people::{ANALYST, ASH, COMMISSIONER, ELM, OAK, OPERATOR, STRANGER};
 use crate::scene::Scene;
 
@@ -107,6 +108,7 @@ fn answer(row: &Row, part: Part, role: Role) -> &'static str {
 async fn each_route_asks_for_the_relation_of_its_row() {
     let (scene, order_id) = Scene::with_work_in_progress().await;
     award(&scene).await;
+    put(&scene.pool, COMMISSIONER.id, b"key", b"value").await;
     for template in paths() {
         let id = if template.starts_with("/v1/orders/") {
             order_id.to_string()

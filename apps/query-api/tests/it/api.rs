@@ -154,11 +154,11 @@ impl Reply {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Status and code of a problem, or the status alone.
+    /// Status and code of a problem, or the status alone: a dead letter has a code too.
     pub(crate) fn outcome(&self) -> String {
         match self.body["code"].as_str() {
-            Some(code) => format!("{} {code}", self.status.as_u16()),
-            None => self.status.as_u16().to_string(),
+            Some(code) if !self.status.is_success() => format!("{} {code}", self.status.as_u16()),
+            Some(_) | None => self.status.as_u16().to_string(),
         }
     }
 }

@@ -22,6 +22,11 @@ fn query() -> impl Strategy<Value = String> {
             "status",
             "at",
             "version",
+            "code",
+            "kind",
+            "topic",
+            "type",
+            "group",
             "x",
         ][..],
     );

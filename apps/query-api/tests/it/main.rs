@@ -8,11 +8,13 @@
 )]
 
 mod access;
+mod acts;
 mod api;
 mod as_of;
 mod as_stored;
 mod bonus;
 mod conditional;
+mod dead_letters;
 mod env_example;
 mod fuzz;
 mod invitations;

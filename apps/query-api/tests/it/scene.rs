@@ -65,9 +65,15 @@ impl Scene {
 
     /// One more instance of the application, with a single connection.
     pub(crate) async fn instance_with_one_connection(&self) -> Api {
+        self.instance_and_its_connection().await.0
+    }
+
+    /// The same, and that connection.
+    pub(crate) async fn instance_and_its_connection(&self) -> (Api, PgPool) {
         let one = PgPoolOptions::new().max_connections(1);
         let pool = self.database.pool_app_with(one).await;
-        Api::start(pool, self.clock.clone(), Duration::ZERO)
+        let api = Api::start(pool.clone(), self.clock.clone(), Duration::ZERO);
+        (api, pool)
     }
 
     /// One more instance of the application, with two connections, whose reads wait so long for the

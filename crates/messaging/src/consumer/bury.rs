@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contracts::topics::dead_letters_of;
+use dead_letters::{Failure, Recorded, close_handled, headers, record};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sqlx::PgPool;
 use tracing::error;
@@ -14,7 +15,6 @@ use super::handler::{BoxedError, Handler, Received};
 use super::partition::{Burial, Condemned};
 use crate::Kafka;
 use crate::client::apart;
-use crate::dead_letters::{Failure, Recorded, close_handled, headers, record};
 use crate::sender::{Bytes, Sender, acknowledged};
 use crate::topics::probe::Probe;
 
@@ -87,13 +87,13 @@ impl Undertaker {
     }
 
     async fn send(&self, failure: Failure<'_>, recorded: &Recorded) -> Result<(), BuryError> {
-        let topic = dead_letters_of(&failure.message.topic);
+        let topic = dead_letters_of(failure.topic);
         let headers = headers(failure, recorded);
         let bytes = Bytes {
             topic: &topic,
-            key: failure.message.key.as_deref(),
+            key: failure.key,
             headers: &headers,
-            value: failure.message.value.as_deref(),
+            value: failure.message.value,
         };
         let sent = match self.sender().and_then(|sender| sender.send_bytes(bytes)) {
             Ok(delivery) => acknowledged(delivery, PATIENCE).await,
@@ -142,8 +142,12 @@ impl Burial for Undertaker {
         })?;
         let failure = Failure {
             consumer: &self.consumer,
+            topic: &message.topic,
             topic_id: &topic_id,
-            message,
+            partition: message.partition,
+            offset: message.offset,
+            key: message.key.as_deref(),
+            message: message.incoming(),
             code: condemned.code,
             detail: &condemned.detail,
             attempts: condemned.trial.attempts,
@@ -165,6 +169,7 @@ impl Burial for Undertaker {
     }
 
     async fn close(&self, handled: &[Received]) -> Result<(), BoxedError> {
+        let handled = handled.iter().map(Received::incoming);
         let closed = close_handled(&self.database, &self.consumer, handled).await;
         let closed = closed.map_err(BuryError::Close)?;
         if closed > 0 {

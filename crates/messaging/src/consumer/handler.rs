@@ -2,10 +2,9 @@
 
 use std::error::Error;
 
-use contracts::{DeadLetterCode, Incoming, dead_letter_header};
+use contracts::{DeadLetterCode, Incoming};
 use kernel::EventId;
 use rdkafka::message::{BorrowedMessage, Message};
-use uuid::Uuid;
 
 use super::headers;
 
@@ -61,12 +60,6 @@ impl Received {
     /// The event's global id, if it has one.
     pub(crate) fn event_id(&self) -> Option<EventId> {
         self.incoming().event_id().ok()
-    }
-
-    /// The dead letter that it was sent again for, if it says so.
-    pub(crate) fn redrive_of(&self) -> Option<Uuid> {
-        let text = self.incoming().header(dead_letter_header::REDRIVE_OF)?;
-        Uuid::try_parse(text).ok()
     }
 }
 

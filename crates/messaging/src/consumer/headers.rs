@@ -9,11 +9,10 @@
 use std::ffi::CStr;
 use std::{ptr, slice};
 
+use dead_letters::Headers;
 use rdkafka::bindings as c;
 use rdkafka::error::IsError as _;
 use rdkafka::message::BorrowedHeaders;
-
-use crate::sender::Headers;
 
 /// Copies the headers, in order. What is no UTF-8 in a name is replaced.
 pub(super) fn copied(headers: &BorrowedHeaders) -> Headers {

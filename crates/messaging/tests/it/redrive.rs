@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use contracts::topics::dead_letters_of;
-use messaging::dead_letters::{self, Redrive, Selected, Selection, Tally};
+use dead_letters::{Selected, Selection};
+use messaging::{Redrive, Tally};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use test_support::{TestDatabase, eventually};
 use tokio_util::sync::CancellationToken;

@@ -2,8 +2,8 @@
 //! rolled back.
 
 use bonus_store::Change;
+use dead_letters::{DeadLetter, Selected};
 use messaging::Received;
-use messaging::dead_letters::{self, DeadLetter, Selected};
 use serde::Serialize;
 use serde_json::{Value, json};
 use service_runtime::chain;

@@ -1,48 +1,65 @@
 //! A message is given up: its row, new or known.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use contracts::{DeadLetterCode, dead_letter_header};
+use contracts::{DeadLetterCode, Incoming, dead_letter_header};
 use kernel::{EventId, IdSource as _, RandomIds};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
-
-use crate::Received;
-use crate::sender::Headers;
 
 /// The longest detail that is kept, in characters.
 const LONGEST_DETAIL: usize = 1000;
 /// The longest type that is kept beside the headers, in characters.
 const LONGEST_TYPE: usize = 200;
 
+/// Headers in order, each with its value if it has one.
+pub type Headers = Vec<(String, Option<Vec<u8>>)>;
+
 /// A message that is given up, and why.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Failure<'a> {
-    pub(crate) consumer: &'a str,
-    /// Empty where the broker is too old to have one.
-    pub(crate) topic_id: &'a str,
-    pub(crate) message: &'a Received,
-    pub(crate) code: DeadLetterCode,
-    pub(crate) detail: &'a str,
-    pub(crate) attempts: u32,
-    pub(crate) first_failed_at: DateTime<Utc>,
-    pub(crate) last_failed_at: DateTime<Utc>,
+pub struct Failure<'a> {
+    /// The consumer group that gives it up.
+    pub consumer: &'a str,
+    /// The topic that it lies on.
+    pub topic: &'a str,
+    /// Which topic of that name; empty where the broker is too old to say.
+    pub topic_id: &'a str,
+    /// The partition that it lies on.
+    pub partition: i32,
+    /// Its place in the partition.
+    pub offset: i64,
+    /// Its key, if it has one.
+    pub key: Option<&'a [u8]>,
+    /// Its headers and its value.
+    pub message: Incoming<'a>,
+    /// What is wrong, in a word.
+    pub code: DeadLetterCode,
+    /// What is wrong, in a sentence.
+    pub detail: &'a str,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it failed first.
+    pub first_failed_at: DateTime<Utc>,
+    /// When it failed last.
+    pub last_failed_at: DateTime<Utc>,
 }
 
 /// What its row says now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Recorded {
-    pub(crate) id: Uuid,
-    /// Over all its redrives.
-    pub(crate) attempts: i32,
-    pub(crate) first_failed_at: DateTime<Utc>,
+pub struct Recorded {
+    /// Its id.
+    pub id: Uuid,
+    /// How often it was tried, over all its redrives.
+    pub attempts: i32,
+    /// When it failed first.
+    pub first_failed_at: DateTime<Utc>,
 }
 
 /// Writes the row. The same failure again changes nothing; a redrive that failed too is told in the
 /// row that it was sent for, where that is one of the same event.
-pub(crate) async fn record(
-    database: &PgPool,
-    failure: Failure<'_>,
-) -> Result<Recorded, sqlx::Error> {
+///
+/// # Errors
+/// What the database said.
+pub async fn record(database: &PgPool, failure: Failure<'_>) -> Result<Recorded, sqlx::Error> {
     let mut connection = database.acquire().await?;
     if let Some(id) = failure.message.redrive_of() {
         let known = repeat(&mut connection, id, failure).await?;
@@ -65,7 +82,7 @@ impl Columns {
     fn of(failure: Failure<'_>) -> Self {
         let detail = storable(failure.detail, LONGEST_DETAIL);
         Self {
-            ce_id: failure.message.event_id().map(EventId::as_uuid),
+            ce_id: failure.message.event_id().ok().map(EventId::as_uuid),
             cause: cause(&detail),
             detail,
             attempts: i32::try_from(failure.attempts).unwrap_or(i32::MAX),
@@ -78,7 +95,6 @@ async fn repeat(
     id: Uuid,
     failure: Failure<'_>,
 ) -> Result<Option<Recorded>, sqlx::Error> {
-    let message = failure.message;
     let columns = Columns::of(failure);
     sqlx::query_as!(
         Recorded,
@@ -96,10 +112,10 @@ async fn repeat(
         "#,
         id,
         failure.consumer,
-        message.topic,
+        failure.topic,
         columns.ce_id,
-        message.partition,
-        message.offset,
+        failure.partition,
+        failure.offset,
         columns.attempts,
         failure.code.as_str(),
         failure.code.kind().as_str(),
@@ -117,7 +133,7 @@ async fn insert(
 ) -> Result<Recorded, sqlx::Error> {
     let message = failure.message;
     let columns = Columns::of(failure);
-    let ce_type = message.incoming().event_type().ok();
+    let ce_type = message.event_type().ok();
     let (names, values): (Vec<String>, Vec<Option<Vec<u8>>>) =
         message.headers.iter().cloned().unzip();
     sqlx::query_as!(
@@ -137,11 +153,11 @@ async fn insert(
         "#,
         RandomIds.next(),
         failure.consumer,
-        message.topic,
+        failure.topic,
         failure.topic_id,
-        message.partition,
-        message.offset,
-        message.key,
+        failure.partition,
+        failure.offset,
+        failure.key,
         message.value,
         &names,
         &values as &[Option<Vec<u8>>],
@@ -164,7 +180,6 @@ async fn insert(
 fn first_failed_at(failure: Failure<'_>) -> DateTime<Utc> {
     let told = failure
         .message
-        .incoming()
         .header(dead_letter_header::FIRST_FAILED_AT)
         .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
         .map(DateTime::<Utc>::from);
@@ -173,8 +188,8 @@ fn first_failed_at(failure: Failure<'_>) -> DateTime<Utc> {
 }
 
 /// The message's headers as its dead letter has them: its own, and each of ours once.
-pub(crate) fn headers(failure: Failure<'_>, recorded: &Recorded) -> Headers {
-    let message = failure.message;
+#[must_use]
+pub fn headers(failure: Failure<'_>, recorded: &Recorded) -> Headers {
     let since = recorded
         .first_failed_at
         .to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -185,19 +200,22 @@ pub(crate) fn headers(failure: Failure<'_>, recorded: &Recorded) -> Headers {
             dead_letter_header::DETAIL,
             storable(failure.detail, LONGEST_DETAIL),
         ),
-        (dead_letter_header::TOPIC, message.topic.clone()),
-        (dead_letter_header::PARTITION, message.partition.to_string()),
-        (dead_letter_header::OFFSET, message.offset.to_string()),
+        (dead_letter_header::TOPIC, failure.topic.to_owned()),
+        (dead_letter_header::PARTITION, failure.partition.to_string()),
+        (dead_letter_header::OFFSET, failure.offset.to_string()),
         (dead_letter_header::ATTEMPTS, recorded.attempts.to_string()),
         (dead_letter_header::FIRST_FAILED_AT, since),
         (dead_letter_header::CONSUMER, failure.consumer.to_owned()),
     ];
     let ours = ours.map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
-    foreign(&message.headers).cloned().chain(ours).collect()
+    foreign(failure.message.headers)
+        .cloned()
+        .chain(ours)
+        .collect()
 }
 
 /// The headers that are not those of a dead letter.
-pub(super) fn foreign(
+pub fn foreign(
     headers: &[(String, Option<Vec<u8>>)],
 ) -> impl Iterator<Item = &(String, Option<Vec<u8>>)> {
     let is_ours = |name: &str| name.starts_with(dead_letter_header::PREFIX);

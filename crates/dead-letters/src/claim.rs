@@ -11,19 +11,24 @@ const LEASE: f64 = 30.0;
 
 /// A row, as the redrive that claims it sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) id: Uuid,
-    pub(super) is_open: bool,
+pub struct Standing {
+    /// Its id.
+    pub id: Uuid,
+    /// Whether it still waits for its event to be handled.
+    pub is_open: bool,
     /// Whether this redrive has it in hand.
-    pub(super) is_ours: bool,
+    pub is_ours: bool,
     /// How often its redrive came back.
-    pub(super) returned: i32,
+    pub returned: i32,
 }
 
 /// Claims the oldest of the rows that are open and free, `limit` of them at most, unless an older one
 /// of the same key is in another's hand: messages of one key are sent in order. Says how often each
 /// has come back.
-pub(super) async fn claim(
+///
+/// # Errors
+/// What the database said.
+pub async fn claim(
     connection: &mut PgConnection,
     run: Uuid,
     ids: &[Uuid],
@@ -65,7 +70,10 @@ pub(super) async fn claim(
 }
 
 /// How the rows stand; the claims of those that are in hand are renewed.
-pub(super) async fn look(
+///
+/// # Errors
+/// What the database said.
+pub async fn look(
     connection: &mut PgConnection,
     run: Uuid,
     ids: &[Uuid],
@@ -104,7 +112,10 @@ pub(super) async fn look(
 }
 
 /// Lets go of rows.
-pub(super) async fn release(
+///
+/// # Errors
+/// What the database said.
+pub async fn release(
     connection: &mut PgConnection,
     run: Uuid,
     ids: &[Uuid],

@@ -1,10 +1,9 @@
 //! Rows are closed once what they are about is handled.
 
+use contracts::Incoming;
 use kernel::EventId;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
-
-use crate::Received;
 
 /// Rows that are open about one event, at most, that are closed at once.
 const MOST_OF_ONE: i64 = 1000;
@@ -20,16 +19,19 @@ pub struct OpenEvent {
 
 /// Closes what is open about messages that were handled: every row of their events, and for a
 /// message without an id the row that it was sent again for, if that has none either.
-pub(crate) async fn close_handled(
+///
+/// # Errors
+/// What the database said.
+pub async fn close_handled(
     database: &PgPool,
     consumer: &str,
-    handled: &[Received],
+    handled: impl IntoIterator<Item = Incoming<'_>>,
 ) -> Result<u64, sqlx::Error> {
     let mut events = Vec::new();
     let mut redrives = Vec::new();
     let mut nameless = Vec::new();
     for message in handled {
-        let (event, redrive) = (message.event_id(), message.redrive_of());
+        let (event, redrive) = (message.event_id().ok(), message.redrive_of());
         events.extend(event.map(EventId::as_uuid));
         redrives.extend(redrive);
         nameless.extend(redrive.filter(|_| event.is_none()));

@@ -9,16 +9,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use contracts::dead_letter_header;
+use dead_letters::{DeadLetter, Headers, Selected, Standing, claim, find, foreign, look, release};
 use rdkafka::error::KafkaError;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::claim::{Standing, claim, look, release};
-use super::find::{DeadLetter, Selected, find};
-use super::record::foreign;
 use crate::Kafka;
-use crate::sender::{Bytes, Headers, Sender, acknowledged};
+use crate::sender::{Bytes, Sender, acknowledged};
 
 /// The most that are under way together.
 const WIDEST: usize = 256;

@@ -1,15 +1,17 @@
-//! What is open, as operators ask for it; and one row whole.
+//! Rows as operators ask for them: lists, groups of what is open, and one row whole.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::sender::Headers;
+use crate::Headers;
 
+/// How many bytes of a key a list has.
+pub const LISTED_KEY: u16 = 1024;
 /// How many rows one statement selects.
 const SELECTED: i64 = 10_000;
 
-/// Which open rows are meant; those that every part given agrees to.
+/// Which rows are meant; those that every part given agrees to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Of this code.
@@ -30,7 +32,29 @@ pub struct Selection {
     pub ids: Option<Vec<Uuid>>,
 }
 
-/// What a list says of a row.
+/// Whether what a row is about was handled or given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Neither.
+    Open,
+    /// One of the two.
+    Closed,
+}
+
+/// A row in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What is said of it.
+    pub summary: Summary,
+    /// The message's key, if it has one; its first [`LISTED_KEY`] bytes.
+    pub key: Option<Vec<u8>>,
+    /// How many bytes the key has.
+    pub key_length: i32,
+    /// How and when it was closed, if it was.
+    pub closed: Option<(String, DateTime<Utc>)>,
+}
+
+/// What is said of a row everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Its id.
@@ -130,10 +154,14 @@ pub struct Selected {
 macro_rules! selected {
     ($query:ident!($($type:ty,)? $head:literal), $selection:expr, $tail:literal,
      $($more:expr),* $(,)?) => {
+        selected!($query!($($type,)? $head), "closed_at IS NULL", $selection, $tail, $($more),*)
+    };
+    ($query:ident!($($type:ty,)? $head:literal), $state:literal, $selection:expr, $tail:literal,
+     $($more:expr),* $(,)?) => {
         sqlx::$query!(
             $($type,)?
             $head + " FROM ops.dead_letters
-            WHERE closed_at IS NULL
+            WHERE " + $state + "
               AND ($1::text IS NULL OR code = $1)
               AND ($2::text IS NULL OR kind = $2)
               AND ($3::text IS NULL OR topic = $3)
@@ -155,41 +183,91 @@ macro_rules! selected {
     };
 }
 
-/// A page of what is selected, newest first: those before `before`, at most `limit`.
+/// The state is in the text of the statement, so that the index of what is open serves it.
+macro_rules! page_in {
+    ($state:literal, $connection:expr, $selection:expr, $before:expr, $limit:expr) => {
+        selected!(
+            query!(
+                r#"SELECT id, consumer, topic, partition, "offset", ce_id, ce_type,
+                      group_id AS "group", code, kind, detail, attempts, first_failed_at,
+                      last_failed_at, substr(key, 1, $11) AS key,
+                      octet_length(key) AS key_length, closed_as, closed_at"#
+            ),
+            $state,
+            $selection,
+            "AND id < $9 ORDER BY id DESC LIMIT $10",
+            $before,
+            $limit,
+            i32::from(LISTED_KEY),
+        )
+        .map(|row| Listed {
+            summary: Summary {
+                id: row.id,
+                consumer: row.consumer,
+                topic: row.topic,
+                partition: row.partition,
+                offset: row.offset,
+                ce_id: row.ce_id,
+                ce_type: row.ce_type,
+                group: row.group,
+                code: row.code,
+                kind: row.kind,
+                detail: row.detail,
+                attempts: row.attempts,
+                first_failed_at: row.first_failed_at,
+                last_failed_at: row.last_failed_at,
+            },
+            key: row.key,
+            key_length: row.key_length.unwrap_or_default(),
+            closed: row.closed_as.zip(row.closed_at),
+        })
+        .fetch_all($connection)
+        .await
+    };
+}
+
+/// A page of what is selected in a state, or in any, newest first: those before `before`, at most
+/// `limit`.
 ///
 /// # Errors
 /// What the database said.
 pub async fn page(
     connection: &mut PgConnection,
     selection: &Selection,
+    state: Option<State>,
     before: Option<Uuid>,
     limit: i64,
-) -> Result<Vec<Summary>, sqlx::Error> {
-    selected!(
-        query_as!(
-            Summary,
-            r#"SELECT id, consumer, topic, partition, "offset", ce_id, ce_type,
-                      group_id AS "group", code, kind, detail, attempts, first_failed_at,
-                      last_failed_at"#
-        ),
-        selection,
-        "AND id < $9 ORDER BY id DESC LIMIT $10",
-        before.unwrap_or(Uuid::max()),
-        limit,
-    )
-    .fetch_all(connection)
-    .await
+) -> Result<Vec<Listed>, sqlx::Error> {
+    let before = before.unwrap_or(Uuid::max());
+    match state {
+        None => page_in!("true", connection, selection, before, limit),
+        Some(State::Open) => {
+            page_in!("closed_at IS NULL", connection, selection, before, limit)
+        }
+        Some(State::Closed) => {
+            page_in!(
+                "closed_at IS NOT NULL",
+                connection,
+                selection,
+                before,
+                limit
+            )
+        }
+    }
 }
 
-/// The groups of what is selected, the largest first, at most `limit`.
+/// The groups of what is selected and open, the largest first: those after `after`, which is of so
+/// many rows and this id, at most `limit`.
 ///
 /// # Errors
 /// What the database said.
 pub async fn groups(
     connection: &mut PgConnection,
     selection: &Selection,
+    after: Option<(i64, &str)>,
     limit: i64,
 ) -> Result<Vec<Group>, sqlx::Error> {
+    let (count, id) = after.unzip();
     selected!(
         query!(
             r#"SELECT group_id AS "group!", count(*) AS "count!",
@@ -198,8 +276,12 @@ pub async fn groups(
                       min(cause) AS "cause!""#
         ),
         selection,
-        "GROUP BY group_id ORDER BY count(*) DESC, group_id LIMIT $9",
+        "GROUP BY group_id
+         HAVING $10::bigint IS NULL OR count(*) < $10 OR (count(*) = $10 AND group_id > $11)
+         ORDER BY count(*) DESC, group_id LIMIT $9",
         limit,
+        count,
+        id,
     )
     .map(|row| Group {
         id: row.group,
@@ -217,7 +299,7 @@ pub async fn groups(
     .await
 }
 
-/// Everything that is selected now, oldest first.
+/// Everything that is selected and open now, oldest first.
 ///
 /// # Errors
 /// What the database said.
