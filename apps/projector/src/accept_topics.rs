@@ -38,7 +38,8 @@ pub(crate) async fn accept_topics(
     Ok(())
 }
 
-fn failure(error: TopicsError) -> Failure {
+/// How a command ends that the topics have stopped.
+pub(crate) fn failure(error: TopicsError) -> Failure {
     let exit = match &error {
         TopicsError::Ask(_)
         | TopicsError::Make(_)

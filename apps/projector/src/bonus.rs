@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bonus_domain::{Beneficiary, Fact, Policies, Rejection, SourceType};
 use bonus_store::{Change, Delivery, Ingest, IngestError, check_policies, kept};
-use contracts::{DeadLetterCode, Fault, topics};
+use contracts::{DeadLetterCode, Fault, Incoming, topics};
 use event_store::AppendError;
 use event_store::failure::{SqlFailure, classify};
 use kernel::{Clock, EventId, OrderId, RandomIds, SystemClock};
@@ -75,8 +75,7 @@ pub(crate) struct Preview {
 
 impl Facts {
     /// The fact that a message tells; none where no policy rewards it.
-    fn read(&self, message: &Received) -> Result<Option<Delivery>, Fault> {
-        let incoming = message.incoming();
+    pub(crate) fn read(&self, incoming: &Incoming<'_>) -> Result<Option<Delivery>, Fault> {
         let Some(name) = incoming.event_type()?.strip_prefix(ORDER_TYPES) else {
             return Ok(None);
         };
@@ -125,7 +124,7 @@ impl Facts {
         let mut places = Vec::new();
         let mut deliveries = Vec::new();
         for (index, message) in messages.iter().enumerate() {
-            match self.read(message) {
+            match self.read(&message.incoming()) {
                 Ok(None) => {}
                 Ok(Some(delivery)) => {
                     places.push(index);
@@ -154,7 +153,7 @@ impl Handler for Facts {
         let mut places = Vec::new();
         let mut deliveries = Vec::new();
         for (index, message) in messages.iter().enumerate() {
-            match self.read(message) {
+            match self.read(&message.incoming()) {
                 Ok(None) => {}
                 Ok(Some(delivery)) => {
                     places.push(index);
@@ -201,7 +200,10 @@ fn unhandled(error: IngestError, places: &[usize], deliveries: &[Delivery]) -> H
 }
 
 /// The delivery that the rules refuse, if they do, and how.
-fn refused_at(error: &IngestError, deliveries: &[Delivery]) -> Option<(usize, DeadLetterCode)> {
+pub(crate) fn refused_at(
+    error: &IngestError,
+    deliveries: &[Delivery],
+) -> Option<(usize, DeadLetterCode)> {
     let IngestError::Rejected {
         source_event_id,
         source,

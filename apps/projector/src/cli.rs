@@ -59,6 +59,12 @@ pub(crate) enum StoreCommand {
     /// Recompute every checkpoint from the events, and look whether each stream is whole. Ends with
     /// 1 if anything is wrong.
     Verify(VerifyOptions),
+    /// After a restore: put right the checkpoints and topics that do not match the store, and take
+    /// the facts in that Kafka will not tell again. Says what it will do, and asks.
+    Adopt {
+        #[command(flatten)]
+        act: ActOptions,
+    },
 }
 
 /// What to do about the topics.

@@ -3,6 +3,7 @@
 
 mod accept_topics;
 mod acts;
+mod adopt;
 mod auditor;
 mod bonus;
 mod cli;
@@ -50,6 +51,12 @@ fn main() -> ExitCode {
         cli::Command::Store(cli::StoreCommand::Verify(options)) => {
             session::run("projector store verify", async |session| {
                 verify_store::verify_store(session, options).await
+            })
+            .into()
+        }
+        cli::Command::Store(cli::StoreCommand::Adopt { act }) => {
+            session::run("projector store adopt", async |session| {
+                adopt::adopt(session, act).await
             })
             .into()
         }

@@ -1,6 +1,8 @@
 //! Checkpoints: how far a reader of the feed has come, and how old what it wrote is.
-//! [`recompute`] says what the events say of one, [`hold`] keeps a reader where it is.
+//! [`recompute`] says what the events say of one, [`hold`] keeps a reader where it is, [`put_at`]
+//! puts one right after a restore.
 
+mod adopt;
 mod held;
 mod recompute;
 
@@ -8,6 +10,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
+pub use adopt::{certain, is_beyond, put_at};
 pub use held::{Reached, hold, moved_streams, reached};
 pub use recompute::recompute;
 pub(crate) use recompute::{PAGE, mark, nearest_mark, recompute_page};

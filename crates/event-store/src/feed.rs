@@ -137,6 +137,17 @@ impl Feed {
         self.connection.close().await
     }
 
+    /// Up to here everything that will ever be committed is committed.
+    ///
+    /// # Errors
+    /// What the database said; the connection is not to be used again then.
+    pub async fn watermark(&mut self) -> Result<Position, sqlx::Error> {
+        let watermark = sqlx::query_scalar!(r#"SELECT store.watermark() AS "watermark!""#)
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(Position::new(watermark))
+    }
+
     /// The next of the selected events after `after`, within the bound; one at least, if there is
     /// one.
     ///
@@ -149,10 +160,7 @@ impl Feed {
         bound: BatchBound,
     ) -> Result<Batch, sqlx::Error> {
         // Two statements, never one: the events' snapshot has to be younger than the watermark.
-        let watermark = sqlx::query_scalar!(r#"SELECT store.watermark() AS "watermark!""#)
-            .fetch_one(&mut self.connection)
-            .await?;
-        let watermark = Position::new(watermark);
+        let watermark = self.watermark().await?;
         let last = selection.to.map_or(watermark, |to| to.min(watermark));
         if last <= after {
             return Ok(Batch {

@@ -49,6 +49,15 @@ impl Snapshot {
         self.freshness
     }
 
+    /// The same, of the events up to `position` at most: of a checkpoint that is ahead of the store
+    /// after a restore, what is appended there since does not count.
+    #[must_use]
+    pub fn up_to(mut self, position: Position) -> Self {
+        let token = &mut self.freshness.token;
+        token.position = token.position.min(position);
+        self
+    }
+
     /// Gives the connection back in good order.
     ///
     /// # Errors

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use event_store::checkpoint::Reached;
 use event_store::{
     Checkpoint, Condition, Position, Reader, ReaderError, ReaderOptions, Sink, append, checkpoint,
     freshness, reader_statuses,
 };
+use sqlx::PgConnection;
 use test_support::TestDatabase;
 
 use crate::fixtures::{counted, stored, stream};
@@ -171,4 +173,82 @@ async fn history_is_verified_once_for_all_readers() {
             .await
             .unwrap();
     assert_eq!(entered, [2; 4]);
+}
+
+/// What the reader `counter` says of itself.
+async fn reached(connection: &mut PgConnection) -> Reached {
+    let reached = checkpoint::reached(connection, "counter").await.unwrap();
+    reached.unwrap()
+}
+
+/// The last two of seven events are lost, and two others have their positions.
+#[tokio::test]
+async fn a_reader_is_put_where_the_common_history_ends() {
+    let database = TestDatabase::create().await;
+    let mut connection = database.pool_app().await.acquire().await.unwrap();
+    stored(append(&mut connection, &counted("a", 0, 7)).await.unwrap());
+    catch_up(&database).await.unwrap();
+    change_history(&database).await;
+    as_owner(
+        &database,
+        "DELETE FROM store.events WHERE position > 5;
+         SELECT setval('store.position', 5);
+         INSERT INTO store.parked (reader, aggregate_type, aggregate_id, sequence, event_id,
+                                   position, event, reason, recorded_at)
+         SELECT 'counter', 'counter', id, 4, gen_random_uuid(), position, 'Counted', 'x', now()
+         FROM (VALUES ('a', 4), ('gone', 7)) AS parked (id, position)",
+    )
+    .await;
+    catch_up(&database).await.unwrap_err();
+    let from = reached(&mut connection).await;
+    let beyond = from.checkpoint.position;
+    assert!(
+        checkpoint::is_beyond(&mut connection, beyond)
+            .await
+            .unwrap()
+    );
+    stored(append(&mut connection, &counted("b", 0, 2)).await.unwrap());
+    assert!(
+        !checkpoint::is_beyond(&mut connection, beyond)
+            .await
+            .unwrap()
+    );
+
+    let certain = checkpoint::certain(&mut connection, &from).await.unwrap();
+    let end = Position::new(5);
+    let stored = checkpoint::recompute(&mut connection, Position::START, end).await;
+    assert_eq!((certain, certain.delivered), (stored.unwrap(), 5));
+    let to = Reached {
+        generation: 2,
+        since: Position::START,
+        checkpoint: certain,
+    };
+    let mut put = async || checkpoint::put_at(&mut connection, "counter", &from, &to).await;
+    assert!(put().await.unwrap());
+    assert!(!put().await.unwrap(), "it is not there any more");
+    let parked: Vec<String> = sqlx::query_scalar("SELECT aggregate_id FROM store.parked")
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+    assert_eq!(parked, ["a"]);
+
+    catch_up(&database).await.unwrap();
+    let found = reached(&mut connection).await.checkpoint;
+    let all = checkpoint::recompute(&mut connection, Position::START, beyond).await;
+    assert_eq!((found, found.delivered), (all.unwrap(), 7));
+}
+
+/// An event in the middle is lost: whatever else is, nobody can say.
+#[tokio::test]
+async fn where_histories_part_before_the_checkpoint_nothing_is_certain() {
+    let database = TestDatabase::create().await;
+    let mut connection = database.pool_app().await.acquire().await.unwrap();
+    stored(append(&mut connection, &counted("a", 0, 7)).await.unwrap());
+    catch_up(&database).await.unwrap();
+    change_history(&database).await;
+    as_owner(&database, "DELETE FROM store.events WHERE position = 3").await;
+    catch_up(&database).await.unwrap_err();
+    let from = reached(&mut connection).await;
+    let certain = checkpoint::certain(&mut connection, &from).await.unwrap();
+    assert_eq!(certain, Checkpoint::default());
 }

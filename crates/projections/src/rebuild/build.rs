@@ -67,11 +67,21 @@ impl Rebuild {
         self.enter(State::Checking).await
     }
 
-    /// How far the served version is.
-    pub(super) async fn served_at(&self) -> Result<Position, sqlx::Error> {
+    /// How far the served version is. One that is ahead of the store after a restore cannot be
+    /// come up to.
+    pub(super) async fn served_at(&self) -> Result<Position, RebuildError> {
         let mut connection = self.by.pool.acquire().await?;
         let reached = checkpoint::reached(&mut connection, &self.from.to_string()).await?;
-        Ok(reached.unwrap_or_default().checkpoint.position)
+        let position = reached.unwrap_or_default().checkpoint.position;
+        if checkpoint::is_beyond(&mut connection, position).await? {
+            let reason = format!(
+                "{} is at position {position}, which the store has not come to: run `projector \
+                 store adopt` first",
+                self.from
+            );
+            return Err(RebuildError::Halted { reason });
+        }
+        Ok(position)
     }
 
     /// Brings the new version exactly to a position that the served one has passed.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use event_store::acts::{self, ActKind, NewAct};
 use event_store::failure::{SqlFailure, classify};
+use event_store::{checkpoint, generation};
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection, PgPool};
 use tokio::task::JoinHandle;
@@ -70,6 +71,14 @@ struct Taken {
     code: String,
 }
 
+/// Whether a version was last moved in the generation that the store is in: one that was begun
+/// before a restore may hold what the store does not.
+async fn is_of_now(connection: &mut PgConnection, version: Version) -> Result<bool, sqlx::Error> {
+    let reached = checkpoint::reached(connection, &version.to_string()).await?;
+    let now = generation::latest(connection).await?;
+    Ok(reached.is_none_or(|it| it.generation == now.number))
+}
+
 /// The release whose code builds: rows of two are not compared.
 #[must_use]
 pub fn code() -> String {
@@ -78,7 +87,8 @@ pub fn code() -> String {
 
 impl Rebuilder {
     /// Begins a rebuild, or takes up the one that was left; one that another release began, or
-    /// whose versions differ, is abandoned for a new one, unless it is to be taken up.
+    /// that was begun before a restore, or whose versions differ, is abandoned for a new one; of
+    /// these the last may be to be taken up.
     ///
     /// # Errors
     /// [`RebuildError::Held`] while somebody else works on one.
@@ -93,10 +103,12 @@ impl Rebuilder {
             let (taken, claimed) = match self.take_up(&mut transaction, model).await? {
                 Some(taken) => {
                     let state = State::stored(&taken.state)?;
+                    let to = model.version(taken.to_version);
+                    let same = taken.code == code() && is_of_now(&mut transaction, to).await?;
                     let goes_on = match state {
                         State::Swapped => true,
-                        State::Failed => plan.takes_up_failed && taken.code == code(),
-                        State::Building | State::Checking => taken.code == code(),
+                        State::Failed => plan.takes_up_failed && same,
+                        State::Building | State::Checking => same,
                         State::Abandoned => false,
                     };
                     if !goes_on {

@@ -22,6 +22,7 @@ mod people;
 mod races;
 mod rebuild;
 mod replay;
+mod restore;
 mod schemathesis;
 mod state_machine;
 mod system;

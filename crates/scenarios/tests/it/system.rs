@@ -72,6 +72,11 @@ impl App {
         }
     }
 
+    /// The same, started with these arguments.
+    pub(crate) fn with_arguments(self, arguments: &'static [&'static str]) -> Self {
+        Self { arguments, ..self }
+    }
+
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
@@ -82,7 +87,7 @@ impl App {
     }
 
     /// Waits until it says of itself that it is ready, or that it is not.
-    async fn until(&self, ready: bool) {
+    pub(crate) async fn until(&self, ready: bool) {
         let what = format!(
             "{} to be ready: {ready}, see {}",
             self.binary,
@@ -162,10 +167,30 @@ impl System {
         )
     }
 
-    async fn until(&self, ready: bool) {
+    pub(crate) async fn until(&self, ready: bool) {
         for app in self.commands.iter().chain([&self.query, &self.projector]) {
             app.until(ready).await;
         }
+    }
+
+    /// Kills every process, and starts it again on another database, without waiting for it.
+    pub(crate) fn move_to(&mut self, server: TestServer, database: TestDatabase) {
+        let url = database.url_app();
+        let Self {
+            commands: [first, second],
+            query,
+            projector,
+            ..
+        } = self;
+        for app in [first, second, query, projector] {
+            app.kill();
+            app.variables
+                .insert("ATLAS_DATABASE_URL".to_owned(), url.clone());
+            app.start();
+        }
+        // The database is removed while its server is there.
+        self.database = database;
+        self.server = server;
     }
 
     /// Stops Postgres hard and starts it again; every process notices both.
