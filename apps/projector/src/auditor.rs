@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use event_store::audit::{
-    Auditorship, CheckpointAudit, CheckpointFinding, Finding, Part, RecordError, Round,
+    AUDITOR, Auditorship, CheckpointAudit, CheckpointFinding, Finding, Part, RecordError, Round,
     StreamAudit, count_findings, rounds,
 };
-use event_store::generation;
+use event_store::{Shares, generation};
 use projections::audit::Difference;
 use projections::{Model, Snapshot, Version, served};
 use service_runtime::{chain, pool_options};
@@ -22,7 +22,6 @@ use tracing::{error, info, warn};
 
 use crate::config::ProjectorConfig;
 
-const NAME: &str = "projector auditor";
 /// The audit of checkpoints and streams.
 const STORE: &str = "store";
 /// How many streams are compared with their rows at once.
@@ -34,13 +33,16 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const BUSY_SECONDS: f64 = 2.0;
 /// After a failure.
 const FAILURE_PAUSE: Duration = Duration::from_secs(2);
-/// How often the gauges are set, and the lease is asked for.
+/// How often the gauges are set, and the lease is renewed.
 const BEAT: Duration = Duration::from_secs(1);
+/// How often the lease is asked for while another has it.
+const STANDBY_PAUSE: Duration = Duration::from_millis(250);
 
 /// Audits for as long as it is the one who does.
 pub(crate) struct Auditor {
     pool: PgPool,
     auditorship: Auditorship,
+    shares: Shares,
     interval: Duration,
     window: Duration,
     /// What the last audit of the checkpoints found missing, by reader; none before this process
@@ -61,15 +63,17 @@ enum AuditError {
 
 impl Auditor {
     /// One that has not begun.
-    pub(crate) fn new(config: &ProjectorConfig, owner: &str) -> Self {
+    pub(crate) fn new(config: &ProjectorConfig, owner: &str, shares: Shares) -> Self {
+        let name = format!("{owner} auditor");
         let pool = pool_options(&config.database, 1)
             .after_connect(|connection, _| {
                 Box::pin(async move { generation::enter(connection).await.map(drop) })
             })
-            .connect_lazy_with(config.database.connect_options(NAME));
+            .connect_lazy_with(config.database.connect_options(&name));
         Self {
             pool,
             auditorship: Auditorship::of(owner, config.lease),
+            shares,
             interval: config.audit_interval,
             window: config.audit_window,
             missing: None,
@@ -82,7 +86,7 @@ impl Auditor {
         while !stop.is_cancelled() {
             let pause = match self.turn(&stop).await {
                 Ok(pause) => pause,
-                Err(AuditError::Record(RecordError::TakenOver)) => BEAT,
+                Err(AuditError::Record(RecordError::TakenOver)) => STANDBY_PAUSE,
                 Err(error) => {
                     warn!(error = chain(&error), "audit.failed");
                     FAILURE_PAUSE
@@ -106,7 +110,12 @@ impl Auditor {
         let end = Instant::now() + BEAT;
         let mut connection = self.pool.acquire().await?;
         if !self.auditorship.hold(&mut connection).await? {
-            return Ok(BEAT);
+            self.shares.waits_for(AUDITOR);
+            return Ok(STANDBY_PAUSE);
+        }
+        if let Some(next) = self.shares.successor(AUDITOR) {
+            self.auditorship.hand_over(&mut connection, &next).await?;
+            return Ok(STANDBY_PAUSE);
         }
         let store = self.auditorship.round(&mut connection, STORE, None).await?;
         let is_due = store.proved.is_none_or(|proved| proved >= self.interval);
@@ -127,7 +136,10 @@ impl Auditor {
             while !stop.is_cancelled() && self.is_due(version.model, end) {
                 let until = self.due.get(&version.model).copied();
                 let wait = until.map(|due| due.saturating_duration_since(Instant::now()));
-                tokio::time::sleep(wait.unwrap_or_default()).await;
+                let wait = tokio::time::sleep(wait.unwrap_or_default());
+                if stop.run_until_cancelled(wait).await.is_none() {
+                    break;
+                }
                 let pause = self.compare(*version, round).await?;
                 self.due.insert(version.model, Instant::now() + pause);
             }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use event_store::{Condition, Reader, ReaderOptions, ReaderStatus, Sink, Wakeups, reader_statuses};
+use event_store::{
+    Condition, Reader, ReaderOptions, ReaderStatus, Shares, Sink, Wakeups, reader_statuses,
+};
 use messaging::topics::{Retention, TopicGuard};
 use messaging::{Kafka, Relay};
 use projections::{Model, Version};
@@ -35,6 +37,7 @@ pub(crate) struct Readers {
     pub(crate) owner: String,
     pub(crate) lease: Duration,
     pub(crate) wakeups: Wakeups,
+    pub(crate) shares: Shares,
 }
 
 /// A reader that health watches.
@@ -115,6 +118,7 @@ impl Readers {
     ) {
         let options = ReaderOptions {
             wakeup: Some(self.wakeups.subscribe()),
+            shares: Some(self.shares.clone()),
             ..ReaderOptions::new(name, &self.owner, self.lease)
         };
         Reader::new(connect, options).drive(sink, stop).await;

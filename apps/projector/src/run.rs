@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::process::ExitCode;
 
-use event_store::{Wakeups, generation, wake};
+use event_store::{Shares, Wakeups, generation, wake};
 use kernel::{IdSource as _, RandomIds};
 use messaging::{ConsumerState, Kafka};
 use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres};
@@ -34,7 +34,8 @@ async fn start(
 ) -> Result<(), ListenError> {
     let mut health = Health::default();
     let tasks = &process.tasks;
-    let pool = pool(config);
+    let owner = format!("{NAME} {}", RandomIds.next());
+    let pool = pool(config, &owner);
     tasks.spawn(
         "postgres",
         watch_postgres(
@@ -48,9 +49,10 @@ async fn start(
     let has = |role: Role| only.is_empty() || only.contains(&role);
     let (read_models, relay) = (has(Role::ReadModels), has(Role::Relay));
     let readers = Readers {
-        connect: config.database.connect_options(NAME),
+        connect: config.database.connect_options(&owner),
         pool: pool.clone(),
-        owner: format!("{NAME} {}", RandomIds.next()),
+        shares: Shares::of(&owner),
+        owner,
         lease: config.lease,
         wakeups: Wakeups::new(),
     };
@@ -81,6 +83,8 @@ async fn start(
         .wakeups
         .listen(pool.clone(), wake::EVENTS, tasks.finish());
     spawn(process, "wake-ups", listening);
+    let shares = readers.shares.clone();
+    spawn(process, "shares", shares.keep(pool.clone(), tasks.finish()));
     let bonus = if has(Role::Bonus) {
         bonus(config, process, pool.clone())
     } else {
@@ -91,7 +95,7 @@ async fn start(
     let watching = kafka_health::watch(kafka, bonus, dependency, tasks.finish());
     spawn(process, "kafka", watching);
     if has(Role::Auditor) {
-        let auditor = Auditor::new(config, &readers.owner);
+        let auditor = Auditor::new(config, &readers.owner, readers.shares.clone());
         spawn(process, "auditor", auditor.run(tasks.finish()));
     }
     if has(Role::Janitor) {
@@ -102,12 +106,13 @@ async fn start(
     Ok(())
 }
 
-fn pool(config: &ProjectorConfig) -> PgPool {
+/// The sessions of a process have its name as an owner: who leads can be looked up among them.
+fn pool(config: &ProjectorConfig, owner: &str) -> PgPool {
     pool_options(&config.database, CONNECTIONS)
         .after_connect(|connection, _| {
             Box::pin(async move { generation::enter(connection).await.map(drop) })
         })
-        .connect_lazy_with(config.database.connect_options(NAME))
+        .connect_lazy_with(config.database.connect_options(owner))
 }
 
 /// Starts the bonus role; what its consumer is at.

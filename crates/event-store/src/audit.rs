@@ -10,6 +10,7 @@ mod streams;
 
 pub use checkpoints::{CheckpointAudit, CheckpointFinding, SkippedEvent};
 pub use record::{
-    Auditorship, Finding, KeptFinding, Part, RecordError, Round, count_findings, findings, rounds,
+    AUDITOR, Auditorship, Finding, KeptFinding, Part, RecordError, Round, count_findings, findings,
+    rounds,
 };
 pub use streams::{BROKEN_SHOWN, BrokenStream, StreamAudit};

@@ -33,6 +33,7 @@ mod parked;
 mod queue;
 mod reader;
 mod run;
+mod shares;
 mod sink;
 mod stall;
 mod survey;
@@ -57,6 +58,7 @@ pub use reader::{
     Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus,
     Standing, begin_anew, reader_page, reader_statuses,
 };
+pub use shares::Shares;
 pub use sink::{Sent, Sink, SinkError};
 pub use stall::{Stall, stall};
 pub use survey::{PARKED_SHOWN, Surveyed, count_events, survey};

@@ -132,11 +132,12 @@ impl Reader {
             let outcome = tokio::select! {
                 outcome = self.lead(sink, stop, &mut pace, &mut verdict) => outcome,
                 // The database does not answer: the lease runs out by itself.
-                () = told_for(stop, LONGEST_END) => Ok(Ended::Stopped),
+                () = told_for(stop, LONGEST_END) => Ok(Some(Ended::Stopped)),
             };
             sink.abandon();
             let failure = match outcome {
-                Ok(ended) => return ended,
+                Ok(Some(ended)) => return ended,
+                Ok(None) => continue,
                 Err(failure) => failure,
             };
             let pause = self.failed(&failure, &mut pace);
@@ -179,18 +180,21 @@ impl Reader {
         }
     }
 
-    /// Waits for the lease, and reads for as long as it holds.
+    /// Waits for the lease, and reads for as long as it holds; none once it is handed over.
     async fn lead(
         &self,
         sink: &mut dyn Sink,
         stop: &CancellationToken,
         pace: &mut Pace,
         verdict: &mut Option<Verdict>,
-    ) -> Result<Ended, ReaderError> {
-        let standby = |owner| self.enter(Standing::Standby { owner });
+    ) -> Result<Option<Ended>, ReaderError> {
+        let standby = |owner| {
+            self.enter(Standing::Standby { owner });
+            self.options.wait();
+        };
         let elected = Leader::elect(&self.connect, &self.options, verdict, stop, standby);
         let Some(mut leader) = elected.await? else {
-            return Ok(Ended::Stopped);
+            return Ok(Some(Ended::Stopped));
         };
         info!(
             reader = %self.options.name,
@@ -207,9 +211,13 @@ impl Reader {
                 | ReaderError::Database(_)
                 | ReaderError::ForeignCheckpoint { .. }),
             ) => Err(failure),
-            Ok(ended) => {
+            Ok(Left::Ended(ended)) => {
                 leader.resign(&Condition::Idle).await?;
-                Ok(ended)
+                Ok(Some(ended))
+            }
+            Ok(Left::For(next)) => {
+                leader.hand_over(&next).await?;
+                Ok(None)
             }
             Err(failure @ ReaderError::Sink(_)) => {
                 leader.resign(&condition_of(&failure)).await?;
@@ -224,7 +232,7 @@ impl Reader {
         sink: &mut dyn Sink,
         stop: &CancellationToken,
         pace: &mut Pace,
-    ) -> Result<Ended, ReaderError> {
+    ) -> Result<Left, ReaderError> {
         self.begin(leader, sink).await?;
         self.enter(Standing::Leading(Condition::Running));
         let mut parks = self.look_again(leader, sink, stop).await?;
@@ -243,7 +251,7 @@ impl Reader {
                     pace.halve(tried);
                     Duration::ZERO
                 }
-                Step::Nothing { reached: true } => return Ok(Ended::Reached),
+                Step::Nothing { reached: true } => return Ok(Left::Ended(Ended::Reached)),
                 Step::Nothing { reached: false } => {
                     let pause = pace.found_nothing();
                     if woken(wakeup.as_mut(), pause, stop).await {
@@ -267,8 +275,11 @@ impl Reader {
                 self.beat(leader, pace).await?;
                 beaten = Instant::now();
             }
+            if let Some(next) = self.options.successor() {
+                return Ok(Left::For(next));
+            }
         }
-        Ok(Ended::Stopped)
+        Ok(Left::Ended(Ended::Stopped))
     }
 
     /// Writes the row and the gauges. Only the leader does, and the gauges end with it: a series
@@ -329,6 +340,14 @@ enum Step {
     Nothing { reached: bool },
     /// One of so many events is refused.
     Refused(usize),
+}
+
+/// Why a leader leads no more.
+enum Left {
+    /// It has ended.
+    Ended(Ended),
+    /// The lease is for this owner, who waits for it.
+    For(String),
 }
 
 /// How a reader is after a failure.

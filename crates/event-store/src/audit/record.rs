@@ -5,8 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 
+use crate::shares::KEPT_SECONDS;
+
 /// How many findings of an audit are kept, but for those of one page more.
 const MOST_FINDINGS: i64 = 1_000;
+
+/// The name of the lease that the auditor has, among the readers'.
+pub const AUDITOR: &str = "auditor";
 
 /// The right to write down what audits find; one process has it at a time.
 #[derive(Debug, Clone)]
@@ -128,6 +133,30 @@ impl Auditorship {
         sqlx::query!(
             "UPDATE ops.auditor SET owner = NULL, expires_at = NULL WHERE owner = $1",
             self.owner,
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+    }
+
+    /// Hands it over: it is kept for `to` for a moment, and anybody's after that.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn hand_over(
+        &self,
+        connection: &mut PgConnection,
+        to: &str,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            r#"
+            UPDATE ops.auditor
+            SET owner = $2, expires_at = clock_timestamp() + make_interval(secs => $3)
+            WHERE owner = $1
+            "#,
+            self.owner,
+            to,
+            KEPT_SECONDS,
         )
         .execute(connection)
         .await

@@ -267,6 +267,14 @@ impl Leader {
         within(length, self.feed.close()).await
     }
 
+    /// Hands the lease over to another owner, who waits for it.
+    pub(super) async fn hand_over(mut self, to: &str) -> Result<(), ReaderError> {
+        let length = self.lease.length();
+        let hand_over = self.lease.hand_over(self.feed.connection(), to);
+        within(length, hand_over).await?;
+        within(length, self.feed.close()).await
+    }
+
     /// Runs `work` in a transaction, and moves the checkpoint with it to where it says, under the
     /// lease.
     pub(super) async fn commit<E>(

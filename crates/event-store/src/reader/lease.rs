@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::ReaderOptions;
 use super::state::Condition;
+use crate::shares::KEPT_SECONDS;
 use crate::wake::CHECKPOINTS;
 use crate::{Checkpoint, Position};
 
@@ -238,6 +239,32 @@ impl Lease {
             condition.state(),
             condition.reason(),
             condition.event_id().map(kernel::EventId::as_uuid),
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Hands it over: it is kept for `to` for a moment, and anybody's after that.
+    ///
+    /// # Errors
+    /// What the database said; a lease lost before is no error.
+    pub(crate) async fn hand_over(
+        self,
+        connection: &mut PgConnection,
+        to: &str,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            r#"
+            UPDATE store.checkpoints
+            SET owner = $3, expires_at = clock_timestamp() + make_interval(secs => $4), rate = 0,
+                seen_at = clock_timestamp()
+            WHERE name = $1 AND epoch = $2
+            "#,
+            self.name,
+            self.epoch,
+            to,
+            KEPT_SECONDS,
         )
         .execute(connection)
         .await?;

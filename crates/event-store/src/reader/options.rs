@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::{BatchBound, Position, StreamId, Wakeup};
+use crate::{BatchBound, Position, Shares, StreamId, Wakeup};
 
 /// How often the parked streams are looked at again.
 const LOOK_AGAIN_INTERVAL: Duration = Duration::from_secs(60);
@@ -31,6 +31,8 @@ pub struct ReaderOptions {
     pub look_again_every: Duration,
     /// What cuts its pauses short.
     pub wakeup: Option<Wakeup>,
+    /// Whether the lease is handed over, and to whom; none to keep it.
+    pub shares: Option<Shares>,
 }
 
 impl ReaderOptions {
@@ -48,6 +50,18 @@ impl ReaderOptions {
             batch: BatchBound::default(),
             look_again_every: LOOK_AGAIN_INTERVAL,
             wakeup: None,
+            shares: None,
         }
+    }
+    /// Notes that the lease was asked for, and that another owns it.
+    pub(super) fn wait(&self) {
+        if let Some(shares) = &self.shares {
+            shares.waits_for(&self.name);
+        }
+    }
+
+    /// Who is to have the lease now, if it is to be handed over.
+    pub(super) fn successor(&self) -> Option<String> {
+        self.shares.as_ref()?.successor(&self.name)
     }
 }

@@ -16,6 +16,7 @@ mod degraded;
 mod gateway;
 mod kafka;
 mod known_elsewhere;
+mod leases;
 mod load;
 mod outage;
 mod people;
@@ -26,6 +27,7 @@ mod restore;
 mod schemathesis;
 mod state_machine;
 mod system;
+mod takeovers;
 mod topics;
 mod visibility;
 

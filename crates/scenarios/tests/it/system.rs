@@ -77,6 +77,22 @@ impl App {
         Self { arguments, ..self }
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        self.process.as_mut().unwrap().signal(signal).unwrap();
+    }
+
+    /// Waits until it has ended of itself, well.
+    pub(crate) async fn ended(&mut self) {
+        let mut process = self.process.take().unwrap();
+        let status = eventually("its end", READY_BOUND, || {
+            let ended = process.ended().unwrap();
+            async move { ended.ok_or("it runs") }
+        });
+        let status = status.await;
+        assert!(status.success(), "{status}, see {}", self.log.display());
+    }
+
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
