@@ -105,13 +105,10 @@ impl Shares {
                 let mut connection = pool.acquire().await?;
                 self.beat(&mut connection).await
             };
-            match stop.run_until_cancelled(beat).await {
+            if let Some(Err(error)) = stop.run_until_cancelled(beat).await {
                 // Nothing is handed over on what may have changed since.
-                Some(Err(error)) => {
-                    self.state().next = None;
-                    debug!(%error, "shares.unknown");
-                }
-                Some(Ok(())) | None => {}
+                self.state().next = None;
+                debug!(%error, "shares.unknown");
             }
         }
         // Else it is not seen any more, soon.
