@@ -13,8 +13,8 @@ const BOUND: Duration = Duration::from_secs(60);
 /// The three read models, the relay and the auditor.
 pub(crate) const ROLES: i64 = 5;
 
-/// A session's name is its owner's, so `writer` is who really moved a checkpoint. The auditor has no
-/// epoch, and its sessions have a longer name.
+/// A session's name is its owner's, so `writer` is who really moved a checkpoint. The auditor has
+/// no epoch, and its sessions have a longer name.
 const JOURNAL: &str = "
     CREATE TABLE public.journal (
         id bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(),
