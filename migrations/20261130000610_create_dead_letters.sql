@@ -1,6 +1,6 @@
 -- What consumers gave up on. The row is written before the message goes to its dead-letter topic,
 -- and before the offset moves; it outlasts the topic's retention, and is what operators work with.
--- crates/messaging owns every statement on it.
+-- crates/dead-letters owns every statement on it.
 
 CREATE TABLE ops.dead_letters (
     -- Ascends with time: the oldest of two has the smaller one.
