@@ -33,9 +33,11 @@ pub(crate) struct Filter {
     #[param(value_type = Option<DeadLetterKindName>)]
     kind: Option<String>,
     /// Only those from this topic.
+    #[param(pattern = r"^[^\u0000]*$")]
     topic: Option<String>,
     /// Only those of this event type, such as `atlas.order.OrderPlaced`.
     #[serde(rename = "type")]
+    #[param(pattern = r"^[^\u0000]*$")]
     ce_type: Option<String>,
 }
 
@@ -46,6 +48,7 @@ pub(crate) struct Standing {
     /// Only those in this state.
     state: Option<DeadLetterState>,
     /// Only those of this group.
+    #[param(pattern = r"^[^\u0000]*$")]
     group: Option<String>,
 }
 
