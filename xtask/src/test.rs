@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let postgres = database::start(None, Port::Free)?;
     let kafka = kafka::start()?;
     let mut total = Total::default();
-    let outcome = step("run tests", "ten minutes or so, if all of them", || {
+    let outcome = step("run tests", "twenty minutes or so, if all of them", || {
         let mut cargo = command::cargo();
         cargo
             .args(["test", "--workspace", "--no-fail-fast", "--"])

@@ -11,6 +11,7 @@ use std::time::Duration;
 use contracts::dead_letter_header;
 use dead_letters::{DeadLetter, Headers, Selected, Standing, claim, find, foreign, look, release};
 use rdkafka::error::KafkaError;
+use rdkafka::producer::future_producer::DeliveryFuture;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -20,6 +21,8 @@ use crate::sender::{Bytes, Sender, acknowledged};
 
 /// The most that are under way together.
 const WIDEST: usize = 256;
+/// How many bytes of theirs are, before Kafka has them; one letter alone may have more.
+const LARGEST: usize = 4 << 20;
 /// How far behind the oldest letter others are looked for whose key is not under way.
 const LOOKS_AHEAD: usize = 4 * WIDEST;
 /// How long a topic may take to acknowledge a message.
@@ -164,12 +167,19 @@ impl Run<'_> {
 
     /// Sends what was claimed, in order, and waits until Kafka has it.
     async fn send(&mut self, letters: &[Selected]) -> Result<(), RedriveError> {
-        let mut deliveries = Vec::with_capacity(letters.len());
+        let mut deliveries = Vec::new();
+        let mut bytes = 0;
         for letter in letters {
             let id = letter.id;
             let Some(whole) = find(&mut self.connection, id).await? else {
                 continue;
             };
+            let size = size(&whole);
+            if bytes + size > LARGEST {
+                all_acknowledged(std::mem::take(&mut deliveries)).await?;
+                bytes = 0;
+            }
+            bytes += size;
             let sent = self.sender.send_bytes(Bytes {
                 topic: &whole.summary.topic,
                 key: whole.key.as_deref(),
@@ -182,12 +192,7 @@ impl Run<'_> {
             ));
             self.tally.sent += 1;
         }
-        for (id, delivery) in deliveries {
-            acknowledged(delivery, PATIENCE)
-                .await
-                .map_err(|source| RedriveError::Kafka { id, source })?;
-        }
-        Ok(())
+        all_acknowledged(deliveries).await
     }
 
     /// Waits until each was handled or came back; after a stop they are under way still.
@@ -230,6 +235,26 @@ impl Run<'_> {
             wait = (wait * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// Waits until Kafka has these.
+async fn all_acknowledged(deliveries: Vec<(Uuid, DeliveryFuture)>) -> Result<(), RedriveError> {
+    for (id, delivery) in deliveries {
+        acknowledged(delivery, PATIENCE)
+            .await
+            .map_err(|source| RedriveError::Kafka { id, source })?;
+    }
+    Ok(())
+}
+
+/// What a letter measures.
+fn size(letter: &DeadLetter) -> usize {
+    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    let headers = letter.headers.iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.len() + length(value))
+        .sum();
+    length(&letter.key) + headers + length(&letter.value)
 }
 
 /// What became of a letter that was sent.

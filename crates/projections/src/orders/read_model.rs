@@ -74,7 +74,7 @@ impl Sink for Orders {
         match self.fold_all(&delivered, &mut timeline).await {
             Ok(()) => Ok(timeline.close().await?),
             Err(error) => {
-                timeline.abandon().await?;
+                timeline.abandon().await;
                 Err(error)
             }
         }

@@ -136,11 +136,14 @@ impl<'c> Timeline<'c> {
         }
     }
 
-    /// Writes no more; the transaction is of no use then.
-    pub(super) async fn abandon(self) -> Result<(), sqlx::Error> {
+    /// Writes no more; the transaction is to be rolled back then. The COPY is ended as ever, for the
+    /// server may have refused a line already: told of an abort after that, it would be heard out of
+    /// turn, and so would whatever comes next on the connection.
+    pub(super) async fn abandon(self) {
         match self {
-            Self::Few(..) => Ok(()),
-            Self::Many(Copying { copy, .. }) => copy.abort("an event is not taken").await,
+            Self::Few(..) => {}
+            // What it came to is rolled back; that the connection is gone, the rollback says.
+            Self::Many(Copying { copy, .. }) => drop(copy.finish().await),
         }
     }
 }
