@@ -4,6 +4,7 @@ use event_store::Version;
 use projections::orders::{OrderError, OrderFilter, list_orders, read_order, read_timeline};
 use projections::redaction::Viewer;
 use projections::{Model, Snapshot};
+use serde_json::json;
 
 use crate::histories::{History, commissioner_id, workshop_id};
 use crate::rows_equal_a_fold::{assert_rows_equal_the_fold, now};
@@ -53,4 +54,42 @@ async fn an_order_that_the_tables_refuse_waits_and_no_other_does() {
         .await;
     store.catch_up().await;
     assert_rows_equal_the_fold(&store, &orders).await;
+}
+
+/// Many lines go by COPY: one is refused while the events behind it are still folded, and one of
+/// these cannot be read.
+#[tokio::test]
+async fn in_a_large_batch_what_is_refused_and_what_is_unreadable_wait_and_nothing_else() {
+    const ORDERS: usize = 600;
+    let store = Store::create().await;
+    let dull = "ALTER TABLE timeline ADD CONSTRAINT dull
+                CHECK (data -> 'request' ->> 'title' <> 'Piece 2')";
+    store.as_owner(dull).await;
+    let orders: Vec<History> = (1..=ORDERS)
+        .map(|number| History::place(number, commissioner_id(1), vec![workshop_id(1)]))
+        .collect();
+    for order in &orders {
+        store.append_order(order.order_id, 0, &order.happened).await;
+    }
+    let (last, readable) = orders.split_last().unwrap();
+    let unknown = ("OrderTeleported", "1.0", json!({}));
+    store
+        .append_raw(last, 1, unknown.0, unknown.1, unknown.2)
+        .await;
+    store.catch_up().await;
+
+    let mut parked: Vec<String> =
+        sqlx::query_scalar("SELECT aggregate_id FROM store.parked WHERE reader = 'orders@1'")
+            .fetch_all(&store.pool)
+            .await
+            .unwrap();
+    parked.sort();
+    let mut expected = [&orders[1], last].map(|order| order.order_id.to_string());
+    expected.sort();
+    assert_eq!(parked, expected);
+    store
+        .as_owner("ALTER TABLE timeline DROP CONSTRAINT dull")
+        .await;
+    store.catch_up().await;
+    assert_rows_equal_the_fold(&store, readable).await;
 }
