@@ -21,8 +21,8 @@ const AT: &str = "2026-11-25T11:00:00Z";
 const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{7f}\u{8}\r\u{202e}\u{2066}\u{85}end";
 
 /// A message as a test gives it.
-struct Message {
-    id: Uuid,
+pub(crate) struct Message {
+    pub(crate) id: Uuid,
     headers: Vec<(String, Option<Vec<u8>>)>,
     value: Option<Vec<u8>>,
 }
@@ -42,14 +42,14 @@ impl Message {
         }
     }
 
-    fn good(number: u128) -> Self {
+    pub(crate) fn good(number: u128) -> Self {
         Self::placed(
             number,
             &json!({ "commissionerId": SOMEBODY, "occurredAt": AT }),
         )
     }
 
-    fn with(mut self, name: &str, value: Option<&[u8]>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: Option<&[u8]>) -> Self {
         self.headers.retain(|(known, _)| known != name);
         if let Some(value) = value {
             self.headers.push((name.to_owned(), Some(value.to_vec())));
@@ -62,7 +62,7 @@ impl Message {
     }
 
     /// Puts it among the dead letters, as a consumer of another release would have.
-    async fn lie_in(&self, pool: &PgPool, detail: &str) {
+    pub(crate) async fn lie_in(&self, pool: &PgPool, detail: &str) {
         let header = |name: &str| {
             let found = self.headers.iter().find(|(known, _)| known == name);
             let text = String::from_utf8(found?.1.clone()?).ok()?;

@@ -56,10 +56,9 @@ async fn every_answer_is_one_that_the_documents_describe() {
             exclusion.reason
         );
     }
-    // There is no dead letter here, nor could its id be guessed.
     assert_eq!(
         tally.never_succeeded(),
-        ["GET /v1/ops/dead-letters/{id}"],
+        [""; 0],
         "operations that nobody got through"
     );
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::ROLES;
 use crate::commission::{Party, offer};
+use crate::dead_letters::Message;
 use crate::system::{App, System};
 
 /// The workshops that the documents' examples name.
@@ -58,6 +59,8 @@ pub(super) struct Prepared {
     orders: BTreeMap<(&'static str, &'static str), Vec<String>>,
     /// Ended ones, which take no command.
     ended: Vec<String>,
+    /// A message that was given up, of a type that nobody is likely to write.
+    pub(super) dead_letter: Uuid,
     /// A place in the log that is reached.
     pub(super) position: String,
 }
@@ -73,6 +76,7 @@ impl Prepared {
             changing: Party::new("workshop", &client).id,
             orders: BTreeMap::new(),
             ended: Vec::new(),
+            dead_letter: Uuid::nil(),
             position: String::new(),
         };
         let app = &system.commands[0];
@@ -95,6 +99,10 @@ impl Prepared {
         }
         prepared.end(app).await;
         prepared.await_account(&system.query).await;
+        let given_up = Message::good(1).with("ce_type", Some("\u{202e}\u{7}".as_bytes()));
+        let owner = system.database.pool_owner().await;
+        given_up.lie_in(&owner, "<b>\u{1b}[2J").await;
+        prepared.dead_letter = given_up.id;
         prepared
     }
 

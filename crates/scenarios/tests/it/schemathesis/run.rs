@@ -148,6 +148,7 @@ fn queries(prepared: &Prepared) -> Value {
         "/v1/bonus/accounts/{id}/ledger": account,
         "/v1/invitations": { "header": header },
         "/v1/workshops": { "header": header },
+        "/v1/ops/dead-letters/{id}": { "path": { "id": [prepared.dead_letter] } },
     })
 }
 
