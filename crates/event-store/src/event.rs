@@ -193,10 +193,11 @@ impl StoredJson {
     }
 
     /// The value, for whoever looks for a part of it.
-    #[must_use]
-    pub fn value(&self) -> Value {
-        // It was read as JSON.
-        serde_json::from_str(self).unwrap_or_default()
+    ///
+    /// # Errors
+    /// It has a number that no number here can hold.
+    pub fn value(&self) -> Result<Value, serde_json::Error> {
+        serde_json::from_str(self)
     }
 }
 

@@ -198,6 +198,42 @@ impl Scope {
     }
 }
 
+/// Streams whose events could be folded, with what they come to, and the others.
+pub(crate) struct Folded<'a, T> {
+    pub(crate) keys: Vec<&'a str>,
+    pub(crate) come_to: Vec<T>,
+    pub(crate) unknown: Vec<Difference>,
+}
+
+impl Scope {
+    /// What the events of each of these streams come to, which are rows of `table` first of all.
+    pub(crate) async fn fold_each<'a, T>(
+        &self,
+        connection: &mut PgConnection,
+        keys: &'a BTreeSet<String>,
+        table: &'static str,
+        fold: impl Fn(&[StoredEvent]) -> Result<T, String>,
+    ) -> Result<Folded<'a, T>, sqlx::Error> {
+        let mut folded = Folded {
+            keys: Vec::with_capacity(keys.len()),
+            come_to: Vec::with_capacity(keys.len()),
+            unknown: Vec::new(),
+        };
+        for key in keys {
+            let stream = self.stream(key);
+            let events = self.events(connection, &stream).await?;
+            match events.and_then(|events| fold(&events)) {
+                Ok(come_to) => {
+                    folded.keys.push(key);
+                    folded.come_to.push(come_to);
+                }
+                Err(why) => folded.unknown.push(Difference::unknown(stream, table, why)),
+            }
+        }
+        Ok(folded)
+    }
+}
+
 /// What a row differs in, as the statement of [`differences!`] says it.
 #[derive(Debug)]
 pub(crate) struct Found {

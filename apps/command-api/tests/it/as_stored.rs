@@ -83,7 +83,7 @@ async fn an_order_in_a_currency_that_is_gone_is_negotiated_to_its_end() {
         order.confirm(OAK).expect_done().await;
         let confirmed = order.stream().await.events.pop().unwrap();
         assert_eq!(
-            confirmed.payload.value()["terms"]["budget"]["currency"],
+            confirmed.payload.value().unwrap()["terms"]["budget"]["currency"],
             currency
         );
 

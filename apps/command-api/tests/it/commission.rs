@@ -153,7 +153,7 @@ async fn an_operator_acts_in_the_place_of_each_party() {
     ];
     let expected = expected.map(|(name, party)| (name.to_owned(), Some(party)));
     assert_eq!(in_whose_place, expected);
-    let dispute = stream.events.last().unwrap().payload.value();
+    let dispute = stream.events.last().unwrap().payload.value().unwrap();
     assert_eq!(dispute["openedBy"]["role"], Role::Operator.as_str());
 }
 
@@ -187,5 +187,12 @@ async fn placed(api: &Api, scene: &Scene, body: &Value) -> Value {
     let reply = reply.expect_done().await;
     let id = reply.body["orderId"].as_str().unwrap().to_owned();
     let order = crate::scene::PlacedOrder { scene, id };
-    order.stream().await.events.remove(0).payload.value()
+    order
+        .stream()
+        .await
+        .events
+        .remove(0)
+        .payload
+        .value()
+        .unwrap()
 }

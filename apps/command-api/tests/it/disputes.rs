@@ -77,10 +77,19 @@ async fn a_cancellation_by_dispute_carries_the_reason_of_the_dispute() {
     let order = scene.disputed().await;
     order.resolve("cancel").expect_done().await;
     let cancelled = order.stream().await.events.pop().unwrap();
-    assert_eq!(cancelled.payload.value()["reason"], "We move abroad.");
-    assert_eq!(cancelled.payload.value()["byDispute"], true);
-    assert_eq!(cancelled.payload.value()["cancelledFrom"], "inProgress");
-    assert_eq!(cancelled.payload.value()["workshopId"], json!(OAK.id));
+    assert_eq!(
+        cancelled.payload.value().unwrap()["reason"],
+        "We move abroad."
+    );
+    assert_eq!(cancelled.payload.value().unwrap()["byDispute"], true);
+    assert_eq!(
+        cancelled.payload.value().unwrap()["cancelledFrom"],
+        "inProgress"
+    );
+    assert_eq!(
+        cancelled.payload.value().unwrap()["workshopId"],
+        json!(OAK.id)
+    );
     let metadata = cancelled.metadata().unwrap();
     assert_eq!(
         (metadata.actor, metadata.on_behalf_of),

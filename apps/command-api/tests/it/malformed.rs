@@ -211,7 +211,14 @@ async fn an_offer_without_stages_is_one_stage() {
         let mut body = offer();
         body["stages"] = stages;
         order.put("offers", OAK).json(&body).expect_done().await;
-        let stored = order.stream().await.events.remove(1).payload.value();
+        let stored = order
+            .stream()
+            .await
+            .events
+            .remove(1)
+            .payload
+            .value()
+            .unwrap();
         assert_eq!(
             stored["offer"]["stages"],
             json!([{
@@ -294,7 +301,14 @@ async fn days_are_whole_however_they_are_written() {
         assert_eq!(put(written).send().await.outcome(), outcome, "{written}");
     }
     put("6.0e1").expect_done().await;
-    let stored = order.stream().await.events.remove(1).payload.value();
+    let stored = order
+        .stream()
+        .await
+        .events
+        .remove(1)
+        .payload
+        .value()
+        .unwrap();
     assert_eq!(stored["offer"]["stages"][1]["durationDays"], 60);
 }
 

@@ -7,7 +7,15 @@ use crate::people::{ASH, COMMISSIONER, ELM, OAK, OPERATOR, workshop};
 use crate::scene::{PlacedOrder, Scene, offer};
 
 async fn last_payload(order: &PlacedOrder<'_>) -> Value {
-    order.stream().await.events.pop().unwrap().payload.value()
+    order
+        .stream()
+        .await
+        .events
+        .pop()
+        .unwrap()
+        .payload
+        .value()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -119,7 +127,7 @@ async fn putting_an_offer_submits_or_revises_it() {
     let offers: Vec<(&str, i64)> = events
         .iter()
         .filter_map(|event| {
-            let revision = event.payload.value()["offer"]["offerRevision"].as_i64()?;
+            let revision = event.payload.value().unwrap()["offer"]["offerRevision"].as_i64()?;
             Some((event.event_type.as_str(), revision))
         })
         .collect();
@@ -167,9 +175,12 @@ async fn a_round_is_closed_by_one_fact_and_opened_by_an_invitation() {
             "AllInvitationsClosed",
         ]
     );
-    assert_eq!(events[4].payload.value()["reason"], "Our oak is sold out.");
     assert_eq!(
-        events[6].payload.value()["workshops"],
+        events[4].payload.value().unwrap()["reason"],
+        "Our oak is sold out."
+    );
+    assert_eq!(
+        events[6].payload.value().unwrap()["workshops"],
         json!([ASH.id, ELM.id])
     );
 }

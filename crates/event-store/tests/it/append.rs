@@ -43,7 +43,7 @@ async fn events_get_the_next_versions_and_ascending_positions() {
     let numbers: Vec<_> = loaded[0]
         .events
         .iter()
-        .map(|e| e.payload.value()["number"].clone())
+        .map(|e| e.payload.value().unwrap()["number"].clone())
         .collect();
     assert_eq!(numbers, [1, 2, 3]);
     assert!(loaded[0].events.is_sorted_by_key(|e| e.position));

@@ -35,7 +35,7 @@ impl Sink for Counter {
         events: &[StoredEvent],
     ) -> Result<(), SinkError> {
         for event in events {
-            if event.payload.value()["number"].as_i64() == self.fails_on {
+            if event.payload.value().unwrap()["number"].as_i64() == self.fails_on {
                 return Err(sqlx::Error::Protocol("told to".to_owned()).into());
             }
             sqlx::query("INSERT INTO public.counted VALUES ($1)")

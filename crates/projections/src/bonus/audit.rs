@@ -47,24 +47,11 @@ pub(crate) async fn compare(
     scope: &Scope,
     keys: &BTreeSet<String>,
 ) -> Result<Vec<Difference>, sqlx::Error> {
-    let mut expected = Vec::with_capacity(keys.len());
-    let mut found = Vec::new();
-    let mut compared = Vec::with_capacity(keys.len());
-    for key in keys {
-        let stream = scope.stream(key);
-        match scope
-            .events(connection, &stream)
-            .await?
-            .and_then(|it| account(&it))
-        {
-            Ok(row) => {
-                expected.extend(row);
-                compared.push(parts(key));
-            }
-            Err(why) => found.push(Difference::unknown(stream, "bonus_accounts", why)),
-        }
-    }
-    let (roles, ids): (Vec<&str>, Vec<Uuid>) = compared.into_iter().unzip();
+    let folded = scope
+        .fold_each(connection, keys, "bonus_accounts", account)
+        .await?;
+    let expected = folded.come_to.into_iter().flatten().collect();
+    let (roles, ids): (Vec<&str>, Vec<Uuid>) = folded.keys.into_iter().map(parts).unzip();
     let rows = differences!(
         &mut *connection,
         "bonus_accounts",
@@ -78,8 +65,8 @@ pub(crate) async fn compare(
         &roles as &[&str],
         &ids,
     )?;
-    found.extend(rows.into_iter().map(|it| it.told(scope, "bonus_accounts")));
-    Ok(found)
+    let rows = rows.into_iter().map(|it| it.told(scope, "bonus_accounts"));
+    Ok(folded.unknown.into_iter().chain(rows).collect())
 }
 
 fn account(events: &[StoredEvent]) -> Result<Option<Value>, String> {

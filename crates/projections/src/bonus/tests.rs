@@ -224,7 +224,7 @@ async fn what_cannot_follow_is_refused_and_names_the_event() {
         with(1, |event| event.event_version = "2.0".to_owned()),
         // Its total is another.
         with(1, |event| {
-            let mut payload = event.payload.value();
+            let mut payload = event.payload.value().unwrap();
             payload["lifetimePoints"] = json!(141);
             event.payload = StoredJson::of(&payload);
         }),

@@ -52,24 +52,19 @@ pub(crate) async fn compare(
     scope: &Scope,
     keys: &BTreeSet<String>,
 ) -> Result<Vec<Difference>, sqlx::Error> {
+    let folded = scope
+        .fold_each(connection, keys, "orders", |events| {
+            Expected::of(events).map_err(|error| chain(error.as_ref()))
+        })
+        .await?;
     let mut expected = Expected::default();
-    let mut found = Vec::new();
-    let mut ids = Vec::with_capacity(keys.len());
-    for key in keys {
-        let stream = scope.stream(key);
-        let events = scope.events(connection, &stream).await?;
-        let folded = events.and_then(|events| {
-            expected
-                .fold(&events)
-                .map_err(|error| chain(error.as_ref()))
-        });
-        match folded {
-            Ok(()) => ids.extend(key.parse::<OrderId>().map(OrderId::as_uuid)),
-            Err(why) => found.push(Difference::unknown(stream, "orders", why)),
-        }
+    for rows in folded.come_to {
+        expected.append(rows);
     }
-    found.extend(compare_rows(connection, scope, expected, &ids).await?);
-    Ok(found)
+    let ids = folded.keys.iter().flat_map(|key| key.parse::<OrderId>());
+    let ids: Vec<Uuid> = ids.map(OrderId::as_uuid).collect();
+    let rows = compare_rows(connection, scope, expected, &ids).await?;
+    Ok(folded.unknown.into_iter().chain(rows).collect())
 }
 
 async fn compare_rows(
@@ -169,8 +164,8 @@ fn but_for_other_shapes(mut folds: Vec<Difference>) -> Vec<Difference> {
 }
 
 impl Expected {
-    /// Adds what the events of an order say; nothing where they cannot be folded.
-    fn fold(&mut self, events: &[StoredEvent]) -> Result<(), Box<dyn Error + Send + Sync>> {
+    /// What the events of an order say.
+    fn of(events: &[StoredEvent]) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let mut fold = Fold::default();
         let mut timeline = Vec::new();
         for event in events {
@@ -182,21 +177,29 @@ impl Expected {
             }
         }
         let Some(rows) = &fold.rows else {
-            return Ok(());
+            return Ok(Self::default());
         };
-        self.folds.push(json!({
-            "order_id": rows.order.order_id,
-            "version": fold.version.get(),
-            "shape": Fold::SHAPE,
-            "fold": fold.store()?,
-        }));
-        self.orders
-            .push(order(rows, fold.version, fold.touched.order));
         let touched = &fold.touched;
-        self.invitations.extend(invitations(rows, &touched.seats));
-        self.stages.extend(stages(rows, &touched.stages));
-        self.timeline.append(&mut timeline);
-        Ok(())
+        Ok(Self {
+            orders: vec![order(rows, fold.version, touched.order)],
+            invitations: invitations(rows, &touched.seats).collect(),
+            stages: stages(rows, &touched.stages).collect(),
+            timeline,
+            folds: vec![json!({
+                "order_id": rows.order.order_id,
+                "version": fold.version.get(),
+                "shape": Fold::SHAPE,
+                "fold": fold.store()?,
+            })],
+        })
+    }
+
+    fn append(&mut self, mut others: Self) {
+        self.orders.append(&mut others.orders);
+        self.invitations.append(&mut others.invitations);
+        self.stages.append(&mut others.stages);
+        self.timeline.append(&mut others.timeline);
+        self.folds.append(&mut others.folds);
     }
 }
 

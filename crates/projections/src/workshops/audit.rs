@@ -37,23 +37,12 @@ pub(crate) async fn compare(
     scope: &Scope,
     keys: &BTreeSet<String>,
 ) -> Result<Vec<Difference>, sqlx::Error> {
-    let mut expected = Vec::with_capacity(keys.len());
-    let mut found = Vec::new();
-    let mut ids = Vec::with_capacity(keys.len());
-    for key in keys {
-        let stream = scope.stream(key);
-        match scope
-            .events(connection, &stream)
-            .await?
-            .and_then(|it| entry(&it))
-        {
-            Ok(row) => {
-                expected.extend(row);
-                ids.extend(key.parse::<WorkshopId>().map(WorkshopId::as_uuid));
-            }
-            Err(why) => found.push(Difference::unknown(stream, "workshops", why)),
-        }
-    }
+    let folded = scope
+        .fold_each(connection, keys, "workshops", entry)
+        .await?;
+    let expected = folded.come_to.into_iter().flatten().collect();
+    let ids = folded.keys.iter().flat_map(|key| key.parse::<WorkshopId>());
+    let ids: Vec<Uuid> = ids.map(WorkshopId::as_uuid).collect();
     let rows = differences!(
         &mut *connection,
         "workshops",
@@ -64,8 +53,8 @@ pub(crate) async fn compare(
         Value::Array(expected),
         &ids,
     )?;
-    found.extend(rows.into_iter().map(|it| it.told(scope, "workshops")));
-    Ok(found)
+    let rows = rows.into_iter().map(|it| it.told(scope, "workshops"));
+    Ok(folded.unknown.into_iter().chain(rows).collect())
 }
 
 /// The row of an entry: its last fact carries all of it.
