@@ -27,7 +27,8 @@ pub use order::{
     AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, DisputeResolved,
     InvitationDeclined, OfferConfirmed, OfferRevised, OfferSubmitted, OfferWithdrawn,
     OrderCancelled, OrderCompleted, OrderFact, OrderFinished, OrderPayload, OrderPlaced,
-    RequestEdited, StageApproved, StageChangesRequested, StageMarkedComplete, WorkshopsInvited,
+    RequestEdited, StageApproved, StageChangesRequested, StageMarkedComplete, WorkshopCredited,
+    WorkshopsInvited,
 };
 pub use reading::{Fact, Fault, Incoming};
 pub use terms::{Money, Offer, Request, Stage};
