@@ -13,9 +13,10 @@ impl Settled {
     /// [`Undecided::Corrupt`] where the event cannot follow.
     pub fn defer(mut self, fact: &Fact) -> Result<Moved, Undecided> {
         match self.head {
-            Head::Unopened { .. } => {
+            Head::Unopened { policy_version, .. } => {
                 self.head = Head::Unopened {
-                    policy_version: None,
+                    policy_version,
+                    deferred: true,
                 };
             }
             Head::Open { standing, .. } => {

@@ -10,9 +10,11 @@ use crate::{Points, Policy, PolicyVersion};
 pub enum Head {
     /// Facts were kept at most, and nothing was awarded.
     Unopened {
-        /// The policy under which its facts are worth 0 points together; none where a fact was
-        /// kept while that policy was not the active one, so that nobody knows their worth.
-        policy_version: Option<PolicyVersion>,
+        /// The policy under which its facts are worth 0 points together, without those that were
+        /// deferred.
+        policy_version: PolicyVersion,
+        /// Whether facts were deferred: while another policy was the active one.
+        deferred: bool,
     },
     /// Points were awarded.
     Open {
@@ -48,7 +50,8 @@ impl Head {
     #[must_use]
     pub const fn new(policy: &Policy) -> Self {
         Self::Unopened {
-            policy_version: Some(policy.version()),
+            policy_version: policy.version(),
+            deferred: false,
         }
     }
 
@@ -73,12 +76,21 @@ impl Head {
         }
     }
 
-    /// The policy that it was computed with; none where it is unopened and that is unknown.
+    /// The policy that it was computed with.
     #[must_use]
-    pub const fn policy_version(&self) -> Option<PolicyVersion> {
+    pub const fn policy_version(&self) -> PolicyVersion {
         match self {
-            Self::Unopened { policy_version } => *policy_version,
-            Self::Open { standing, .. } => Some(standing.policy_version),
+            Self::Unopened { policy_version, .. } => *policy_version,
+            Self::Open { standing, .. } => standing.policy_version,
+        }
+    }
+
+    /// Whether facts were deferred since it was computed.
+    #[must_use]
+    pub const fn deferred(&self) -> bool {
+        match self {
+            Self::Unopened { deferred, .. } => *deferred,
+            Self::Open { standing, .. } => standing.deferred,
         }
     }
 
@@ -106,17 +118,15 @@ impl Head {
     #[must_use]
     pub fn conflict(&self, active: &Policy) -> Option<Conflict> {
         let active = active.version();
-        match self {
-            Self::Unopened { policy_version } => {
-                (*policy_version != Some(active)).then_some(Conflict::Uncounted { active })
-            }
-            Self::Open { standing, .. } => {
-                let fits = standing.policy_version == active && !standing.deferred;
-                (!fits).then_some(Conflict::Account {
-                    account: standing.policy_version,
-                    active,
-                })
-            }
+        if self.policy_version() == active && !self.deferred() {
+            return None;
         }
+        Some(match self {
+            Self::Unopened { .. } => Conflict::Uncounted { active },
+            Self::Open { standing, .. } => Conflict::Account {
+                account: standing.policy_version,
+                active,
+            },
+        })
     }
 }

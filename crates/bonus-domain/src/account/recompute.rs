@@ -23,11 +23,7 @@ impl Settled {
 
         let known = KnownFacts::all(facts.clone());
         let conflict = self.head.conflict(policy);
-        let from_version = if opened {
-            self.head.policy_version()
-        } else {
-            None
-        };
+        let from_version = opened.then(|| self.head.policy_version());
         let due = self.events.len();
         let recomputed = AccountFact::PolicyRecomputed {
             from_version,

@@ -2,7 +2,7 @@
 
 use bonus_domain::{
     AccountAggregate, AccountError, AccountEvent, AccountFact, Award, Conflict, Corrupt, Fact,
-    Facts, Grade, Points, Policy, Undecided,
+    Grade, Points, Policy, Undecided,
 };
 use cqrs_es::test::TestFramework;
 
