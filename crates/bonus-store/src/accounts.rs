@@ -103,7 +103,8 @@ impl HeadRecord {
                 },
             },
             (_, _) => Head::Unopened {
-                policy_version: (!self.deferred).then_some(policy_version),
+                policy_version,
+                deferred: self.deferred,
             },
         };
         let version = Version::new(self.version);
@@ -124,16 +125,8 @@ pub(crate) async fn store(
         Head::Open { standing, .. } => Some(standing),
     };
     let versions: Vec<_> = each().map(|it| it.version.get()).collect();
-    // An unopened one with deferred facts keeps its policy: the sum of the others is of that.
-    let policies: Vec<Option<i32>> = each()
-        .map(|it| it.head.policy_version().map(Into::into))
-        .collect();
-    let deferred: Vec<bool> = each()
-        .map(|it| match it.head {
-            Head::Unopened { policy_version } => policy_version.is_none(),
-            Head::Open { standing, .. } => standing.deferred,
-        })
-        .collect();
+    let policies: Vec<i32> = each().map(|it| it.head.policy_version().into()).collect();
+    let deferred: Vec<bool> = each().map(|it| it.head.deferred()).collect();
     let points: Vec<_> = each().map(|it| it.head.lifetime_points().get()).collect();
     let grades: Vec<_> = each()
         .map(|it| standing(it).map(|standing| standing.grade.as_str()))
@@ -145,8 +138,8 @@ pub(crate) async fn store(
     let vip_changes: Vec<_> = each().map(|it| it.head.next_vip_change()).collect();
     sqlx::query!(
         "UPDATE bonus.accounts a
-         SET version = n.version, policy_version = coalesce(n.policy_version, a.policy_version),
-             deferred = n.deferred, lifetime_points = n.lifetime_points, grade = n.grade,
+         SET version = n.version, policy_version = n.policy_version, deferred = n.deferred,
+             lifetime_points = n.lifetime_points, grade = n.grade,
              changed_at = n.changed_at, is_vip = n.is_vip, vip_changes_at = n.vip_changes_at,
              vip_version = n.version
          FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::integer[], $5::boolean[],
@@ -158,7 +151,7 @@ pub(crate) async fn store(
         &roles as &[&str],
         &ids,
         &versions,
-        &policies as &[Option<i32>],
+        &policies,
         &deferred,
         &points,
         &grades as &[Option<&str>],

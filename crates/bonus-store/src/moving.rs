@@ -85,12 +85,12 @@ pub(crate) fn into_moved(
     (heads, streams)
 }
 
-/// The policy that an account was computed with; whoever has none is of any.
+/// The policy that an account was computed with.
 ///
 /// # Errors
 /// Its version, which this release does not know.
 pub(crate) fn own_policy(head: &Head) -> Result<&'static Policy, PolicyVersion> {
-    let version = head.policy_version().unwrap_or(PolicyVersion::FIRST);
+    let version = head.policy_version();
     Policies::compiled().get(version).ok_or(version)
 }
 

@@ -94,9 +94,11 @@ pub(super) async fn recompute(
                 .await
         }
     };
-    let mut result = value(&outcome.done);
-    result["ended"] = if ended.is_ok() { "reached" } else { "stopped" }.into();
-    result["stuck"] = outcome.stuck.len().into();
+    let result = json!({
+        "ended": if ended.is_ok() { "reached" } else { "stopped" },
+        "did": value(&outcome.done),
+        "stuck": outcome.stuck.len(),
+    });
     acts::ended(
         &mut *pool.acquire().await?,
         id,
