@@ -152,6 +152,8 @@ pub(crate) enum Exit {
     Usage,
     /// A rule refuses it.
     Refused,
+    /// More would be given than the budget holds.
+    BudgetPassed,
     /// Store or broker are not reachable.
     Unreachable,
 }
@@ -163,6 +165,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Refused => 3,
+            Exit::BudgetPassed => 4,
             Exit::Unreachable => 5,
         })
     }

@@ -7,15 +7,21 @@
 //! Start at [`Ingest`], the one way in. A process calls [`check_policies`] before it; readers page
 //! through the ledger with [`ledger_page`].
 
+mod account_facts;
 mod accounts;
 mod check_policies;
 mod ingest;
 mod ledger;
 mod ledger_page;
 mod policy_in_force;
+mod vip_at;
+mod whole_ledger;
 
+pub use account_facts::{AccountFacts, account_facts};
 pub use check_policies::{CheckError, check_policies};
 pub use ingest::{Change, Delivery, Ingest, IngestError, Ingested};
 pub use ledger::kept;
 pub use ledger_page::{AccountAt, LedgerItem, LedgerKey, LedgerPage, ledger_page};
 pub use policy_in_force::PolicyInForceError;
+pub use vip_at::vip_at;
+pub use whole_ledger::{Ledger, LedgerState, WholeLedgerError, whole_ledger};

@@ -7,7 +7,9 @@
 
 mod award;
 mod grades;
+mod oracle;
 mod set;
+mod standing;
 mod stored;
 
 use bonus_domain::{Beneficiary, Fact, Policies, Policy, PolicyVersion, SourceType};
