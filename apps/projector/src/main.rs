@@ -4,24 +4,30 @@
 mod accept_topics;
 mod acts;
 mod adopt;
+mod alone;
 mod auditor;
 mod bonus;
 mod cli;
 mod config;
 mod dlq;
+mod explain;
 mod janitor;
 mod kafka_health;
 mod migrate;
+mod policy;
 mod readers;
 mod rebuild;
 mod rebuild_back;
 mod rebuild_show;
+mod recompute;
 mod relay;
 mod replay;
 mod run;
 mod session;
 mod status;
+mod stored_facts;
 mod verify_store;
+mod vip_clock;
 
 use std::process::ExitCode;
 
@@ -62,6 +68,13 @@ fn main() -> ExitCode {
         }
         cli::Command::Rebuild(command) => rebuild(command).into(),
         cli::Command::Dlq(command) => dlq::dlq(*command).into(),
+        cli::Command::Policy(command) => policy::policy(*command).into(),
+        cli::Command::Explain(explain::ExplainCommand::Account(options)) => {
+            session::run("projector explain account", async |session| {
+                explain::account(session, options).await
+            })
+            .into()
+        }
         cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
                 accept_topics::accept_topics(session, act).await

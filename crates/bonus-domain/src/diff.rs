@@ -1,6 +1,7 @@
 //! What another policy makes of the same facts: for one beneficiary, and for all of them together.
 
 mod report;
+mod words;
 
 use chrono::{DateTime, Utc};
 

@@ -27,7 +27,7 @@ mod vip;
 
 pub use account::{
     Account, AccountAggregate, AccountError, AccountEvent, AccountFact, Award, Conflict, Corrupt,
-    Head, Moved, Rejection, Settled, Standing, Taken, Undecided, award, evolve, settle, stored,
+    Head, Moved, Settled, Standing, Taken, Undecided, evolve, settle, stored,
 };
 pub use diff::{
     Assessment, Bucket, Flow, GradeFlow, LARGEST, Largest, Movement, Report, assess, diff,

@@ -1,6 +1,6 @@
 //! Everything that an account rests on, for those who want it explained.
 
-use bonus_domain::{Beneficiary, Facts};
+use bonus_domain::{Beneficiary, Facts, PolicyVersion};
 use event_store::Version;
 use sqlx::PgConnection;
 
@@ -61,4 +61,40 @@ pub async fn account_facts(
         }
     }
     Ok(facts)
+}
+
+/// What an account is computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ComputedWith {
+    /// Its version.
+    pub version: Version,
+    /// The policy.
+    pub policy_version: PolicyVersion,
+}
+
+/// Reads it; none of a beneficiary without any fact.
+///
+/// # Errors
+/// What the database said.
+pub async fn computed_with(
+    connection: &mut PgConnection,
+    beneficiary: Beneficiary,
+) -> Result<Option<ComputedWith>, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT version, policy_version FROM bonus.accounts
+         WHERE beneficiary_role = $1 AND beneficiary_id = $2",
+        beneficiary.role.as_str(),
+        beneficiary.id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| {
+        let policy_version = PolicyVersion::try_from(row.policy_version)
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok(ComputedWith {
+            version: Version::new(row.version),
+            policy_version,
+        })
+    })
+    .transpose()
 }

@@ -129,7 +129,7 @@ impl Report {
 
     /// The grades before and after: every pair, ascending.
     pub fn grades(&self) -> impl Iterator<Item = GradeFlow> {
-        Grade::ALL.into_iter().flat_map(|from| {
+        Grade::ALL.into_iter().flat_map(move |from| {
             Grade::ALL.into_iter().map(move |to| GradeFlow {
                 from,
                 to,

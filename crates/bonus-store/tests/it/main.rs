@@ -5,10 +5,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod diff;
 mod fixtures;
 mod ingest;
+mod large;
 mod page;
 mod plans;
 mod policies;
+mod policy_changes;
 mod races;
 mod rights;
+mod vip;

@@ -4,19 +4,38 @@
 use sqlx::{Connection as _, PgConnection};
 use test_support::TestDatabase;
 
-const STATEMENTS: [(&str, &str, &str); 4] = [
+const STATEMENTS: [(&str, &str, &str); 10] = [
     (
-        "known_facts",
-        include_str!("../../queries/known_facts.sql"),
-        "'{00000000-0000-0000-0000-000000000001}', '{commissioner}',
-         '{00000000-0000-0000-0000-000000000001}', '{00000000-0000-0000-0000-000000000001}',
-         '{commissioner}', '{00000000-0000-0000-0000-000000000001}', 50001",
+        "counted_facts_of_orders",
+        include_str!("../../queries/counted_facts_of_orders.sql"),
+        "'{commissioner}', '{00000000-0000-0000-0000-000000000001}',
+         '{00000000-0000-0000-0000-000000000001}', NULL, 50001",
+    ),
+    (
+        "due_heads",
+        include_str!("../../queries/due_heads.sql"),
+        "'2026-11-25T10:00:00Z', 500",
+    ),
+    (
+        "heads_of_policies",
+        include_str!("../../queries/heads_of_policies.sql"),
+        "2, 2147483647, 1000",
+    ),
+    (
+        "heads_with_deferred",
+        include_str!("../../queries/heads_with_deferred.sql"),
+        "1000",
+    ),
+    (
+        "heads_without_vip",
+        include_str!("../../queries/heads_without_vip.sql"),
+        "500",
     ),
     (
         "ledger_page",
         include_str!("../../queries/ledger_page.sql"),
         "'commissioner', '00000000-0000-0000-0000-000000000001', 9, '{OrderPlaced}',
-         NULL, NULL, 51",
+         NULL, NULL, 51, '{OrderCancelled}', '{false}', '{OrderPlaced}'",
     ),
     (
         "lock_heads",
@@ -24,10 +43,21 @@ const STATEMENTS: [(&str, &str, &str); 4] = [
         "'{commissioner}', '{00000000-0000-0000-0000-000000000001}'",
     ),
     (
-        "order_facts",
-        include_str!("../../queries/order_facts.sql"),
-        "'commissioner', '00000000-0000-0000-0000-000000000001', 9,
-         '{00000000-0000-0000-0000-000000000001}', 50001",
+        "newest_facts",
+        include_str!("../../queries/newest_facts.sql"),
+        "'commissioner', '{00000000-0000-0000-0000-000000000001}', NULL, '{OrderPlaced}', NULL, 33",
+    ),
+    (
+        "window_awards",
+        include_str!("../../queries/window_awards.sql"),
+        "'commissioner', '00000000-0000-0000-0000-000000000001', 9, '{OrderPlaced}',
+         '2026-11-01T00:00:00Z', '2026-12-01T00:00:00Z', '{OrderCancelled}', '{false}',
+         '{OrderPlaced}'",
+    ),
+    (
+        "account_facts",
+        include_str!("../../queries/account_facts.sql"),
+        "'commissioner', '00000000-0000-0000-0000-000000000001', 9, 200001",
     ),
 ];
 

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bonus_domain::{
-    Assessment, Beneficiary, Bucket, Grade, GradeFlow, Largest, Movement, Points, Report,
-};
+use bonus_domain::{Beneficiary, Bucket, Grade, GradeFlow, Movement, Report};
 use serde_json::{Value, json};
 
 use super::Found;
@@ -45,92 +43,12 @@ pub(super) fn value(found: &Found) -> Value {
             "beneficiaries": found.ledger.beneficiaries,
             "digest": format!("{:016x}", found.ledger.digest),
         },
-        "report": report_value(report),
+        "report": report.value(),
         "budget": found.budget.map(|points| json!({
             "points": points,
             "passed": found.passes_the_budget(),
         })),
     })
-}
-
-fn report_value(report: &Report) -> Value {
-    let grades = report.grades().map(|flow| {
-        json!({ "from": flow.from.as_str(), "to": flow.to.as_str(), "accounts": flow.accounts })
-    });
-    let histogram = report.histogram().map(|bucket| {
-        json!({ "from": bucket.from, "to": bucket.to, "accounts": bucket.accounts })
-    });
-    json!({
-        "seen": report.seen,
-        "changed": report.changed,
-        "gainers": report.gainers,
-        "losers": report.losers,
-        "opened": report.opened,
-        "pointsBefore": report.points_before.get(),
-        "pointsAfter": report.points_after.get(),
-        "gained": report.gained.get(),
-        "lost": report.lost.get(),
-        "grades": grades.collect::<Vec<_>>(),
-        "vip": {
-            "kept": report.vip.kept,
-            "gained": report.vip.gained,
-            "lost": report.vip.lost,
-            "without": report.vip.without,
-        },
-        "histogram": histogram.collect::<Vec<_>>(),
-        "largestGains": report.largest_gains().map(largest_value).collect::<Vec<_>>(),
-        "largestLosses": report.largest_losses().map(largest_value).collect::<Vec<_>>(),
-    })
-}
-
-fn largest_value(largest: Largest) -> Value {
-    json!({
-        "role": largest.beneficiary.role.as_str(),
-        "id": largest.beneficiary.id,
-        "points": largest.points.get(),
-        "before": assessment_value(largest.movement.before),
-        "after": assessment_value(largest.movement.after),
-        "sentence": sentence(&largest),
-    })
-}
-
-fn assessment_value(assessment: Assessment) -> Value {
-    json!({
-        "lifetimePoints": assessment.lifetime_points.get(),
-        "grade": assessment.grade.as_str(),
-        "vip": assessment.vip,
-    })
-}
-
-/// What becomes of one account.
-fn sentence(largest: &Largest) -> String {
-    let (before, after) = (largest.movement.before, largest.movement.after);
-    let (verb, by) = if largest.points < Points::ZERO {
-        ("loses", largest.points.get().unsigned_abs())
-    } else {
-        ("gains", largest.points.get().unsigned_abs())
-    };
-    let mut sentence = format!(
-        "The {} {} {verb} {by} points, from {} to {}",
-        largest.beneficiary.role,
-        largest.beneficiary.id.as_hyphenated(),
-        before.lifetime_points,
-        after.lifetime_points,
-    );
-    let grade = match after.grade.cmp(&before.grade) {
-        std::cmp::Ordering::Less => format!(", falls from {} to {}", before.grade, after.grade),
-        std::cmp::Ordering::Equal => format!(", stays {}", after.grade),
-        std::cmp::Ordering::Greater => format!(", rises from {} to {}", before.grade, after.grade),
-    };
-    let vip = match (before.vip, after.vip) {
-        (false, true) => " and becomes VIP.",
-        (true, false) => " and is VIP no more.",
-        (true, true) => " and stays VIP.",
-        (false, false) => ".",
-    };
-    sentence.push_str(&grade);
-    sentence.push_str(vip);
-    sentence
 }
 
 /// The report for people.
@@ -157,7 +75,7 @@ pub(super) fn text(found: &Found) -> String {
     ] {
         writeln!(text, "\nThe largest {what}:").ok();
         for largest in &largest {
-            writeln!(text, "  {}", sentence(largest)).ok();
+            writeln!(text, "  {}", largest.sentence()).ok();
         }
         if largest.is_empty() {
             writeln!(text, "  none").ok();
@@ -224,7 +142,7 @@ fn histogram(text: &mut String, report: &Report) -> std::fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use bonus_domain::{Movement, PolicyVersion};
+    use bonus_domain::{Assessment, Movement, Points, PolicyVersion};
     use bonus_store::LedgerState;
     use chrono::DateTime;
     use kernel::Role;
