@@ -229,7 +229,7 @@ impl<'a> Row<'a> {
             FIELDS => {}
             _ => return Err(SHAPE),
         }
-        let mut fields = [None; FIELDS as usize];
+        let mut fields = [None; 8];
         for place in &mut fields {
             let Some((length, after)) = rest.split_first_chunk::<4>() else {
                 return Ok(None);

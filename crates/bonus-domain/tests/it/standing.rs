@@ -97,8 +97,8 @@ fn vip_begins_once_at_its_very_points() {
     assert_eq!(story.stands(), (180, Grade::Silver, false));
     let events = story.tell(placed(4));
     assert_eq!(story.stands(), (220, Grade::Silver, true));
-    // The newest facts that suffice are all but the first.
-    let until = completed(2).occurred_at + WINDOW;
+    // All four are needed to reach 200.
+    let until = placed(1).occurred_at + WINDOW;
     assert_eq!(events[1..], [AccountFact::VipAcquired { until }]);
     let events = story.tell(placed(5));
     assert!(

@@ -3,9 +3,7 @@
 //! it.
 #![expect(
     clippy::disallowed_methods,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program of its own, for developers"
+    reason = "a program of its own, for developers, reads its environment"
 )]
 
 mod orders;
