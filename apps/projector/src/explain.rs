@@ -47,7 +47,9 @@ pub(crate) async fn account(
     let explained = read(&mut connection, beneficiary).await?;
     let Some(event) = options.event.map(EventId::from_uuid) else {
         let text = text(beneficiary, &explained);
-        return options.output.object(&value(beneficiary, &explained), &text);
+        return options
+            .output
+            .object(&value(beneficiary, &explained), &text);
     };
     let part = explained
         .parts

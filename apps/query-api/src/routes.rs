@@ -21,10 +21,10 @@ mod read_order;
 mod read_policy;
 mod read_timeline;
 
+pub(crate) use explanation::Explained;
 pub(crate) use list_acts::ActItem;
 pub(crate) use list_dead_letter_groups::DeadLetterGroup;
 pub(crate) use list_dead_letters::{DeadLetterCodeName, DeadLetterItem, DeadLetterKindName};
-pub(crate) use explanation::Explained;
 pub(crate) use list_projections::Projections;
 pub(crate) use policies::PolicyView;
 pub(crate) use read_dead_letter::DeadLetterDetail;

@@ -95,7 +95,9 @@ async fn recompute(pool: &PgPool) -> Duration {
     let mut connection = pool.begin().await.unwrap();
     let missing = missing_types(&mut connection, policy(2)).await.unwrap();
     mark_whole(&mut connection, &missing).await.unwrap();
-    activate(&mut connection, policy(2).version(), Uuid::from_u128(1)).await.unwrap();
+    activate(&mut connection, policy(2).version(), Uuid::from_u128(1))
+        .await
+        .unwrap();
     connection.commit().await.unwrap();
     let recompute = Recompute::new(pool.clone(), Arc::new(SystemClock), Arc::new(RandomIds));
     let begun = Instant::now();
@@ -116,7 +118,12 @@ async fn main() {
         exports.push(export(&owner).await);
         differences.push(difference(&owner).await);
     }
-    say("plain ordered export", "difference", &mut exports, &mut differences);
+    say(
+        "plain ordered export",
+        "difference",
+        &mut exports,
+        &mut differences,
+    );
 
     let mut statements = Vec::new();
     for _ in 0..ROUNDS {
@@ -125,7 +132,12 @@ async fn main() {
         statements.push(begun.elapsed());
     }
     let mut recomputes = vec![recompute(&pool).await];
-    say("totals in one statement", "recompute", &mut statements, &mut recomputes);
+    say(
+        "totals in one statement",
+        "recompute",
+        &mut statements,
+        &mut recomputes,
+    );
 }
 
 /// The medians, and their ratio.

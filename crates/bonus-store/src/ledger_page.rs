@@ -7,7 +7,6 @@ use kernel::{EventId, OrderId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::ledger::FactRecord;
 
@@ -146,13 +145,14 @@ pub(crate) async fn awards(
     after: Option<LedgerKey>,
     limit: i64,
 ) -> Result<Vec<Kept>, sqlx::Error> {
+    let types = rewarded(account);
     let (events, by_dispute, reversed) = reversals(account);
     let rows = sqlx::query_file!(
         "queries/ledger_page.sql",
         account.beneficiary.role.as_str(),
         account.beneficiary.id,
         account.version.get(),
-        &rewarded(account) as &[&str],
+        &types as &[&str],
         after.map(|key| key.occurred_at),
         after.map(|key| key.event_id.as_uuid()),
         limit,

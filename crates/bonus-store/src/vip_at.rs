@@ -37,13 +37,14 @@ async fn window_points(
     account: AccountAt<'_>,
     now: DateTime<Utc>,
 ) -> Result<Points, sqlx::Error> {
+    let types = rewarded(account);
     let (events, by_dispute, reversed) = reversals(account);
     let counted = sqlx::query_file!(
         "queries/window_awards.sql",
         account.beneficiary.role.as_str(),
         account.beneficiary.id,
         account.version.get(),
-        &rewarded(account) as &[&str],
+        &types as &[&str],
         account.policy.vip().begins(now),
         now,
         &events as &[&str],

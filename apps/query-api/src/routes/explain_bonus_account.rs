@@ -26,6 +26,8 @@ use crate::refusal::ReadError;
 /// Why nothing is explained.
 const NOT_HERE: &str = "there is no such account before its first award, or it is not yours; or its \
                         ledger holds no such event: no policy rewards it, or it has not arrived";
+/// Why the query was not read.
+const NO_EVENT: &str = "event must be a hyphenated UUID";
 /// Who gives up on facts.
 const CONSUMER: &str = "atlas-bonus";
 
@@ -39,7 +41,16 @@ problems! {
 #[into_params(parameter_in = Query)]
 pub(super) struct OfEvent {
     /// The id of an event: what it did to the account, or why it counts nothing.
-    event: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    event: Option<String>,
+}
+
+impl OfEvent {
+    /// The event that is asked for.
+    fn id(&self) -> Result<Option<EventId>, Problem> {
+        let read = |text: &String| text.parse().map_err(|_| Problem::malformed(NO_EVENT));
+        self.event.as_ref().map(read).transpose()
+    }
 }
 
 /// The explanation.
@@ -73,6 +84,7 @@ pub(crate) async fn explain_bonus_account(
     Query(of): Query<OfEvent>,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
+    let event = of.id()?;
     let beneficiary = in_role.beneficiary(id);
     let visible = may_see(principal.actor(), beneficiary);
     let operator = matches!(principal.actor().role, Role::Operator);
@@ -87,7 +99,7 @@ pub(crate) async fn explain_bonus_account(
                     return Ok(None);
                 };
                 let explained = explained(connection, &row, now).await?;
-                let Some(event) = of.event else {
+                let Some(event) = event else {
                     let account = ExplainedAccount::new(beneficiary, &explained);
                     return Ok(Some(Explained::Account(Box::new(account))));
                 };
@@ -117,10 +129,9 @@ async fn fact(
     connection: &mut PgConnection,
     beneficiary: Beneficiary,
     explained: &Explanation,
-    event: Uuid,
+    event: EventId,
     operator: bool,
 ) -> Result<Option<ExplainedFact>, ReadError> {
-    let event = EventId::from_uuid(event);
     let mut parts = explained.parts.iter();
     if let Some(part) = parts.find(|part| part.fact.source_event_id == event) {
         return Ok(Some(ExplainedFact::of_part(beneficiary, explained, part)));

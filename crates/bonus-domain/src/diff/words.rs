@@ -14,9 +14,9 @@ impl Report {
         let grades = self.grades().map(|flow| {
             json!({ "from": flow.from.as_str(), "to": flow.to.as_str(), "accounts": flow.accounts })
         });
-        let histogram = self.histogram().map(|bucket| {
-            json!({ "from": bucket.from, "to": bucket.to, "accounts": bucket.accounts })
-        });
+        let histogram = self.histogram().map(
+            |bucket| json!({ "from": bucket.from, "to": bucket.to, "accounts": bucket.accounts }),
+        );
         let gains: Vec<Value> = self.largest_gains().map(|it| it.value()).collect();
         let losses: Vec<Value> = self.largest_losses().map(|it| it.value()).collect();
         json!({

@@ -36,19 +36,26 @@ async fn main() -> Result<(), AnyError> {
         .fetch_optional(&pool)
         .await?;
     if held.is_some() {
-        return Err("the ledger holds facts already: the report would not be of these alone".into());
+        return Err(
+            "the ledger holds facts already: the report would not be of these alone".into(),
+        );
     }
 
-    let report = seed(&pool, rows, seed).await?;
+    let report = write(&pool, rows, seed).await?;
     println!("{:#}", report.value());
     Ok(())
 }
 
 /// Takes so many facts in, and says what becomes of those who benefit under policy 2.
-async fn seed(pool: &PgPool, rows: usize, seed: u64) -> Result<Report, AnyError> {
+async fn write(pool: &PgPool, rows: usize, seed: u64) -> Result<Report, AnyError> {
     let now = SystemClock.now();
     let clock = Arc::new(SystemClock);
-    let ingest = Ingest::new(pool.clone(), ConflictMode::Ingest, clock, Arc::new(RandomIds));
+    let ingest = Ingest::new(
+        pool.clone(),
+        ConflictMode::Ingest,
+        clock,
+        Arc::new(RandomIds),
+    );
     let mut ledgers: BTreeMap<Beneficiary, Facts> = BTreeMap::new();
     let mut written = 0;
     let mut orders = Orders::new(rows, seed, now);

@@ -53,7 +53,11 @@ impl Orders {
     fn begin(&mut self) {
         self.order += 1;
         let commissioner = self.person(Role::Commissioner, self.beneficiaries * 9 / 10);
-        let ages = if self.below(4) == 0 { AGES[0].clone() } else { AGES[1].clone() };
+        let ages = if self.below(4) == 0 {
+            AGES[0].clone()
+        } else {
+            AGES[1].clone()
+        };
         let age = ages.start + self.below(ages.end - ages.start);
         let days = i64::try_from(age).unwrap_or_default();
         let begun = self.now - TimeDelta::days(days);

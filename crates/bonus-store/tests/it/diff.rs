@@ -92,7 +92,10 @@ async fn the_recompute_does_what_the_difference_said_account_by_account() {
         let account = store.account(*beneficiary).await;
         assert_eq!(assessed(account), movement.before, "{beneficiary}");
     }
-    assert_eq!(report.opened, 10, "workshops have no account under policy 1");
+    assert_eq!(
+        report.opened, 10,
+        "workshops have no account under policy 1"
+    );
 
     store.activate(2).await;
     let done = store.recompute_all().await;
@@ -102,7 +105,10 @@ async fn the_recompute_does_what_the_difference_said_account_by_account() {
     }
     assert_eq!(done.changed, report.changed);
     assert_eq!(done.opened, report.opened);
-    assert_eq!((done.vip_gained, done.vip_lost), (report.vip.gained, report.vip.lost));
+    assert_eq!(
+        (done.vip_gained, done.vip_lost),
+        (report.vip.gained, report.vip.lost)
+    );
     let up = report.grades().filter(|flow| flow.to > flow.from);
     assert_eq!(done.grades_up, up.map(|flow| flow.accounts).sum::<u64>());
 
@@ -114,16 +120,26 @@ async fn the_recompute_does_what_the_difference_said_account_by_account() {
 #[tokio::test]
 async fn facts_that_wait_are_in_what_follows_and_not_in_what_is() {
     let store = BonusStore::started().await;
-    store.ingest.run(&[told(1, "OrderPlaced", 1)]).await.unwrap();
+    store
+        .ingest
+        .run(&[told(1, "OrderPlaced", 1)])
+        .await
+        .unwrap();
     store.activate(2).await;
-    store.ingest.run(&[told(2, "OfferConfirmed", 1)]).await.unwrap();
+    store
+        .ingest
+        .run(&[told(2, "OfferConfirmed", 1)])
+        .await
+        .unwrap();
     let (state, movements, _) = compare(&store, instant(9)).await;
     assert_eq!((state.facts, state.deferred), (2, 1));
     let movement = movements[&ada()];
     assert_eq!(movement.before.lifetime_points.get(), 40);
     assert_eq!(movement.after.lifetime_points.get(), 40);
     let mut connection = store.pool.acquire().await.unwrap();
-    let facts = account_facts(&mut connection, ada(), Version::new(9)).await.unwrap();
+    let facts = account_facts(&mut connection, ada(), Version::new(9))
+        .await
+        .unwrap();
     assert_eq!((facts.counted.len(), facts.deferred.len()), (1, 1));
 }
 
@@ -144,12 +160,18 @@ async fn vip_is_what_the_facts_say_at_every_instant() {
             version,
             policy: policy(2),
         };
-        let facts = account_facts(&mut connection, beneficiary, version).await.unwrap();
+        let facts = account_facts(&mut connection, beneficiary, version)
+            .await
+            .unwrap();
         let known = bonus_domain::KnownFacts::all(facts.counted);
         for day in 0..95 {
             let at = instant(day * DAY) + TimeDelta::hours(5);
             let shown = vip_at(&mut connection, account, at).await.unwrap();
-            assert_eq!(Ok(shown), VipAt::of(policy(2), &known, at), "{beneficiary} on day {day}");
+            assert_eq!(
+                Ok(shown),
+                VipAt::of(policy(2), &known, at),
+                "{beneficiary} on day {day}"
+            );
         }
     }
 }
