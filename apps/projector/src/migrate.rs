@@ -1,14 +1,24 @@
 //! `projector migrate`: brings the schema up to this release, as the role that owns it.
 
-use service_runtime::schema::{self, MigrateError, Migrated};
+use std::collections::BTreeSet;
+
+use service_runtime::schema::{self, Blocker, MigrateError, Migrated};
 use service_runtime::{DatabaseConfig, chain};
 
 use crate::cli::Exit;
 use crate::session::{Failure, Session};
 
-/// Applies what is missing, and says what it did.
+/// Applies what is missing, and says for whom it waits and what it did.
 pub(crate) async fn migrate(session: Session<DatabaseConfig>) -> Result<(), Failure> {
-    match schema::migrate(&session.config).await.map_err(failure)? {
+    let mut told = BTreeSet::new();
+    let mut waits_for = |blocker: Blocker| {
+        if told.insert(blocker.pid) {
+            let Blocker { pid, role } = blocker;
+            eprintln!("a migration waits for the transaction of process {pid}, {role}");
+        }
+    };
+    let migrated = schema::migrate(&session.config, &mut waits_for).await;
+    match migrated.map_err(failure)? {
         Migrated::Applied(count) => {
             eprintln!("{count} migrations applied; the schema is that of this release");
         }

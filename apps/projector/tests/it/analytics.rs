@@ -1,0 +1,8 @@
+//! What analysts read: the views of the schema `analytics`, as the role that reads nothing else.
+
+mod counted;
+mod days;
+mod page;
+mod rights;
+mod story;
+mod swaps;

@@ -1,0 +1,1 @@
+//! `docs/analytics.md`: its story is told, and each of its queries answers what the page says.
