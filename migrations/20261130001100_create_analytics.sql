@@ -209,7 +209,7 @@ COMMENT ON COLUMN analytics.order_events.event_id IS
     'The event. It is unique but where one event is told as several facts, see part.';
 COMMENT ON COLUMN analytics.order_events.order_id IS 'The order.';
 COMMENT ON COLUMN analytics.order_events.version IS 'The event''s number in its order, from 1.';
-COMMENT ON COLUMN analytics.order_events.event IS 'What happened, by its name: OrderPlaced, …';
+COMMENT ON COLUMN analytics.order_events.event IS 'What happened, by its name, as OrderPlaced.';
 COMMENT ON COLUMN analytics.order_events.schema_version IS
     'The version of the shape of data, as 1.0.';
 COMMENT ON COLUMN analytics.order_events.actor_role IS

@@ -9,11 +9,11 @@ use std::time::Duration;
 use clap::Args;
 use event_store::failure::{SqlFailure, classify};
 use kernel::{IdSource as _, RandomIds};
-use projections::{Model, Version};
 use projections::rebuild::{
     Authority, Certificate, Claimed, Plan, Reading, Rebuild, RebuildError, Rebuilder, State,
     SwapPlan, Told,
 };
+use projections::{Model, Version};
 use service_runtime::config::{Faulty, Reader, Section};
 use service_runtime::{DatabaseConfig, chain};
 
@@ -147,7 +147,9 @@ async fn carry_on(rebuild: &mut Rebuild, options: &RebuildOptions) -> Result<(),
             keep: options.keep,
             authority: options.act.authority(),
         };
-        let swapped = rebuild.swap(check, &plan, &mut |told| teller.tell(told)).await;
+        let swapped = rebuild
+            .swap(check, &plan, &mut |told| teller.tell(told))
+            .await;
         teller.end();
         let certificate = match &swapped {
             Ok(certificate) => Some(certificate),

@@ -13,9 +13,11 @@ mod ingest;
 mod ledger;
 mod ledger_page;
 mod policy_in_force;
+mod write_policies;
 
 pub use check_policies::{CheckError, check_policies};
 pub use ingest::{Change, Delivery, Ingest, IngestError, Ingested};
 pub use ledger::kept;
 pub use ledger_page::{AccountAt, LedgerItem, LedgerKey, LedgerPage, ledger_page};
 pub use policy_in_force::PolicyInForceError;
+pub use write_policies::write_policies;

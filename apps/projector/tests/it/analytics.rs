@@ -2,6 +2,7 @@
 
 mod counted;
 mod days;
+mod ledger;
 mod page;
 mod rights;
 mod story;

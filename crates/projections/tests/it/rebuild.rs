@@ -310,10 +310,7 @@ async fn rows_that_are_missing_or_too_many_are_counted_also_where_their_order_mo
         keep: false,
         authority: authority(),
     };
-    let refused = rebuild
-        .swap(check, &plan, &mut |_| {})
-        .await
-        .unwrap_err();
+    let refused = rebuild.swap(check, &plan, &mut |_| {}).await.unwrap_err();
     let RebuildError::Differs(certificate) = refused else {
         panic!("{refused:?}");
     };
@@ -431,10 +428,7 @@ async fn an_owner_that_was_stalled_swaps_nothing() {
         keep: false,
         authority: authority(),
     };
-    let lost = stalled
-        .swap(check, &plan, &mut |_| {})
-        .await
-        .unwrap_err();
+    let lost = stalled.swap(check, &plan, &mut |_| {}).await.unwrap_err();
     assert!(matches!(lost, RebuildError::ClaimLost), "{lost:?}");
     assert_eq!(served(&by.pool, Model::Orders).await, 1);
 }

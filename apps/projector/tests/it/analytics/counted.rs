@@ -62,7 +62,10 @@ async fn assert_counted(told: &Told) {
     assert_eq!(
         told.ask(PERFORMANCE).await,
         // 36 h, 12 h and 4 h; -1, +2, +1 and +2 days.
-        rows(&["oak | 4 | 3 | 1 | 12.000 | 1.000", "birch | 1 | 1 | 1 | 24.000 |"])
+        rows(&[
+            "oak | 4 | 3 | 1 | 12.000 | 1.000",
+            "birch | 1 | 1 | 1 | 24.000 |"
+        ])
     );
     let mut stages = told.ask(STAGES).await;
     stages.sort();
@@ -78,7 +81,10 @@ async fn assert_counted(told: &Told) {
             "lamp | 4 | 2026-03-28 | 2",
         ])
     );
-    assert_eq!(told.ask(ORDERS).await, rows(&["lamp | 2026-03-28 | 2", "desk | |"]));
+    assert_eq!(
+        told.ask(ORDERS).await,
+        rows(&["lamp | 2026-03-28 | 2", "desk | |"])
+    );
 }
 
 #[tokio::test]
@@ -118,7 +124,10 @@ async fn figures_do_not_depend_on_how_events_came_in_batches() {
         };
         let connect = FIRST.connect(told.database.options("atlas_app"));
         let mut sink = FIRST.model.sink();
-        Reader::new(connect, options).catch_up(&mut *sink).await.unwrap();
+        Reader::new(connect, options)
+            .catch_up(&mut *sink)
+            .await
+            .unwrap();
     }
     let told = Told {
         names: super::story::Names::of(STORY),

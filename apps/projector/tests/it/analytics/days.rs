@@ -26,7 +26,10 @@ async fn a_day_is_the_utc_day_in_every_zone_and_the_days_sum_to_the_orders() {
         told.names.ask(&mut connection, &set).await;
         let days = told
             .names
-            .ask(&mut connection, "SELECT * FROM order_funnel_daily ORDER BY day")
+            .ask(
+                &mut connection,
+                "SELECT * FROM order_funnel_daily ORDER BY day",
+            )
             .await;
         let days: Vec<String> = days.iter().map(|day| day.join(" ")).collect();
         assert_eq!(

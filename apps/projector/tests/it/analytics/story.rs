@@ -19,7 +19,7 @@ use order_domain::value::{
 use order_domain::workshop::{self, Directory, Workshop, WorkshopEvent, WorkshopFact};
 use projections::Model;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool, Row, ValueRef as _};
+use sqlx::{Column as _, Executor as _, PgConnection, PgPool, Row, ValueRef as _};
 use test_support::TestDatabase;
 use uuid::Uuid;
 
@@ -64,7 +64,13 @@ impl Told {
             let entry = orders.entry(order_id.as_uuid()).or_default();
             let actor = actor(words[2], words[3]);
             let command = command(actor, &words[3..], at.and_utc());
-            *entry = happen(&mut connection, order_id, entry, (actor, command, at.and_utc())).await;
+            *entry = happen(
+                &mut connection,
+                order_id,
+                entry,
+                (actor, command, at.and_utc()),
+            )
+            .await;
         }
     }
 
@@ -74,17 +80,25 @@ impl Told {
             .fetch_all(&self.database.pool_app().await)
             .await
             .unwrap();
-        for version in served.iter().filter_map(|it| projections::Version::of_reader(it)) {
+        for version in served
+            .iter()
+            .filter_map(|it| projections::Version::of_reader(it))
+        {
             let options = ReaderOptions::new(&version.to_string(), "test", Duration::from_secs(10));
             let connect = version.connect(self.database.options("atlas_app"));
             let mut sink = version.model.sink();
-            Reader::new(connect, options).catch_up(&mut *sink).await.unwrap();
+            Reader::new(connect, options)
+                .catch_up(&mut *sink)
+                .await
+                .unwrap();
         }
     }
 
     /// Connections as the role of analysts.
     pub(crate) async fn analyst(&self) -> PgPool {
-        PgPool::connect_with(self.database.options("atlas_analyst")).await.unwrap()
+        PgPool::connect_with(self.database.options("atlas_analyst"))
+            .await
+            .unwrap()
     }
 
     /// What a query answers an analyst: the names of its columns, and its rows, with the names of
@@ -99,7 +113,11 @@ impl Told {
 impl Names {
     pub(crate) fn of(story: &str) -> Self {
         let words = story.split_whitespace();
-        Self(words.map(|word| (id(word).to_string(), word.to_owned())).collect())
+        Self(
+            words
+                .map(|word| (id(word).to_string(), word.to_owned()))
+                .collect(),
+        )
     }
 
     /// As [`Told::ask`], on this connection.
@@ -107,6 +125,16 @@ impl Names {
         let rows = sqlx::raw_sql(query).fetch_all(on).await;
         let rows = rows.unwrap_or_else(|error| panic!("{error}: {query}"));
         rows.iter().map(|row| self.cells(row)).collect()
+    }
+
+    /// The names of the columns that a query answers with.
+    pub(crate) async fn columns(&self, on: &mut PgConnection, query: &str) -> Vec<String> {
+        let described = on.describe(query).await.unwrap();
+        let names = described
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned());
+        names.collect()
     }
 
     fn cells(&self, row: &PgRow) -> Vec<String> {
@@ -157,7 +185,9 @@ async fn happen(
     }
     let stored = i64::try_from(new.len()).unwrap();
     let stream = StreamId::order(order_id);
-    append(connection, &Append::to(stream, Version::new(*version), new)).await.unwrap();
+    append(connection, &Append::to(stream, Version::new(*version), new))
+        .await
+        .unwrap();
     (after, version + stored)
 }
 
@@ -229,9 +259,7 @@ fn command(actor: Actor, words: &[&str], at: DateTime<Utc>) -> OrderCommand {
             OrderCommand::RequestStageChanges(command)
         }
         "accepts" => OrderCommand::AcceptWork,
-        "cancels" | "gives-up" => {
-            OrderCommand::CancelOrder(CancelOrder::parse(reason()).unwrap())
-        }
+        "cancels" | "gives-up" => OrderCommand::CancelOrder(CancelOrder::parse(reason()).unwrap()),
         "resolves" => {
             let command = ResolveDispute::parse(Some(rest[0]), Some("As agreed")).unwrap();
             OrderCommand::ResolveDispute(command)
@@ -242,12 +270,15 @@ fn command(actor: Actor, words: &[&str], at: DateTime<Utc>) -> OrderCommand {
 
 /// An amount, a currency, and a stage a word: its days or `-`, and `!` if it wants approval.
 fn offer(words: &[&str]) -> OfferInput {
-    let stages = words[2..].iter().enumerate().map(|(index, word)| StageInput {
-        name: Some(format!("Stage {}", index + 1)),
-        description: Some("A part of the work".to_owned()),
-        duration_days: word.trim_end_matches('!').parse().ok(),
-        requires_approval: Some(word.ends_with('!')),
-    });
+    let stages = words[2..]
+        .iter()
+        .enumerate()
+        .map(|(index, word)| StageInput {
+            name: Some(format!("Stage {}", index + 1)),
+            description: Some("A part of the work".to_owned()),
+            duration_days: word.trim_end_matches('!').parse().ok(),
+            requires_approval: Some(word.ends_with('!')),
+        });
     OfferInput {
         budget: Some(money(words[0], words[1])),
         deadline: Some(LATE.to_owned()),
@@ -277,7 +308,10 @@ fn directory(at: DateTime<Utc>) -> Directory {
         };
         workshop::evolve(Workshop::default(), &event).unwrap()
     };
-    ["oak", "birch", "elm"].into_iter().map(registered).collect()
+    ["oak", "birch", "elm"]
+        .into_iter()
+        .map(registered)
+        .collect()
 }
 
 /// The first version of the read model of orders.

@@ -68,7 +68,10 @@ pub(crate) async fn rebuilt(told: &Told, keep: bool) {
     for model in Model::ALL {
         let mut rebuild = built(told, model).await;
         let check = rebuild.check(&mut |_| {}).await.unwrap();
-        rebuild.swap(check, &swap_plan(keep), &mut |_| {}).await.unwrap();
+        rebuild
+            .swap(check, &swap_plan(keep), &mut |_| {})
+            .await
+            .unwrap();
         rebuild.clear(&mut |_| {}).await.unwrap();
         rebuild.release().await.unwrap();
     }
@@ -77,7 +80,10 @@ pub(crate) async fn rebuilt(told: &Told, keep: bool) {
 #[tokio::test]
 async fn a_swap_and_the_way_back_change_nothing_that_an_analyst_sees() {
     let told = Told::new(STORY).await;
-    let (shape, orders) = (told.ask(SHAPE).await, told.ask("SELECT * FROM orders").await);
+    let (shape, orders) = (
+        told.ask(SHAPE).await,
+        told.ask("SELECT * FROM orders").await,
+    );
     assert!(shape.len() > 50 && orders.len() == 1);
     rebuilt(&told, true).await;
     assert_eq!(told.ask(SHAPE).await, shape);
@@ -89,7 +95,14 @@ async fn a_swap_and_the_way_back_change_nothing_that_an_analyst_sees() {
     sqlx::raw_sql(mark).execute(&owner).await.unwrap();
     assert_eq!(told.ask("SELECT title FROM orders").await, [["second"]]);
     let by = rebuilder(&told, told.database.pool_app().await);
-    by.back(Model::Orders, &authority(), &CancellationToken::new(), &mut |_| {}).await.unwrap();
+    by.back(
+        Model::Orders,
+        &authority(),
+        &CancellationToken::new(),
+        &mut |_| {},
+    )
+    .await
+    .unwrap();
     assert_eq!(told.ask("SELECT title FROM orders").await, [["lamp"]]);
     assert_eq!(told.ask(SHAPE).await, shape);
 }
@@ -102,13 +115,22 @@ async fn a_version_that_is_built_or_retired_is_not_readable() {
     let mut rebuild = built(&told, Model::Orders).await;
     assert_eq!(told.ask(readable).await, Vec::<Vec<String>>::new());
     let check = rebuild.check(&mut |_| {}).await.unwrap();
-    rebuild.swap(check, &swap_plan(true), &mut |_| {}).await.unwrap();
+    rebuild
+        .swap(check, &swap_plan(true), &mut |_| {})
+        .await
+        .unwrap();
     assert_eq!(told.ask(readable).await, Vec::<Vec<String>>::new());
     let mut analyst = told.analyst().await.acquire().await.unwrap();
     for version in ["orders@1", "orders@2"] {
         let refused = format!("SELECT * FROM \"{version}\".orders");
-        let error = sqlx::raw_sql(&refused).execute(&mut *analyst).await.unwrap_err();
-        let code = error.as_database_error().and_then(|error| error.code()).unwrap();
+        let error = sqlx::raw_sql(&refused)
+            .execute(&mut *analyst)
+            .await
+            .unwrap_err();
+        let code = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .unwrap();
         assert_eq!(code, "42501");
     }
 }
@@ -119,9 +141,13 @@ async fn a_swap_waits_for_an_analysts_transaction_in_turns_and_nobody_else_does(
     let told = Told::new(STORY).await;
     let analyst = told.database.options("atlas_analyst");
     let mut analyst = PgConnection::connect_with(&analyst).await.unwrap();
-    let cursor = "BEGIN; DECLARE pieces CURSOR FOR SELECT order_id FROM orders; FETCH 0 FROM pieces";
+    let cursor =
+        "BEGIN; DECLARE pieces CURSOR FOR SELECT order_id FROM orders; FETCH 0 FROM pieces";
     sqlx::raw_sql(cursor).execute(&mut analyst).await.unwrap();
-    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut analyst).await.unwrap();
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&mut analyst)
+        .await
+        .unwrap();
 
     let mut rebuild = built(&told, Model::Orders).await;
     let check = rebuild.check(&mut |_| {}).await.unwrap();
@@ -135,21 +161,32 @@ async fn a_swap_waits_for_an_analysts_transaction_in_turns_and_nobody_else_does(
     let meanwhile = async {
         eventually("the swap to say for whom it waits", BOUND, || async {
             let heard = heard.lock().unwrap();
-            if heard.len() > 1 { Ok(()) } else { Err(format!("{heard:?}")) }
+            if heard.len() > 1 {
+                Ok(())
+            } else {
+                Err(format!("{heard:?}"))
+            }
         })
         .await;
         let slowest = slowest_of_the_others(&told).await;
         assert!(slowest < Duration::from_millis(1500), "{slowest:?}");
         assert_eq!(told.ask("SELECT count(*) FROM orders").await, [["9"]]);
         // The open cursor goes on to its end.
-        let rest = sqlx::raw_sql("FETCH ALL FROM pieces").fetch_all(&mut analyst).await.unwrap();
+        let rest = sqlx::raw_sql("FETCH ALL FROM pieces")
+            .fetch_all(&mut analyst)
+            .await
+            .unwrap();
         assert_eq!(rest.len(), 1);
         sqlx::raw_sql("COMMIT").execute(&mut analyst).await.unwrap();
     };
     let (swapped, ()) = tokio::join!(rebuild.swap(check, &plan, &mut tell), meanwhile);
     swapped.unwrap();
-    let of_the_analyst = |it: &Reading| matches!(it, Reading::Session { pid: of, .. } if *of == pid);
-    assert!(heard.lock().unwrap().iter().any(of_the_analyst), "{heard:?}");
+    let of_the_analyst =
+        |it: &Reading| matches!(it, Reading::Session { pid: of, .. } if *of == pid);
+    assert!(
+        heard.lock().unwrap().iter().any(of_the_analyst),
+        "{heard:?}"
+    );
     rebuild.clear(&mut |_| {}).await.unwrap();
     assert_eq!(told.ask("SELECT count(*) FROM orders").await, [["9"]]);
 }
@@ -163,7 +200,10 @@ async fn slowest_of_the_others(told: &Told) -> Duration {
         drop(Snapshot::open(&pool, Model::Orders).await.unwrap());
         let read = sqlx::query("SELECT count(*) FROM \"orders@1\".orders");
         read.execute(&pool).await.unwrap();
-        told.tell(&format!("2026-03-08 12:00:00 ben places stool{number} 100 EUR birch")).await;
+        told.tell(&format!(
+            "2026-03-08 12:00:00 ben places stool{number} 100 EUR birch"
+        ))
+        .await;
         told.catch_up().await;
         slowest = slowest.max(began.elapsed());
     }
