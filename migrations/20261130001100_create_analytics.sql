@@ -150,13 +150,16 @@ CREATE VIEW analytics.orders AS
 SELECT o.order_id, o.commissioner_id, o.workshop_id, o.state, o.version, o.request_revision,
        o.budget_amount, o.budget_currency, o.agreed_amount, o.agreed_currency, o.agreed_deadline,
        o.placed_at, o.confirmed_at, o.finished_at, o.completed_at, o.cancelled_at, o.title,
-       o.deadline, o.first_offered_at,
-       (SELECT s.planned_end FROM read.stages s
-        WHERE s.order_id = o.order_id ORDER BY s.number DESC LIMIT 1) AS planned_end,
-       extract(epoch FROM o.finished_at - (
-           SELECT s.planned_end FROM read.stages s
-           WHERE s.order_id = o.order_id ORDER BY s.number DESC LIMIT 1)) / 86400 AS slippage_days
-FROM read.orders o;
+       o.deadline, o.first_offered_at, e.planned_end,
+       extract(epoch FROM o.finished_at - e.planned_end) / 86400 AS slippage_days
+FROM read.orders o
+-- Left out by the planner where nobody asks for these two.
+LEFT JOIN (
+    SELECT s.order_id,
+           CASE WHEN count(*) = count(s.planned_end) THEN max(s.planned_end) END AS planned_end
+    FROM read.stages s
+    GROUP BY s.order_id
+) e ON e.order_id = o.order_id;
 COMMENT ON VIEW analytics.orders IS 'One row an order, as it stands now. Key: order_id.';
 COMMENT ON COLUMN analytics.orders.order_id IS 'The order.';
 COMMENT ON COLUMN analytics.orders.commissioner_id IS 'Who asked for the piece.';

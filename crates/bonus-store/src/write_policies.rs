@@ -18,7 +18,7 @@ struct Rule {
 /// are taken out. As the owner of the tables, whose release migrates last.
 ///
 /// # Errors
-/// What the database said; nothing is written then.
+/// What the database said.
 pub async fn write_policies(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     let mut versions = Vec::new();
@@ -34,7 +34,12 @@ pub async fn write_policies(connection: &mut PgConnection) -> Result<(), sqlx::E
     )
     .execute(&mut *transaction)
     .await?;
-    transaction.commit().await
+    transaction.commit().await?;
+    // Too few rows for anybody to analyze them by himself, and every award is joined with them.
+    sqlx::query!("ANALYZE bonus.policies, bonus.policy_rules, bonus.policy_grades")
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 async fn write(connection: &mut PgConnection, policy: &Policy) -> Result<(), sqlx::Error> {

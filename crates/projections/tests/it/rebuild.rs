@@ -488,7 +488,8 @@ async fn the_version_before_is_dropped_once_nobody_reads_it() {
             Told::Built { .. }
             | Told::Indexed(_)
             | Told::Counted { .. }
-            | Told::Compared { .. } => {}
+            | Told::Compared { .. }
+            | Told::ServesAfter { .. } => {}
         };
         rebuild.clear(hears).await
     });

@@ -109,3 +109,44 @@ ANALYZE orders;
 ANALYZE invitations;
 ANALYZE stages;
 ANALYZE timeline;
+
+-- What of it the ledger keeps, under policy 1.
+CREATE TEMPORARY TABLE facts AS
+SELECT order_id, 'commissioner' AS role, commissioner_id AS id, 'OrderPlaced' AS event,
+       40 AS points, placed_at AS at FROM lived
+UNION ALL
+SELECT order_id, 'commissioner', commissioner_id, 'OfferConfirmed', 0, placed_at + waited * 2
+FROM lived WHERE has_work
+UNION ALL
+SELECT order_id, 'commissioner', commissioner_id, 'OrderCompleted', 100,
+       placed_at + waited * 2 + interval '40 days'
+FROM lived WHERE state = 'completed'
+UNION ALL
+SELECT order_id, 'commissioner', commissioner_id, 'OrderCancelled', 0, placed_at + waited * 2
+FROM lived WHERE state = 'cancelled'
+UNION ALL
+SELECT order_id, 'workshop', md5('workshop' || first_workshop)::uuid, 'WorkshopCredited', 0,
+       placed_at + waited * 2 + interval '40 days'
+FROM lived WHERE state = 'completed';
+
+CREATE TEMPORARY TABLE sums AS
+SELECT role, id, count(*) FILTER (WHERE points > 0) AS version, sum(points) AS points, max(at) AS at
+FROM facts GROUP BY role, id;
+
+INSERT INTO bonus.accounts (
+    beneficiary_role, beneficiary_id, version, policy_version, lifetime_points, grade, changed_at)
+SELECT role, id, version, 1, points, CASE WHEN version > 0 THEN 'Silver' END,
+       CASE WHEN version > 0 THEN at END
+FROM sums;
+INSERT INTO bonus.ledger (
+    source_event_id, event_type, beneficiary_role, beneficiary_id, order_id, by_dispute,
+    occurred_at, account_version)
+SELECT md5(event || order_id)::uuid, event, role, id, order_id, false, at, 0 FROM facts;
+INSERT INTO "bonus@1".bonus_accounts (
+    beneficiary_role, beneficiary_id, version, policy_version, lifetime_points, grade, changed_at,
+    first_position, last_position)
+SELECT role, id, version, 1, points, 'Silver', at, 1, 1 FROM sums WHERE version > 0;
+
+ANALYZE bonus.accounts;
+ANALYZE bonus.ledger;
+ANALYZE "bonus@1".bonus_accounts;
