@@ -357,7 +357,7 @@ COMMENT ON COLUMN analytics.workshop_performance.mean_stage_slippage_days IS
 CREATE VIEW analytics.freshness AS
 SELECT v.view,
        CASE WHEN coalesce(c.position, 0) >= newest.position THEN now()
-            ELSE coalesce(at.recorded_at, '-infinity') END AS as_of,
+            ELSE at.recorded_at END AS as_of,
        coalesce(c.position, 0) AS position,
        (SELECT count(*) FROM store.parked p WHERE p.reader = s.name) AS parked
 FROM (VALUES
@@ -376,7 +376,8 @@ COMMENT ON VIEW analytics.freshness IS
      that it dates, REPEATABLE READ, and both speak of the same moment. Key: view.';
 COMMENT ON COLUMN analytics.freshness.view IS 'The view''s name.';
 COMMENT ON COLUMN analytics.freshness.as_of IS
-    'Whatever was recorded by then is in the view: the present where nothing waits.';
+    'Whatever was recorded by then is in the view: the present where nothing waits, null where
+     nothing was taken in yet.';
 COMMENT ON COLUMN analytics.freshness.position IS
     'The position of the last event that the view has taken in.';
 COMMENT ON COLUMN analytics.freshness.parked IS

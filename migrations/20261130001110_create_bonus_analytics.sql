@@ -141,7 +141,7 @@ COMMENT ON COLUMN analytics.bonus_accounts.policy_version IS
 
 CREATE VIEW analytics.bonus_facts AS
 SELECT l.source_event_id, l.event_type AS event, l.beneficiary_id, l.beneficiary_role, l.order_id,
-       l.by_dispute, l.occurred_at, l.recorded_at
+       l.by_dispute, l.occurred_at, l.recorded_at, l.account_version IS NULL AS deferred
 FROM bonus.ledger l;
 COMMENT ON VIEW analytics.bonus_facts IS
     'One row a fact that any policy rewards or that takes points, also those worth nothing now, and
@@ -156,6 +156,8 @@ COMMENT ON COLUMN analytics.bonus_facts.by_dispute IS
     'Whether a dispute decided it; false where that cannot be.';
 COMMENT ON COLUMN analytics.bonus_facts.occurred_at IS 'When it happened.';
 COMMENT ON COLUMN analytics.bonus_facts.recorded_at IS 'When the ledger took it in.';
+COMMENT ON COLUMN analytics.bonus_facts.deferred IS
+    'Whether it waits for a recompute: its account counts it only then.';
 
 CREATE VIEW analytics.bonus_ledger AS
 SELECT w.source_event_id, w.event_type AS event, w.beneficiary_id, w.beneficiary_role, w.order_id,
@@ -313,7 +315,7 @@ COMMENT ON COLUMN analytics.vip_history.position IS
 CREATE OR REPLACE VIEW analytics.freshness AS
 SELECT v.view,
        CASE WHEN coalesce(c.position, 0) >= newest.position THEN now()
-            ELSE coalesce(at.recorded_at, '-infinity') END AS as_of,
+            ELSE at.recorded_at END AS as_of,
        coalesce(c.position, 0) AS position,
        (SELECT count(*) FROM store.parked p WHERE p.reader = s.name) AS parked
 FROM (VALUES
@@ -330,14 +332,15 @@ LEFT JOIN LATERAL (
     WHERE e.position <= c.position ORDER BY e.position DESC LIMIT 1
 ) at ON true
 UNION ALL
-SELECT 'bonus_facts', coalesce(max(l.recorded_at), '-infinity'), NULL, 0 FROM bonus.ledger l
+SELECT 'bonus_facts', max(l.recorded_at), NULL, 0 FROM bonus.ledger l
 UNION ALL
 SELECT t.view, now(), NULL, 0
 FROM (VALUES ('policy_rules'), ('policy_grades'), ('policy_vip'), ('policy_movements'),
              ('freshness')) t (view);
 COMMENT ON COLUMN analytics.freshness.as_of IS
-    'Whatever was recorded by then is in the view: the present where nothing waits. Facts come to
-     the ledger by Kafka: for bonus_facts it is when the newest one was taken in.';
+    'Whatever was recorded by then is in the view: the present where nothing waits, null where
+     nothing was taken in yet. Facts come to the ledger by Kafka: for bonus_facts it is when the
+     newest one was taken in.';
 COMMENT ON COLUMN analytics.freshness.position IS
     'The position of the last event that the view has taken in; null where it follows no events.';
 

@@ -4,6 +4,8 @@ mod counted;
 mod days;
 mod ledger;
 mod page;
+mod plans;
 mod rights;
 mod story;
 mod swaps;
+mod tools;

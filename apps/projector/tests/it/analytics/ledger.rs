@@ -1,176 +1,115 @@
-//! Facts in the ledger and what follows from them under policy 1, told as `docs/analytics.md` tells
-//! them: days before now, a role, who, what happened, and to which order.
+//! Facts in the ledger, told as `docs/analytics.md` tells them: days before now, a role, who, what
+//! happened, and to which order. They are taken in, and recomputed, as the projector does it.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use bonus_domain::{Beneficiary, Fact, PolicyVersion, SourceType};
+use bonus_store::{ConflictMode, Delivery, Ingest, Recompute};
 use chrono::{DateTime, TimeDelta, Utc};
-use event_store::{Append, NewEvent, StreamId, Version, append};
-use kernel::{Actor, EventId, Metadata, Role};
-use serde_json::{Value, json};
-use sqlx::PgPool;
+use kernel::{Clock, EventId, OrderId, RandomIds, SystemClock};
 use uuid::Uuid;
 
+use super::page;
 use super::story::{Told, id};
 
-/// An account as it grows.
-#[derive(Default)]
-struct Account {
-    version: i64,
-    points: i64,
-    grade: &'static str,
-    vip: bool,
-    earned: Vec<(DateTime<Utc>, i64)>,
+/// Microseconds after the epoch, as the teller sets them.
+#[derive(Debug)]
+struct HandClock(AtomicI64);
+
+impl Clock for HandClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).unwrap()
+    }
 }
 
-/// A fact of the ledger.
-struct Fact<'t> {
-    at: DateTime<Utc>,
-    role: Role,
-    who: Uuid,
-    event: &'t str,
-    order: Uuid,
-    source: Uuid,
-}
-
-/// Keeps the facts, oldest first, and appends the account events that they make.
+/// Keeps the facts, oldest first, each at its instant.
 pub(crate) async fn keep(told: &Told, facts: &str) {
-    let owner = told.database.pool_owner().await;
-    let mut policies = owner.acquire().await.unwrap();
-    bonus_store::write_policies(&mut policies).await.unwrap();
-    bonus_store::check_policies(&told.database.pool_app().await)
-        .await
-        .unwrap();
-    let now = Utc::now();
-    let mut accounts: BTreeMap<Uuid, Account> = BTreeMap::new();
+    let mut owner = told.database.pool_owner().await.acquire().await.unwrap();
+    bonus_store::write_policies(&mut owner).await.unwrap();
+    let pool = told.database.pool_app().await;
+    bonus_store::check_policies(&pool).await.unwrap();
+    let now = SystemClock.now().timestamp_micros();
+    let clock = Arc::new(HandClock(AtomicI64::new(now)));
+    let ingest = Ingest::new(
+        pool,
+        ConflictMode::Ingest,
+        clock.clone(),
+        Arc::new(RandomIds),
+    );
     for (number, line) in facts.lines().enumerate() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [days, role, who, event, order] = words[..] else {
             panic!("no fact: {line}");
         };
+        let ago = TimeDelta::days(days.parse().unwrap());
+        clock
+            .0
+            .store(now - ago.num_microseconds().unwrap(), Ordering::SeqCst);
         let fact = Fact {
-            at: now - TimeDelta::days(days.parse().unwrap()),
-            role: role.parse().unwrap(),
-            who: id(who),
-            event,
-            order: id(order),
-            source: Uuid::from_u128(0xfac7_0000 + number as u128),
+            source_event_id: EventId::from_uuid(Uuid::from_u128(0xfac7_0000 + number as u128)),
+            source_type: SourceType::known(event).unwrap(),
+            beneficiary: Beneficiary::new(role.parse().unwrap(), id(who)),
+            order_id: Some(OrderId::from_uuid(id(order))),
+            by_dispute: false,
+            occurred_at: clock.now(),
         };
-        let account = accounts.entry(fact.who).or_default();
-        let before = account.version;
-        let events = account.take(&fact);
-        store(&owner, account, before, &fact, events).await;
+        let delivery = Delivery {
+            fact,
+            correlation_id: Uuid::from_u128(7),
+            traceparent: None,
+        };
+        ingest.run(&[delivery]).await.unwrap();
     }
 }
 
-impl Account {
-    /// What the fact makes of it under policy 1.
-    fn take(&mut self, fact: &Fact<'_>) -> Vec<Value> {
-        let points = match (fact.role, fact.event) {
-            (Role::Commissioner, "OrderPlaced") => 40,
-            (Role::Commissioner, "OrderCompleted") => 100,
-            _ => return Vec::new(),
-        };
-        self.points += points;
-        self.earned.push((fact.at, points));
-        let mut events = vec![json!({
-            "event": "PointsAwarded", "sourceEventId": fact.source, "sourceType": fact.event,
-            "sourceOccurredAt": fact.at, "orderId": fact.order, "points": points,
-            "lifetimePoints": self.points,
-        })];
-        if self.grade.is_empty() {
-            self.grade = "Bronze";
-        }
-        let grade = match self.points {
-            0..100 => "Bronze",
-            100..300 => "Silver",
-            _ => "Gold",
-        };
-        if grade != self.grade {
-            events.push(json!({ "event": "GradeChanged", "from": self.grade, "to": grade }));
-            self.grade = grade;
-        }
-        let mut window = 0;
-        let carried = self.earned.iter().rev().find(|(at, points)| {
-            window += points;
-            *at > fact.at - TimeDelta::days(30) && window >= 200
-        });
-        if let Some((since, _)) = carried.filter(|_| !self.vip) {
-            let until = *since + TimeDelta::days(30);
-            events.push(json!({ "event": "VipAcquired", "until": until }));
-            self.vip = true;
-        }
-        events
-    }
+/// Puts policy 2 in force, and recomputes whoever is of another.
+async fn recompute(told: &Told) {
+    let pool = told.database.pool_app().await;
+    let mut transaction = pool.begin().await.unwrap();
+    let (second, operator) = (PolicyVersion::new(2).unwrap(), Uuid::from_u128(0x0e));
+    sqlx::query("UPDATE bonus.kept_types SET whole_since = clock_timestamp()")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    bonus_store::activate(&mut transaction, second, operator)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    let clock = Arc::new(SystemClock);
+    let recompute = Recompute::new(pool, clock, Arc::new(RandomIds));
+    while recompute.step(100).await.unwrap().done.seen > 0 {}
+    told.catch_up().await;
 }
 
-async fn store(
-    owner: &PgPool,
-    account: &mut Account,
-    before: i64,
-    fact: &Fact<'_>,
-    events: Vec<Value>,
-) {
-    let mut new = Vec::new();
-    for mut payload in events {
-        account.version += 1;
-        payload["beneficiaryId"] = json!(fact.who);
-        payload["beneficiaryRole"] = json!(fact.role.as_str());
-        payload["policyVersion"] = json!(1);
-        payload["occurredAt"] = json!(fact.at);
-        let event_type = match payload["event"].as_str().unwrap() {
-            "PointsAwarded" => "PointsAwarded",
-            "GradeChanged" => "GradeChanged",
-            _ => "VipAcquired",
-        };
-        let event_id = Uuid::new_v5(&fact.who, &account.version.to_be_bytes());
-        new.push(NewEvent {
-            event_id: EventId::from_uuid(event_id),
-            event_type,
-            event_version: "1.0",
-            payload,
-            metadata: Metadata {
-                actor: Some(Actor::new(fact.role, fact.who)),
-                on_behalf_of: None,
-                correlation_id: event_id,
-                causation_id: None,
-                traceparent: None,
-                idempotency_key: None,
-            },
-        });
-    }
-    sqlx::query(
-        "INSERT INTO bonus.accounts (beneficiary_role, beneficiary_id) VALUES ($1, $2)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(fact.role.as_str())
-    .bind(fact.who)
-    .execute(owner)
-    .await
-    .unwrap();
-    sqlx::query(
-        "INSERT INTO bonus.ledger (source_event_id, event_type, beneficiary_role, beneficiary_id,
-                                   order_id, by_dispute, occurred_at, account_version)
-         VALUES ($1, $2, $3, $4, $5, false, $6, $7)",
-    )
-    .bind(fact.source)
-    .bind(fact.event)
-    .bind(fact.role.as_str())
-    .bind(fact.who)
-    .bind(fact.order)
-    .bind(fact.at)
-    .bind(if new.is_empty() { before } else { before + 1 })
-    .execute(owner)
-    .await
-    .unwrap();
-    if new.is_empty() {
-        return;
-    }
-    let mut connection = owner.acquire().await.unwrap();
-    let stream = StreamId::account(fact.role, fact.who);
-    append(
-        &mut connection,
-        &Append::to(stream, Version::new(before), new),
-    )
-    .await
-    .unwrap();
+/// The diff by SQL says who moves from what to what; the recompute then does exactly that.
+#[tokio::test]
+async fn a_recompute_moves_what_the_diff_by_sql_says() {
+    let told = page::told().await;
+    let accounts = "SELECT beneficiary_role, beneficiary_id, lifetime_points, grade, is_vip
+                    FROM bonus_accounts ORDER BY 1, 2";
+    let moved = "SELECT beneficiary_role, beneficiary_id, points_before, points_after,
+                        grade_before, grade_after, vip_before, vip_after
+                 FROM policy_movements
+                 WHERE (points_before, grade_before, vip_before)
+                       <> (points_after, grade_after, vip_after)
+                 ORDER BY 1, 2";
+    let diff = std::fs::read_to_string(page::docs().join("sql/policy-diff.sql")).unwrap();
+    let before = told.ask(&diff).await;
+    assert_eq!(before.len(), 3);
+    recompute(&told).await;
+    assert_eq!(told.ask(moved).await, before);
+    let after: Vec<Vec<String>> = before
+        .iter()
+        .map(|row| [0, 1, 3, 5, 7].map(|column| row[column].clone()).to_vec())
+        .collect();
+    assert_eq!(told.ask(accounts).await, after);
+    // Nothing is left to say of the policy in force.
+    let active = "SELECT policy_version FROM policy_vip WHERE is_active";
+    assert_eq!(told.ask(active).await, [["2"]]);
+    let awards =
+        "SELECT beneficiary_id, sum(points) FROM bonus_ledger GROUP BY 1 HAVING sum(points)
+                  <> (SELECT lifetime_points FROM bonus_accounts a
+                      WHERE a.beneficiary_id = bonus_ledger.beneficiary_id)";
+    assert_eq!(told.ask(awards).await, Vec::<Vec<String>>::new());
 }

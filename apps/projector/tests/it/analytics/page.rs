@@ -60,6 +60,11 @@ fn questions(page: &str) -> Vec<Question> {
     questions
 }
 
+/// The queries of the page.
+pub(crate) fn questions_of_the_page() -> Vec<String> {
+    questions(&page()).into_iter().map(|it| it.query).collect()
+}
+
 /// A table of the page.
 fn table(header: &[String], rows: &[Vec<String>]) -> String {
     let mut text = String::new();
