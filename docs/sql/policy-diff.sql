@@ -69,7 +69,7 @@ graded AS MATERIALIZED (
     FROM standings s CROSS JOIN asked
 )
 SELECT beneficiary_role, beneficiary_id, points_a AS points_before, points_b AS points_after,
-       grade_a AS grade_before, grade_b AS grade_after, vip_a AS vip_before, vip_b AS vip_after
+       grade_a AS grade_before, grade_b AS grade_after, vip_a::text AS vip_before, vip_b::text AS vip_after
 FROM graded
 WHERE (points_a, grade_a, vip_a) <> (points_b, grade_b, vip_b)
 ORDER BY beneficiary_role, beneficiary_id;
