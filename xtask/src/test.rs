@@ -17,6 +17,9 @@ use crate::python;
 /// What the scenarios ask our APIs with; they find it under `target/atlas`.
 const SCHEMATHESIS: &str = include_str!("../../crates/scenarios/schemathesis.txt");
 
+/// What analysts' tools are tried with; the projector's tests find it there too.
+const ANALYTICS: &str = include_str!("../../apps/projector/tests/it/analytics/requirements.txt");
+
 /// Which tests to run.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
@@ -55,6 +58,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         "install schemathesis",
         "it asks our APIs for anything",
         || python::environment("schemathesis", SCHEMATHESIS).map(drop),
+    )?;
+    step(
+        "install psycopg, pandas and others",
+        "analysts' tools read our views",
+        || python::environment("analytics", ANALYTICS).map(drop),
     )?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;

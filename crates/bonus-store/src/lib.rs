@@ -26,6 +26,7 @@ mod recompute;
 mod vip_at;
 mod vip_clock;
 mod whole_ledger;
+mod write_policies;
 
 pub use account_facts::{AccountFacts, ComputedWith, account_facts, computed_with};
 pub use activate::{
@@ -42,3 +43,4 @@ pub use recompute::{Recompute, RecomputeError, Step, Stuck};
 pub use vip_at::vip_at;
 pub use vip_clock::{Turned, VipClock, VipClockError};
 pub use whole_ledger::{Ledger, LedgerState, WholeLedgerError, whole_ledger};
+pub use write_policies::write_policies;

@@ -73,7 +73,7 @@ async fn the_application_role_on_our_server_is_fit() {
 async fn who_does_not_own_the_schema_is_told_who_does() {
     let database = TestDatabase::create().await;
     let Err(MigrateError::NotOwner { role, as_owner }) =
-        migrate(&config(&database.url_app())).await
+        migrate(&config(&database.url_app()), &mut |_| {}).await
     else {
         panic!("atlas_app may not migrate")
     };
@@ -82,7 +82,7 @@ async fn who_does_not_own_the_schema_is_told_who_does() {
         ("atlas_app", &database.url("atlas_owner"))
     );
     assert_eq!(
-        migrate(&config(&as_owner)).await.unwrap(),
+        migrate(&config(&as_owner), &mut |_| {}).await.unwrap(),
         Migrated::Applied(0)
     );
 }
