@@ -9,6 +9,7 @@ mod bonus;
 mod cli;
 mod config;
 mod dlq;
+mod gauges;
 mod janitor;
 mod kafka_health;
 mod migrate;
@@ -21,6 +22,7 @@ mod replay;
 mod run;
 mod session;
 mod status;
+mod traced;
 mod verify_store;
 
 use std::process::ExitCode;

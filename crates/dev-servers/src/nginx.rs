@@ -1,5 +1,6 @@
-//! A private nginx that compresses whatever passes: the gateway that weakens entity tags on the
-//! way, for the test that clients can live with it.
+//! A private nginx. It compresses whatever passes: the gateway that weakens entity tags on the way,
+//! for the test that clients can live with it. And it balances, for the test that processes can be
+//! restarted behind it.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -24,8 +25,9 @@ pub struct NginxOptions {
     /// The folder for its configuration, log and bodies; made where missing, and removed at the
     /// end.
     pub folder: PathBuf,
-    /// The ports of 127.0.0.1 of the servers behind it.
-    pub backends: Vec<u16>,
+    /// For each port that it listens on, the ports of 127.0.0.1 of the servers behind it, which take
+    /// turns.
+    pub backends: Vec<Vec<u16>>,
 }
 
 /// A gateway that is ours alone and dies with us. Dropping it kills it.
@@ -50,12 +52,20 @@ impl PrivateNginx {
         }
         let mut servers = String::new();
         let mut ports = Vec::new();
-        for backend in &options.backends {
+        for backends in &options.backends {
             let port = Port::Free.choose()?;
             ports.push(port);
+            // One that refuses a connection is passed over for that request, and asked again.
+            let turns: String = backends
+                .iter()
+                .map(|backend| format!("server 127.0.0.1:{backend} max_fails=0; "))
+                .collect();
             servers += &format!(
-                "server {{ listen 127.0.0.1:{port}; \
-                 location / {{ proxy_pass http://127.0.0.1:{backend}; }} }}\n"
+                "upstream behind{port} {{ {turns}keepalive 16; }}\n\
+                 server {{ listen 127.0.0.1:{port}; location / {{ \
+                 proxy_http_version 1.1; proxy_set_header Connection \"\"; \
+                 proxy_set_header Host $http_host; \
+                 proxy_pass http://behind{port}; }} }}\n"
             );
         }
         let settings = options.folder.join("nginx.conf");

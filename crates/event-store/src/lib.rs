@@ -27,6 +27,7 @@ mod feed;
 pub mod generation;
 mod group_commit;
 pub mod idempotency;
+pub mod instruments;
 mod load;
 mod outcome;
 mod parked;

@@ -57,6 +57,18 @@ impl App {
         }
     }
 
+    /// The same application as it is reached through a gateway.
+    pub(crate) fn behind(&self, url: &str) -> Self {
+        Self {
+            address: url.trim_start_matches("http://").to_owned(),
+            ..self.at_same_address()
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
     /// Starts it, without waiting until it is ready.
     pub(crate) fn start(&mut self) {
         let mut command = Command::new(target_folder().join(self.binary));
@@ -168,6 +180,13 @@ impl System {
         }
         system.until(true).await;
         system
+    }
+
+    /// Its processes, for who watches them: what each is, and where.
+    pub(crate) fn targets(&self) -> Vec<(String, String)> {
+        let apps = self.commands.iter().chain([&self.query, &self.projector]);
+        apps.map(|app| (app.binary.to_owned(), app.address.clone()))
+            .collect()
     }
 
     /// Another projector of the same system, not started yet.
