@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use bonus_domain::{Beneficiary, Fact, Policies, Rejection, SourceType};
-use bonus_store::{Change, Delivery, Ingest, IngestError, check_policies, kept};
+use bonus_domain::{Beneficiary, Fact, Policies, SourceType};
+use bonus_store::{
+    Change, ConflictMode, Delivery, Ingest, IngestError, Rejection, check_policies, kept,
+};
 use contracts::{DeadLetterCode, Fault, Incoming, topics};
 use event_store::AppendError;
 use event_store::failure::{SqlFailure, classify};
@@ -80,13 +82,11 @@ impl Facts {
         let Some(name) = incoming.event_type()?.strip_prefix(ORDER_TYPES) else {
             return Ok(None);
         };
-        let source_type = SourceType::new(name);
-        let policies = Policies::compiled();
-        if !policies.mention(&source_type) {
+        let Some(source_type) = SourceType::known(name) else {
             return Ok(None);
-        }
+        };
         let told = incoming.read(self.clock.now())?;
-        if !policies.keep(&source_type, told.beneficiary.role) {
+        if !Policies::compiled().keep(source_type, told.beneficiary.role) {
             return Ok(None);
         }
         Ok(Some(Delivery {
@@ -108,9 +108,9 @@ impl Facts {
 
 impl Facts {
     /// Facts go into the tables of `pool`.
-    pub(crate) fn new(pool: PgPool) -> Self {
+    pub(crate) fn new(pool: PgPool, mode: ConflictMode) -> Self {
         let clock = Arc::new(SystemClock);
-        let ingest = Ingest::new(pool.clone(), clock.clone(), Arc::new(RandomIds));
+        let ingest = Ingest::new(pool.clone(), mode, clock.clone(), Arc::new(RandomIds));
         Self {
             pool,
             ingest,
@@ -226,7 +226,7 @@ pub(crate) fn refused_at(
         return None;
     };
     let code = match source {
-        Rejection::PolicyConflict { .. } => DeadLetterCode::PolicyVersionConflict,
+        Rejection::Conflict(_) => DeadLetterCode::PolicyVersionConflict,
         Rejection::Overflow(_) => DeadLetterCode::AccountRejected,
     };
     let mut ids = deliveries
@@ -241,7 +241,9 @@ pub(crate) fn refused_at(
 fn may_be_at_fault(error: &IngestError) -> bool {
     match error {
         IngestError::Rejected { .. } | IngestError::Corrupt { .. } => true,
-        IngestError::Policy(_) | IngestError::Append(AppendError::Conflict) => false,
+        IngestError::Policy(_)
+        | IngestError::UnknownPolicy { .. }
+        | IngestError::Append(AppendError::Conflict) => false,
         IngestError::Append(AppendError::Database(error)) | IngestError::Database(error) => {
             matches!(error, sqlx::Error::Decode(_)) || classify(error) == SqlFailure::RefusedRow
         }

@@ -14,7 +14,7 @@ use crate::auditor::Auditor;
 use crate::cli::Role;
 use crate::config::ProjectorConfig;
 use crate::readers::{self, Readers};
-use crate::{bonus, janitor, kafka_health};
+use crate::{bonus, janitor, kafka_health, recompute, vip_clock};
 
 const NAME: &str = "projector";
 /// What the roles look up and write beside the feed's own connections.
@@ -74,6 +74,14 @@ async fn start(
         let auditor = Auditor::new(config, &readers.owner, readers.shares.clone());
         roles.spawn("auditor", auditor.run(tasks.finish()));
     }
+    if roles.have(Role::VipClock) {
+        let clock = vip_clock::role(config, &pool, &readers);
+        roles.spawn("vip clock", clock.run(tasks.finish()));
+    }
+    if roles.have(Role::Recompute) {
+        let recompute = recompute::role(config, &pool, &readers);
+        roles.spawn("recompute", recompute.run(tasks.finish()));
+    }
     if roles.have(Role::Janitor) {
         let cleaning = janitor::run(pool, tasks.finish());
         roles.spawn("janitor", async move {
@@ -93,6 +101,7 @@ fn prepare_metrics(process: &Process) {
         messaging::instruments::RELAY,
         messaging::instruments::CONSUMER,
         dead_letters::instruments::ALL,
+        bonus_store::instruments::ALL,
     ]);
 }
 
@@ -148,7 +157,8 @@ impl Roles<'_> {
         config: &ProjectorConfig,
         pool: PgPool,
     ) -> watch::Receiver<ConsumerState> {
-        let consumer = bonus::consumer(config, pool.clone(), bonus::Facts::new(pool.clone()));
+        let facts = bonus::Facts::new(pool.clone(), config.conflict.0);
+        let consumer = bonus::consumer(config, pool.clone(), facts);
         let state = consumer.state();
         let (finish, database) = (self.process.tasks.finish(), self.database.clone());
         self.process.tasks.spawn("bonus", async move {

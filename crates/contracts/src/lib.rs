@@ -17,7 +17,10 @@ mod terms;
 pub mod topics;
 mod traceparent;
 
-pub use account::{AccountFact, AccountPayload, GradeChanged, PointsAwarded};
+pub use account::{
+    AccountFact, AccountPayload, AwardDeferred, GradeChanged, PointsAwarded, PolicyRecomputed,
+    VipAcquired, VipLost,
+};
 pub use dead_letters::{DeadLetterCode, DeadLetterKind, dead_letter_header};
 pub use envelope::{CloudEvent, Domain, Outbound, header};
 pub use order::{

@@ -448,6 +448,33 @@ const BONUS: Dashboard = Dashboard {
             )],
         },
         Panel {
+            title: "VIP clock",
+            what: "How long ago the change should have been told that is due longest.",
+            unit: Unit::Seconds,
+            queries: &[("max(atlas_vip_delay_seconds)", "delay")],
+        },
+        Panel {
+            title: "Changes of VIP and recomputed accounts",
+            what: "What the clock told, and accounts that were computed anew.",
+            unit: Unit::PerSecond,
+            queries: &[
+                (
+                    "sum(rate(atlas_vip_clock_facts_total[5m]))",
+                    "changes of VIP",
+                ),
+                (
+                    "sum(rate(atlas_recompute_accounts_total[5m]))",
+                    "recomputed accounts",
+                ),
+            ],
+        },
+        Panel {
+            title: "Accounts that cannot be recomputed",
+            what: "They stay in the queue; the log says why.",
+            unit: Unit::Count,
+            queries: &[("max(atlas_recompute_stuck)", "accounts")],
+        },
+        Panel {
             title: "Age of what the bonus read model shows",
             what: "Age of the oldest account event that it does not have.",
             unit: Unit::Seconds,

@@ -74,6 +74,11 @@ pub fn catalogue() -> Vec<Part> {
             dead_letters::instruments::ALL,
         ),
         part(
+            "Accounts",
+            "projector, the one that has the role of the VIP clock, or of the recompute.",
+            bonus_store::instruments::ALL,
+        ),
+        part(
             "Each process",
             "all three, each for itself.",
             service_runtime::instruments::ALL,

@@ -35,7 +35,10 @@ const LAYERS: &[Layer] = &[
         tests_use: &["order-domain"],
         ..layer("event-store", &["kernel", "instruments"])
     },
-    layer("bonus-store", &["kernel", "bonus-domain", "event-store"]),
+    layer(
+        "bonus-store",
+        &["kernel", "bonus-domain", "event-store", "instruments"],
+    ),
     layer("dead-letters", &["kernel", "contracts", "instruments"]),
     layer(
         "messaging",
@@ -66,6 +69,7 @@ const LAYERS: &[Layer] = &[
             "monitoring",
             &[
                 "event-store",
+                "bonus-store",
                 "dead-letters",
                 "messaging",
                 "http-edge",
