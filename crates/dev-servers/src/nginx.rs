@@ -1,6 +1,5 @@
-//! A private nginx. It compresses whatever passes: the gateway that weakens entity tags on the way,
-//! for the test that clients can live with it. And it balances, for the test that processes can be
-//! restarted behind it.
+//! A private nginx that compresses whatever passes: the gateway that weakens entity tags on the
+//! way, for the test that clients can live with it.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -25,9 +24,8 @@ pub struct NginxOptions {
     /// The folder for its configuration, log and bodies; made where missing, and removed at the
     /// end.
     pub folder: PathBuf,
-    /// For each port that it listens on, the ports of 127.0.0.1 of the servers behind it, which take
-    /// turns.
-    pub backends: Vec<Vec<u16>>,
+    /// The ports of 127.0.0.1 of the servers behind it.
+    pub backends: Vec<u16>,
 }
 
 /// A gateway that is ours alone and dies with us. Dropping it kills it.
@@ -52,20 +50,12 @@ impl PrivateNginx {
         }
         let mut servers = String::new();
         let mut ports = Vec::new();
-        for backends in &options.backends {
+        for backend in &options.backends {
             let port = Port::Free.choose()?;
             ports.push(port);
-            // One that refuses a connection is passed over for that request, and asked again.
-            let turns: String = backends
-                .iter()
-                .map(|backend| format!("server 127.0.0.1:{backend} max_fails=0; "))
-                .collect();
             servers += &format!(
-                "upstream behind{port} {{ {turns}keepalive 16; }}\n\
-                 server {{ listen 127.0.0.1:{port}; location / {{ \
-                 proxy_http_version 1.1; proxy_set_header Connection \"\"; \
-                 proxy_set_header Host $http_host; \
-                 proxy_pass http://behind{port}; }} }}\n"
+                "server {{ listen 127.0.0.1:{port}; \
+                 location / {{ proxy_pass http://127.0.0.1:{backend}; }} }}\n"
             );
         }
         let settings = options.folder.join("nginx.conf");

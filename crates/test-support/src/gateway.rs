@@ -14,27 +14,15 @@ impl TestGateway {
     /// # Panics
     /// When none can be started; with the reason.
     pub async fn in_front_of(backends: &[u16]) -> Self {
-        Self::start(backends.iter().map(|port| vec![*port]).collect()).await
-    }
-
-    /// Starts one that lets these ports of 127.0.0.1 take turns.
-    ///
-    /// # Panics
-    /// When none can be started; with the reason.
-    pub async fn balancing(backends: &[u16]) -> Self {
-        Self::start(vec![backends.to_vec()]).await
-    }
-
-    async fn start(backends: Vec<Vec<u16>>) -> Self {
         let options = NginxOptions {
             folder: scratch_folder(&reachable_folder(&workspace().join("target/atlas/tests"))),
-            backends,
+            backends: backends.to_vec(),
         };
         let nginx = blocking(move || PrivateNginx::start(&options)).await;
         Self(nginx.unwrap_or_else(|error| panic!("no nginx for a test: {}", chain(&error))))
     }
 
-    /// Where what is behind it is reached through it, in the same order; one for all that take turns.
+    /// Where what is behind it is reached through it, in the same order.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         let ports = self.0.ports().iter();

@@ -25,7 +25,6 @@ mod races;
 mod rebuild;
 mod replay;
 mod restore;
-mod rolling;
 mod schemathesis;
 mod state_machine;
 mod system;

@@ -57,18 +57,6 @@ impl App {
         }
     }
 
-    /// The same application as it is reached through a gateway.
-    pub(crate) fn behind(&self, url: &str) -> Self {
-        Self {
-            address: url.trim_start_matches("http://").to_owned(),
-            ..self.at_same_address()
-        }
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.address.rsplit(':').next().unwrap().parse().unwrap()
-    }
-
     /// Starts it, without waiting until it is ready.
     pub(crate) fn start(&mut self) {
         let mut command = Command::new(target_folder().join(self.binary));
