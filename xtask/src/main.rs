@@ -13,6 +13,7 @@ mod command;
 mod database;
 mod db;
 mod demo;
+mod deployment;
 mod diagrams;
 mod failure;
 mod http;
@@ -20,6 +21,7 @@ mod interrupt;
 mod kafka;
 mod python;
 mod queries;
+mod sbom;
 mod seed_ledger;
 mod soak;
 mod stack;
@@ -70,6 +72,8 @@ enum Command {
     Diagrams,
     /// Runs a private Postgres with the schema until Ctrl-C, for checked queries.
     Db(db::Options),
+    /// Writes the bill of materials of the programs, in CycloneDX's JSON.
+    Sbom,
     /// Runs real Apache Kafka on a free port until Ctrl-C.
     Kafka,
 }
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),
+        Command::Sbom => sbom::run(),
         Command::Kafka => kafka::run(),
     };
     match outcome {

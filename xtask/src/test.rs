@@ -38,7 +38,7 @@ impl Options {
 }
 
 /// Everything that the tests need from the machine, asked for at once.
-pub(crate) const NEEDS: [Need; 8] = [
+pub(crate) const NEEDS: [Need; 10] = [
     Need::Compilers,
     Need::Postgres,
     Need::IsolationTester,
@@ -46,6 +46,8 @@ pub(crate) const NEEDS: [Need; 8] = [
     Need::Redis,
     Need::PgBouncer,
     Need::Nginx,
+    Need::Curl,
+    Need::Prometheus,
     Need::Python,
 ];
 

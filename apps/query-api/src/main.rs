@@ -10,7 +10,9 @@ use http_edge::{Edge, Gate};
 use kernel::{RandomIds, SystemClock};
 use mimalloc::MiMalloc;
 use query_api::{ACCESS, AppState, Config, NAME, app};
-use service_runtime::{Health, Process, continue_trace, pool_options, run, watch_postgres};
+use service_runtime::{
+    DatabaseHealth, Health, Process, continue_trace, pool_options, run, watch_postgres,
+};
 
 /// How many connections the process holds at most.
 const MAX_CONNECTIONS: u32 = 16;
@@ -33,20 +35,22 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         rate,
         min_position_wait,
     } = config;
+    process.metrics.prepare(&[http_edge::instruments::ALL]);
     let clock = Arc::new(SystemClock);
     let pool = pool_options(&database, MAX_CONNECTIONS)
         .after_connect(|connection, _| {
             Box::pin(async move { generation::enter(connection).await.map(drop) })
         })
         .connect_lazy_with(database.connect_options(NAME));
-    let mut health = Health::default();
+    let mut health = Health::of(&process.tasks);
+    let database_health = DatabaseHealth::require(&mut health);
     process.tasks.spawn(
         "postgres",
         watch_postgres(
             database,
             NAME,
             pool.clone(),
-            health.require("postgres"),
+            database_health.clone(),
             process.tasks.finish(),
         ),
     );
@@ -56,8 +60,16 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
     let listening = wakeups
         .clone()
         .listen(pool.clone(), wake::CHECKPOINTS, process.tasks.finish());
+    let finish = process.tasks.finish();
     process.tasks.spawn("wake-ups", async move {
-        listening.await;
+        // Before its schema is there the database has nothing to tell.
+        if finish
+            .run_until_cancelled(database_health.fit())
+            .await
+            .is_some()
+        {
+            listening.await;
+        }
         Ok::<(), Infallible>(())
     });
     let state = AppState::new(pool, gate, clock, min_position_wait, wakeups);
@@ -68,6 +80,7 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         continue_trace,
     };
     let router = app(state, edge, health.router(process.metrics.clone()));
+    process.tasks.drain_for(requests.drain);
     process.tasks.serve("http", address, router).await?;
     Ok(())
 }

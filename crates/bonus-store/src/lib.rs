@@ -15,6 +15,7 @@ mod accounts;
 mod activate;
 mod check_policies;
 mod ingest;
+pub mod instruments;
 mod kept_types;
 mod known_facts;
 mod ledger;

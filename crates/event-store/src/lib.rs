@@ -28,6 +28,7 @@ mod feed;
 pub mod generation;
 mod group_commit;
 pub mod idempotency;
+pub mod instruments;
 mod lease;
 mod load;
 mod outcome;

@@ -13,6 +13,7 @@ mod etag;
 mod examples;
 mod gate;
 mod headers;
+pub mod instruments;
 mod json_body;
 mod key_set;
 mod keys;

@@ -119,10 +119,7 @@ pub async fn migrate(
             ),
         });
     }
-    connection
-        .ensure_migrations_table()
-        .await
-        .map_err(MigrateError::Failed)?;
+    ensure_table(&mut connection).await?;
     let before = applied(&mut connection)
         .await
         .map_err(MigrateError::Unreachable)?;
@@ -149,6 +146,18 @@ async fn may_change_schema(connection: &mut PgConnection) -> Result<bool, sqlx::
     )
     .fetch_one(connection)
     .await
+}
+
+/// Makes sqlx's table where it is missing. Two who make it at once get in each other's way, also where
+/// both say `IF NOT EXISTS`; to the second try it is there.
+async fn ensure_table(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    match connection.ensure_migrations_table().await {
+        Ok(()) => Ok(()),
+        Err(_) => connection
+            .ensure_migrations_table()
+            .await
+            .map_err(MigrateError::Failed),
+    }
 }
 
 async fn run(
