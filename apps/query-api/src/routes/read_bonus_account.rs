@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use bonus_domain::Beneficiary;
-use http_edge::{MinPosition, Path, Principal, Problem, Query, problems};
+use http_edge::{Ignored, MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::{Actor, Role};
 use projections::Model;
 use projections::bonus::{AccountView, read_account};
@@ -93,6 +93,7 @@ pub(crate) async fn read_bonus_account(
     principal: Principal,
     Path(id): Path<Uuid>,
     Query(in_role): Query<InRole>,
+    _: Ignored,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let beneficiary = in_role.beneficiary(id);
