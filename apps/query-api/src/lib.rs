@@ -11,6 +11,7 @@
 mod access;
 mod app;
 mod config;
+mod live;
 mod positions;
 mod reading;
 mod refusal;

@@ -28,6 +28,7 @@ mod rebuild;
 mod replay;
 mod restore;
 mod schemathesis;
+mod situation;
 mod state_machine;
 mod system;
 mod takeovers;
