@@ -18,6 +18,7 @@ mod failure;
 mod http;
 mod interrupt;
 mod kafka;
+mod node;
 mod python;
 mod queries;
 mod soak;
@@ -26,6 +27,7 @@ mod test;
 mod tidy;
 mod token;
 mod up;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -62,6 +64,8 @@ enum Command {
     Soak(soak::Options),
     /// Checks the rules of the house that no compiler knows.
     Tidy,
+    /// Builds the pages for browsers, generates the types of the SDK, or checks both.
+    Web(web::Options),
     /// Makes the pages in docs/ that are made by running the rules.
     Diagrams,
     /// Runs a private Postgres with the schema until Ctrl-C, for checked queries.
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Command::Bench => bench::run(),
         Command::Soak(options) => soak::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Web(options) => web::run(&options),
         Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),
         Command::Kafka => kafka::run(),

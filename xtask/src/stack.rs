@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::http;
 use crate::interrupt::Interrupt;
 use crate::token::DEVELOPMENT_SECRET;
+use crate::web;
 use crate::workspace;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -71,6 +72,8 @@ impl Plan {
         };
         let postgres = database::free_port()?;
         packages::ensure(&[Need::Compilers, Need::Postgres])?;
+        // First: an optimised program has them inside.
+        web::build_where_possible();
         build::programs(options.release)?;
         Ok(Self {
             options,

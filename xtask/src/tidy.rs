@@ -82,14 +82,15 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// Every file of the checkout, but for what is built, hidden or fetched.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let entries = fs::read_dir(&folder).map_err(Failure::file(&folder))?;
         for path in entries.flatten().map(|entry| entry.path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with('.') || path == workspace::root().join("target") {
+            let fetched = path == workspace::root().join("target") || name == "node_modules";
+            if name.starts_with('.') || fetched {
                 continue;
             }
             if path.is_dir() {
