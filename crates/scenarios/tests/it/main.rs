@@ -25,6 +25,7 @@ mod rebuild;
 mod replay;
 mod restore;
 mod schemathesis;
+mod sdk;
 mod state_machine;
 mod system;
 mod takeovers;

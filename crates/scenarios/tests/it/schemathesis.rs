@@ -64,7 +64,7 @@ async fn every_answer_is_one_that_the_documents_describe() {
 }
 
 /// The broker in memory, for awards: what is read of accounts is to be there.
-async fn start_broker() -> (Process, String) {
+pub(crate) async fn start_broker() -> (Process, String) {
     let folder = state_folder().join("scenarios");
     std::fs::create_dir_all(&folder).unwrap();
     let log = folder.join(format!("dev-broker-{}.log", std::process::id()));

@@ -1,0 +1,5 @@
+// Bundles the pages; SvelteKit says what of.
+import { sveltekit } from "@sveltejs/kit/vite";
+import { defineConfig } from "vite";
+
+export default defineConfig({ plugins: [sveltekit()] });
