@@ -79,13 +79,11 @@ impl Facts {
         let Some(name) = incoming.event_type()?.strip_prefix(ORDER_TYPES) else {
             return Ok(None);
         };
-        let source_type = SourceType::new(name);
-        let policies = Policies::compiled();
-        if !policies.mention(&source_type) {
+        let Some(source_type) = SourceType::known(name) else {
             return Ok(None);
-        }
+        };
         let told = incoming.read(self.clock.now())?;
-        if !policies.keep(&source_type, told.beneficiary.role) {
+        if !Policies::compiled().keep(source_type, told.beneficiary.role) {
             return Ok(None);
         }
         Ok(Some(Delivery {

@@ -2,21 +2,29 @@
 
 mod aggregate;
 mod award;
+mod award_without_vip;
+mod defer;
 mod event;
 mod evolve;
+mod head;
+mod recompute;
+mod settle;
 pub mod stored;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use aggregate::{AccountAggregate, AccountError, Award};
-pub use award::{Rejection, award};
+pub use award::Taken;
+pub use award_without_vip::{Rejection, award};
 pub use event::{AccountEvent, AccountFact};
 pub use evolve::{Corrupt, evolve};
+pub use head::{Conflict, Head};
+pub use settle::{Moved, Settled, Undecided, settle};
 
 use crate::{Grade, Points, PolicyVersion};
 
-/// One beneficiary's account.
+/// One beneficiary's account, as its events tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Account {
     /// Nothing was awarded yet.
@@ -35,6 +43,15 @@ impl Account {
             Self::Open(standing) => standing.grade,
         }
     }
+
+    /// Whether it is VIP, as far as its events tell.
+    #[must_use]
+    pub const fn is_vip(&self) -> bool {
+        match self {
+            Self::Unopened => false,
+            Self::Open(standing) => standing.vip,
+        }
+    }
 }
 
 /// How an open account stands.
@@ -42,10 +59,15 @@ impl Account {
 pub struct Standing {
     /// The policy that it was computed with.
     pub policy_version: PolicyVersion,
-    /// What its ledger is worth under that policy.
+    /// What its ledger is worth under that policy, without the facts that were deferred.
     pub lifetime_points: Points,
     /// The grade that these points reach.
     pub grade: Grade,
+    /// Whether it is VIP, as far as its events tell: a flip that has fallen due may be missing.
+    pub vip: bool,
+    /// Whether facts were deferred since it was computed: it has to be recomputed even when its
+    /// policy is active again.
+    pub deferred: bool,
     /// When its last event occurred; none occurs before it.
     pub changed_at: DateTime<Utc>,
 }

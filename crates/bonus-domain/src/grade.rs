@@ -109,6 +109,11 @@ impl TryFrom<ThresholdsFile> for Thresholds {
 }
 
 impl Thresholds {
+    /// Each grade with its threshold, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Grade, Points)> {
+        self.0.iter().copied()
+    }
+
     /// The highest grade whose threshold `lifetime` reaches.
     pub(crate) fn grade(&self, lifetime: Points) -> Grade {
         self.0

@@ -1,25 +1,35 @@
-//! The bonus side of the marketplace: accounts of points and grades, and the policies that give
-//! them. Pure: no storage, no clock, no protocol.
+//! The bonus side of the marketplace: accounts of points, grades and VIP, and the policies that
+//! give them. Pure: no storage, no clock, no protocol.
 //!
 //! An account is a function of a set of [`Fact`]s (the ledger), a [`Policy`] and an instant. What
 //! points are is what a policy says of facts, so facts are kept and points are not.
 //!
+//! Every decision begins with [`settle`], which lets the flips of VIP happen that fell due before:
+//! [`Settled::award`], [`Settled::defer`], [`Settled::recompute`], or for the VIP clock
+//! [`Settled::into_moved`]. It needs the account's [`Head`] and a few facts beside it, never a whole
+//! ledger: those of the same order and, for VIP, the newest ones ([`KnownFacts`]). Where these do not
+//! suffice the answer is [`Undecided::More`], and the caller reads on.
+//!
 //! Deliberately absent: where facts come from and where they are kept (`bonus-store`), and the
 //! public form of the events (`publishing`).
 //!
-//! Start at [`award`]: what a fact does to an account. The rules are the files of `policies/`.
+//! Start at `account/settle.rs`. The rules are the files of `policies/`.
 
 mod account;
 mod fact;
 mod grade;
 mod points;
 mod policy;
+mod source_type;
+mod vip;
 
 pub use account::{
-    Account, AccountAggregate, AccountError, AccountEvent, AccountFact, Award, Corrupt, Rejection,
-    Standing, award, evolve, stored,
+    Account, AccountAggregate, AccountError, AccountEvent, AccountFact, Award, Conflict, Corrupt,
+    Head, Moved, Rejection, Settled, Standing, Taken, Undecided, award, evolve, settle, stored,
 };
-pub use fact::{Beneficiary, Fact, Facts, SourceType};
+pub use fact::{Beneficiary, Fact, Facts, KnownFacts};
 pub use grade::{Grade, NextGrade, UnknownGrade};
 pub use points::{Points, PointsOverflow};
-pub use policy::{NoPolicyVersion, Policies, Policy, PolicyHash, PolicyVersion, VipRule};
+pub use policy::{NoPolicyVersion, Policies, Policy, PolicyHash, PolicyVersion, Reversal};
+pub use source_type::SourceType;
+pub use vip::{Earnings, EarningsError, MoreFacts, VipRule};

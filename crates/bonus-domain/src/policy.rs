@@ -3,17 +3,16 @@
 mod compiled;
 mod file;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU16;
 
-use kernel::{OrderId, Role};
+use kernel::{EventId, OrderId, Role};
 use serde::{Deserialize, Serialize};
 
 pub use compiled::Policies;
 
 use crate::grade::Thresholds;
-use crate::{Fact, Facts, Grade, NextGrade, Points, PointsOverflow, SourceType};
+use crate::{Fact, Facts, Grade, NextGrade, Points, PointsOverflow, SourceType, VipRule};
 
 /// Numbers the policies, from 1 without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,11 +102,15 @@ struct Award {
 
 /// An event that takes away what earlier or later events of the same order give.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Reversal {
-    event: SourceType,
-    role: Role,
-    by_dispute: bool,
-    reverses: Vec<SourceType>,
+pub struct Reversal {
+    /// The event.
+    pub event: SourceType,
+    /// The role in which it takes points.
+    pub role: Role,
+    /// Whether it takes them when an operator decided it in a dispute, or when none did.
+    pub by_dispute: bool,
+    /// The events whose points it takes.
+    pub reverses: Vec<SourceType>,
 }
 
 impl Reversal {
@@ -116,15 +119,6 @@ impl Reversal {
             && self.role == fact.beneficiary.role
             && self.by_dispute == fact.by_dispute
     }
-}
-
-/// When an account is VIP: so many points whose facts lie within the window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VipRule {
-    /// Length of the window in days of 24 hours.
-    pub window_days: NonZeroU16,
-    /// Points in the window from which on an account is VIP.
-    pub threshold: Points,
 }
 
 /// A versioned set of rules. One that exists is legal.
@@ -158,30 +152,62 @@ impl Policy {
     }
 
     /// The events that give points to a beneficiary in `role`.
-    pub fn rewarded(&self, role: Role) -> impl Iterator<Item = &SourceType> {
+    pub fn rewarded(&self, role: Role) -> impl Iterator<Item = SourceType> {
         self.awards
             .iter()
             .filter(move |award| award.role == role)
-            .map(|award| &award.event)
+            .map(|award| award.event)
+    }
+
+    /// What it gives for each event, in the order of its file.
+    pub fn awards(&self) -> impl Iterator<Item = (SourceType, Role, Points)> {
+        self.awards
+            .iter()
+            .map(|award| (award.event, award.role, award.points))
+    }
+
+    /// What takes away what else, in the order of its file.
+    pub fn reversals(&self) -> impl Iterator<Item = &Reversal> {
+        self.reversals.iter()
+    }
+
+    /// The lifetime points from which on an account has each grade, ascending.
+    pub fn grades(&self) -> impl Iterator<Item = (Grade, Points)> {
+        self.thresholds.iter()
+    }
+
+    /// How many of the newest facts decide about VIP, unless some of them are worth nothing: so
+    /// many of the smallest award reach the threshold. None where nothing is rewarded in `role`.
+    #[must_use]
+    pub fn facts_that_make_vip(&self, role: Role) -> Option<usize> {
+        let smallest = self
+            .awards
+            .iter()
+            .filter(|award| award.role == role)
+            .map(|award| award.points.get())
+            .min()?;
+        let rounded_up = self.vip.threshold.get().checked_add(smallest - 1)? / smallest;
+        usize::try_from(rounded_up).ok()
     }
 
     /// Whether it gives or takes points for this event of a beneficiary in `role`.
     #[must_use]
-    pub fn minds(&self, event: &SourceType, role: Role) -> bool {
+    pub fn minds(&self, event: SourceType, role: Role) -> bool {
         let reversed = self
             .reversals
             .iter()
-            .any(|reversal| reversal.event == *event && reversal.role == role);
+            .any(|reversal| reversal.event == event && reversal.role == role);
         reversed || self.rewarded(role).any(|rewarded| rewarded == event)
     }
 
-    /// What each fact is worth in this set; 0 for one that another of the set reverses.
+    /// What each fact is worth in this set; 0 for one that another of the set reverses. Ascending
+    /// as the set is.
     pub fn worths<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = (&'a Fact, Points)> {
         let reversed = self.reversed(facts);
         facts.iter().map(move |fact| {
-            let points = match fact.order_id {
-                Some(order) if reversed.contains(&(order, &fact.source_type)) => Points::ZERO,
-                Some(_) | None => self.price(fact),
+            let points = match reversed.by(fact) {
+                Some(_) => Points::ZERO,
+                None => self.price(fact),
             };
             (fact, points)
         })
@@ -209,25 +235,45 @@ impl Policy {
     }
 
     /// What a fact gives when nothing reverses it.
-    fn price(&self, fact: &Fact) -> Points {
+    #[must_use]
+    pub fn price(&self, fact: &Fact) -> Points {
         self.awards
             .iter()
             .find(|award| award.event == fact.source_type && award.role == fact.beneficiary.role)
             .map_or(Points::ZERO, |award| award.points)
     }
 
-    /// The events, each of one order, that give nothing in this set.
-    fn reversed<'a>(&'a self, facts: &'a Facts) -> BTreeSet<(OrderId, &'a SourceType)> {
-        facts
-            .iter()
-            .filter_map(|fact| Some((fact.order_id?, fact)))
-            .flat_map(|(order, fact)| {
-                self.reversals
-                    .iter()
-                    .filter(|reversal| reversal.is(fact))
-                    .flat_map(|reversal| &reversal.reverses)
-                    .map(move |event| (order, event))
-            })
-            .collect()
+    /// What gives nothing in this set, each event of one order, and the first fact that says so.
+    pub(crate) fn reversed(&self, facts: &Facts) -> Reversed {
+        let mut reversed = Vec::new();
+        for fact in facts {
+            let rules = self.reversals.iter().filter(|reversal| reversal.is(fact));
+            if let Some(order) = fact.order_id {
+                reversed.extend(rules.flat_map(|rule| {
+                    let events = rule.reverses.iter();
+                    events.map(move |event| ((order, *event), fact.source_event_id))
+                }));
+            }
+        }
+        // Stable: of several facts that reverse the same, the first stays the first.
+        reversed.sort_by_key(|(what, _)| *what);
+        reversed.dedup_by_key(|(what, _)| *what);
+        Reversed(reversed)
+    }
+}
+
+/// What is reversed in a set of facts: events of orders, ascending, each with the fact that does it.
+#[derive(Debug)]
+pub(crate) struct Reversed(Vec<((OrderId, SourceType), EventId)>);
+
+impl Reversed {
+    /// The fact that reverses this one.
+    pub(crate) fn by(&self, fact: &Fact) -> Option<EventId> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let what = (fact.order_id?, fact.source_type);
+        let found = self.0.binary_search_by_key(&what, |(what, _)| *what).ok()?;
+        self.0.get(found).map(|(_, by)| *by)
     }
 }

@@ -75,6 +75,8 @@ impl HeadRecord {
                     policy_version: policy.try_into()?,
                     lifetime_points: Points::new(lifetime),
                     grade: grade.parse()?,
+                    vip: false,
+                    deferred: false,
                     changed_at,
                 })
             }

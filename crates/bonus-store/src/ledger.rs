@@ -27,19 +27,23 @@ pub(crate) struct FactRecord {
 }
 
 impl FactRecord {
-    pub(crate) fn read(self) -> Result<Fact, sqlx::Error> {
+    /// The fact; none of a type that only another release knows, which is worth nothing here.
+    pub(crate) fn read(self) -> Result<Option<Fact>, sqlx::Error> {
+        let Some(source_type) = SourceType::known(&self.event_type) else {
+            return Ok(None);
+        };
         let role = self
             .beneficiary_role
             .parse()
             .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        Ok(Fact {
+        Ok(Some(Fact {
             source_event_id: EventId::from_uuid(self.source_event_id),
-            source_type: SourceType::new(self.event_type),
+            source_type,
             beneficiary: Beneficiary::new(role, self.beneficiary_id),
             order_id: self.order_id.map(OrderId::from_uuid),
             by_dispute: self.by_dispute,
             occurred_at: self.occurred_at,
-        })
+        }))
     }
 }
 
@@ -82,7 +86,7 @@ pub(crate) async fn known<'a>(
     .await?;
     within_bounds(rows)?
         .into_iter()
-        .map(FactRecord::read)
+        .filter_map(|row| row.read().transpose())
         .collect()
 }
 

@@ -161,7 +161,7 @@ async fn candidates(
     .fetch_all(connection)
     .await?;
     rows.into_iter()
-        .map(|row| {
+        .filter_map(|row| {
             let record = FactRecord {
                 source_event_id: row.source_event_id,
                 event_type: row.event_type,
@@ -171,10 +171,11 @@ async fn candidates(
                 by_dispute: row.by_dispute,
                 occurred_at: row.occurred_at,
             };
-            Ok(Candidate {
-                fact: record.read()?,
+            let fact = record.read().transpose()?;
+            Some(fact.map(|fact| Candidate {
+                fact,
                 recorded_at: row.recorded_at,
-            })
+            }))
         })
         .collect()
 }
@@ -201,9 +202,11 @@ async fn worths(
     )
     .fetch_all(connection)
     .await?;
-    let mut known: Facts = facts().cloned().collect();
+    let mut known: Facts = facts().copied().collect();
     for row in within_bounds(rows)? {
-        known.insert(row.read()?);
+        if let Some(fact) = row.read()? {
+            known.insert(fact);
+        }
     }
     Ok(account
         .policy

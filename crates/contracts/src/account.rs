@@ -32,6 +32,14 @@ pub enum AccountFact {
     PointsAwarded(PointsAwarded),
     /// See [`GradeChanged`].
     GradeChanged(GradeChanged),
+    /// See [`VipAcquired`].
+    VipAcquired(VipAcquired),
+    /// See [`VipLost`].
+    VipLost(VipLost),
+    /// See [`AwardDeferred`].
+    AwardDeferred(AwardDeferred),
+    /// See [`PolicyRecomputed`].
+    PolicyRecomputed(PolicyRecomputed),
 }
 
 impl AccountFact {
@@ -41,6 +49,10 @@ impl AccountFact {
         match self {
             Self::PointsAwarded(_) => "PointsAwarded",
             Self::GradeChanged(_) => "GradeChanged",
+            Self::VipAcquired(_) => "VipAcquired",
+            Self::VipLost(_) => "VipLost",
+            Self::AwardDeferred(_) => "AwardDeferred",
+            Self::PolicyRecomputed(_) => "PolicyRecomputed",
         }
     }
 
@@ -48,7 +60,12 @@ impl AccountFact {
     #[must_use]
     pub const fn schema_version(&self) -> &'static str {
         match self {
-            Self::PointsAwarded(_) | Self::GradeChanged(_) => "1.0",
+            Self::PointsAwarded(_)
+            | Self::GradeChanged(_)
+            | Self::VipAcquired(_)
+            | Self::VipLost(_)
+            | Self::AwardDeferred(_)
+            | Self::PolicyRecomputed(_) => "1.0",
         }
     }
 }
@@ -79,4 +96,38 @@ pub struct GradeChanged {
     pub from: String,
     /// The grade after.
     pub to: String,
+}
+
+/// Enough points lie within the last days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VipAcquired {
+    /// Until when, if nothing more happens.
+    pub until: DateTime<Utc>,
+}
+
+/// Too few points lie within the last days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipLost {}
+
+/// A fact was kept, and is counted by the account's next recompute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwardDeferred {
+    /// The kept event's global id.
+    pub source_event_id: Uuid,
+}
+
+/// Every fact of the account was counted anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyRecomputed {
+    /// The policy before; null where there was no account.
+    pub from_version: Option<u32>,
+    /// The policy from now on.
+    pub to_version: u32,
+    /// The account's total before.
+    pub points_before: i64,
+    /// The account's total after it.
+    pub points_after: i64,
 }

@@ -17,14 +17,18 @@ mod terms;
 pub mod topics;
 mod traceparent;
 
-pub use account::{AccountFact, AccountPayload, GradeChanged, PointsAwarded};
+pub use account::{
+    AccountFact, AccountPayload, AwardDeferred, GradeChanged, PointsAwarded, PolicyRecomputed,
+    VipAcquired, VipLost,
+};
 pub use dead_letters::{DeadLetterCode, DeadLetterKind, dead_letter_header};
 pub use envelope::{CloudEvent, Domain, Outbound, header};
 pub use order::{
     AllInvitationsClosed, AllResponsesReceived, CancellationDisputed, DisputeResolved,
     InvitationDeclined, OfferConfirmed, OfferRevised, OfferSubmitted, OfferWithdrawn,
     OrderCancelled, OrderCompleted, OrderFact, OrderFinished, OrderPayload, OrderPlaced,
-    RequestEdited, StageApproved, StageChangesRequested, StageMarkedComplete, WorkshopsInvited,
+    RequestEdited, StageApproved, StageChangesRequested, StageMarkedComplete, WorkshopCredited,
+    WorkshopsInvited,
 };
 pub use reading::{Fact, Fault, Incoming};
 pub use terms::{Money, Offer, Request, Stage};

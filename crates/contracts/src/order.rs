@@ -61,6 +61,8 @@ pub enum OrderFact {
     CancellationDisputed(CancellationDisputed),
     /// See [`DisputeResolved`].
     DisputeResolved(DisputeResolved),
+    /// See [`WorkshopCredited`].
+    WorkshopCredited(WorkshopCredited),
 }
 
 impl OrderFact {
@@ -86,6 +88,7 @@ impl OrderFact {
             Self::OrderCancelled(_) => "OrderCancelled",
             Self::CancellationDisputed(_) => "CancellationDisputed",
             Self::DisputeResolved(_) => "DisputeResolved",
+            Self::WorkshopCredited(_) => "WorkshopCredited",
         }
     }
 
@@ -110,7 +113,8 @@ impl OrderFact {
             | Self::OrderCompleted(_)
             | Self::OrderCancelled(_)
             | Self::CancellationDisputed(_)
-            | Self::DisputeResolved(_) => "1.0",
+            | Self::DisputeResolved(_)
+            | Self::WorkshopCredited(_) => "1.0",
         }
     }
 }
@@ -302,4 +306,18 @@ pub struct DisputeResolved {
     pub note: String,
     /// The state that the order comes to by it: `inProgress`, `finished`, `cancelled` or `completed`.
     pub state: String,
+}
+
+/// The workshop has its part in a completed order: a message directly after that of
+/// [`OrderCompleted`], for one event benefits one person. It is no event of the order's stream, and
+/// its number and position are those of the event that it follows from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkshopCredited {
+    /// The confirmed workshop.
+    pub workshop_id: Uuid,
+    /// Who benefits: the workshop again.
+    pub beneficiary_id: Uuid,
+    /// In which role: `workshop`.
+    pub beneficiary_role: String,
 }

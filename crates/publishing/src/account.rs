@@ -1,7 +1,10 @@
 //! The public payload of an account's fact.
 
 use bonus_domain::{AccountEvent, AccountFact};
-use contracts::{AccountFact as Public, AccountPayload, GradeChanged, PointsAwarded};
+use contracts::{
+    AccountFact as Public, AccountPayload, AwardDeferred, GradeChanged, PointsAwarded,
+    PolicyRecomputed, VipAcquired, VipLost,
+};
 use kernel::Role;
 
 /// What the public learns of an account's fact.
@@ -38,6 +41,22 @@ fn fact(stored: &AccountFact) -> Public {
         AccountFact::GradeChanged { from, to } => Public::GradeChanged(GradeChanged {
             from: from.to_string(),
             to: to.to_string(),
+        }),
+        AccountFact::VipAcquired { until } => Public::VipAcquired(VipAcquired { until: *until }),
+        AccountFact::VipLost => Public::VipLost(VipLost {}),
+        AccountFact::AwardDeferred { source_event_id } => Public::AwardDeferred(AwardDeferred {
+            source_event_id: source_event_id.as_uuid(),
+        }),
+        AccountFact::PolicyRecomputed {
+            from_version,
+            to_version,
+            points_before,
+            points_after,
+        } => Public::PolicyRecomputed(PolicyRecomputed {
+            from_version: from_version.map(|version| u32::from(version.get())),
+            to_version: u32::from(to_version.get()),
+            points_before: points_before.get(),
+            points_after: points_after.get(),
         }),
     }
 }

@@ -2,9 +2,9 @@
 
 use bonus_domain::stored as account_stored;
 use chrono::{DateTime, Utc};
-use contracts::{CloudEvent, Domain, Outbound, Traceparent, topics};
+use contracts::{CloudEvent, Domain, OrderPayload, Outbound, Traceparent, topics};
 use kernel::{EventId, MalformedMetadata, Metadata};
-use order_domain::order::{OrderEvent, stored as order_stored};
+use order_domain::order::stored as order_stored;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -53,7 +53,7 @@ pub enum Unpublishable {
 }
 
 /// The messages that tell a stored event: one, or those of the several facts as which it is told
-/// since, in their order; none where it is not for the public.
+/// since, in their order, each followed by who else benefits; none where it is not for the public.
 ///
 /// The same event always gives the same messages.
 ///
@@ -72,26 +72,34 @@ pub fn messages(stored: &StoredFact<'_>) -> Result<Vec<Outbound>, Unpublishable>
 
 fn order_messages(stored: &StoredFact<'_>) -> Result<Vec<Outbound>, Unpublishable> {
     let facts = order_stored::decode(stored.event_type, stored.event_version, stored.payload)?;
-    let told = (0..).zip(&facts);
-    told.map(|(part, fact)| order_message(stored, part, fact))
-        .collect()
+    let mut messages = Vec::with_capacity(facts.len());
+    for (part, fact) in (0..).zip(&facts) {
+        let id = part_id(stored.event_id, part);
+        messages.push(order_message(stored, id, None, &order::publish(fact))?);
+        if let Some((workshop, credit)) = order::publish_credit(fact) {
+            let derived = credit_id(id, workshop);
+            messages.push(order_message(stored, derived, Some(id), &credit)?);
+        }
+    }
+    Ok(messages)
 }
 
 fn order_message(
     stored: &StoredFact<'_>,
-    part: u32,
-    fact: &OrderEvent,
+    id: Uuid,
+    follows_from: Option<Uuid>,
+    payload: &OrderPayload,
 ) -> Result<Outbound, Unpublishable> {
-    let payload = order::publish(fact);
     let envelope = Envelope {
-        id: part_id(stored.event_id, part),
+        id,
+        follows_from,
         domain: Domain::Order,
         event: payload.fact.name(),
         schema_version: payload.fact.schema_version(),
         subject: payload.order_id,
         time: payload.occurred_at,
     };
-    envelope.around(&payload, topics::ORDER_EVENTS, stored)
+    envelope.around(payload, topics::ORDER_EVENTS, stored)
 }
 
 fn account_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
@@ -99,6 +107,7 @@ fn account_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
     let payload = account::publish(&event);
     let envelope = Envelope {
         id: stored.event_id.as_uuid(),
+        follows_from: None,
         domain: Domain::Bonus,
         event: payload.fact.name(),
         schema_version: payload.fact.schema_version(),
@@ -111,6 +120,8 @@ fn account_message(stored: &StoredFact<'_>) -> Result<Outbound, Unpublishable> {
 /// What the envelope takes from the public payload.
 struct Envelope {
     id: Uuid,
+    /// The message that it follows from, where it is not what the stored event follows from.
+    follows_from: Option<Uuid>,
     domain: Domain,
     event: &'static str,
     schema_version: &'static str,
@@ -136,7 +147,7 @@ impl Envelope {
             aggregate_version: stored.version,
             position: stored.position,
             correlation_id: metadata.correlation_id,
-            causation_id: metadata.causation_id,
+            causation_id: self.follows_from.or(metadata.causation_id),
             traceparent: trace(stored.event_id, &metadata),
         };
         #[expect(
@@ -160,6 +171,12 @@ fn part_id(event_id: EventId, part: u32) -> Uuid {
         0 => event_id.as_uuid(),
         later => Uuid::new_v5(&event_id.as_uuid(), &later.to_be_bytes()),
     }
+}
+
+/// The id of the message that credits a workshop, derived from that of the order's completion.
+fn credit_id(completed: Uuid, workshop: Uuid) -> Uuid {
+    let name = format!("WorkshopCredited:{}", workshop.as_hyphenated());
+    Uuid::new_v5(&completed, name.as_bytes())
 }
 
 /// The trace in which the event was appended; where there was none, the event starts one.
@@ -266,6 +283,64 @@ mod tests {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn the_workshop_of_a_completed_order_is_credited_directly_after_it() {
+        let workshop = "01938f6e-0000-7000-8000-000000000003";
+        let payload = json!({
+            "event": "OrderCompleted",
+            "orderId": ORDER,
+            "commissionerId": COMMISSIONER,
+            "occurredAt": "2026-11-25T10:00:00.5Z",
+            "workshopId": workshop,
+        })
+        .to_string();
+        let metadata = metadata(Some(TRACE));
+        let stored = StoredFact {
+            event_type: "OrderCompleted",
+            ..stored(&payload, &metadata)
+        };
+        let told = messages(&stored).unwrap();
+        assert_eq!(told, messages(&stored).unwrap());
+        let [completed, credited] = <[Outbound; 2]>::try_from(told).unwrap();
+        assert_eq!(
+            (credited.topic, &credited.key),
+            (completed.topic, &completed.key)
+        );
+        let header = |message: &Outbound, name: &str| {
+            let found = message.headers.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.clone())
+        };
+        let event: EventId = EVENT.parse().unwrap();
+        let name = format!("WorkshopCredited:{workshop}");
+        let id = Uuid::new_v5(&event.as_uuid(), name.as_bytes());
+        assert_eq!(header(&credited, "ce_id"), Some(id.to_string()));
+        assert_eq!(header(&credited, "ce_causationid").as_deref(), Some(EVENT));
+        assert_eq!(
+            header(&credited, "ce_type").as_deref(),
+            Some("atlas.order.WorkshopCredited")
+        );
+        for same in [
+            "ce_aggregateversion",
+            "ce_position",
+            "ce_time",
+            "traceparent",
+        ] {
+            assert_eq!(header(&credited, same), header(&completed, same), "{same}");
+        }
+        assert_eq!(header(&completed, "ce_causationid"), None);
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&credited.payload).unwrap(),
+            json!({
+                "orderId": ORDER,
+                "commissionerId": COMMISSIONER,
+                "occurredAt": "2026-11-25T10:00:00.500Z",
+                "workshopId": workshop,
+                "beneficiaryId": workshop,
+                "beneficiaryRole": "workshop",
+            })
+        );
     }
 
     #[test]

@@ -5,9 +5,9 @@ use contracts::{
     InvitationDeclined, Money, Offer, OfferConfirmed, OfferRevised, OfferSubmitted, OfferWithdrawn,
     OrderCancelled, OrderCompleted, OrderFact as Public, OrderFinished, OrderPayload, OrderPlaced,
     Request, RequestEdited, Stage, StageApproved, StageChangesRequested, StageMarkedComplete,
-    WorkshopsInvited,
+    WorkshopCredited, WorkshopsInvited,
 };
-use kernel::WorkshopId;
+use kernel::{Role, WorkshopId};
 use order_domain::order::{
     CancelledFrom, DisputedFrom, MarkedStatus, OrderEvent, OrderFact, ResolvedState,
 };
@@ -23,6 +23,41 @@ pub fn publish(event: &OrderEvent) -> OrderPayload {
         occurred_at: event.occurred_at,
         fact: fact(&event.fact),
     }
+}
+
+/// The workshop that benefits beside the commissioner, and what the public learns of that: one event
+/// benefits one person, so that it has a message of its own.
+#[must_use]
+pub fn publish_credit(event: &OrderEvent) -> Option<(Uuid, OrderPayload)> {
+    let workshop = match &event.fact {
+        OrderFact::OrderCompleted { workshop_id } => workshop_id.as_uuid(),
+        OrderFact::OrderPlaced { .. }
+        | OrderFact::RequestEdited { .. }
+        | OrderFact::WorkshopsInvited { .. }
+        | OrderFact::OfferSubmitted { .. }
+        | OrderFact::OfferRevised { .. }
+        | OrderFact::OfferWithdrawn { .. }
+        | OrderFact::InvitationDeclined { .. }
+        | OrderFact::AllResponsesReceived { .. }
+        | OrderFact::AllInvitationsClosed {}
+        | OrderFact::OfferConfirmed { .. }
+        | OrderFact::StageMarkedComplete { .. }
+        | OrderFact::StageApproved { .. }
+        | OrderFact::StageChangesRequested { .. }
+        | OrderFact::OrderFinished { .. }
+        | OrderFact::OrderCancelled { .. }
+        | OrderFact::CancellationDisputed { .. }
+        | OrderFact::DisputeResolved { .. } => return None,
+    };
+    let payload = OrderPayload {
+        fact: Public::WorkshopCredited(WorkshopCredited {
+            workshop_id: workshop,
+            beneficiary_id: workshop,
+            beneficiary_role: Role::Workshop.to_string(),
+        }),
+        ..publish(event)
+    };
+    Some((workshop, payload))
 }
 
 fn fact(stored: &OrderFact) -> Public {
@@ -227,7 +262,7 @@ mod tests {
     use order_domain::order::stored;
     use serde_json::{Value, json};
 
-    use super::publish;
+    use super::{publish, publish_credit};
 
     const ORDER: &str = "01938f6e-0000-7000-8000-000000000001";
     const COMMISSIONER: &str = "01938f6e-0000-7000-8000-000000000002";
@@ -396,6 +431,31 @@ mod tests {
             let events = stored::decode(name, "1.0", &stored_payload.to_string()).unwrap();
             let payload = serde_json::to_value(publish(&events[0])).unwrap();
             assert_eq!(payload, under_head(&fields));
+        }
+    }
+
+    #[test]
+    fn a_completed_order_credits_its_workshop_and_nothing_else_credits_anybody() {
+        for (name, version, fields, _) in facts() {
+            let mut stored_payload = under_head(&fields);
+            stored_payload["event"] = json!(name);
+            let events = stored::decode(name, version, &stored_payload.to_string()).unwrap();
+            let credit = publish_credit(&events[0]);
+            assert_eq!(credit.is_some(), name == "OrderCompleted", "{name}");
+            let Some((workshop, credit)) = credit else {
+                continue;
+            };
+            assert_eq!(workshop.to_string(), WORKSHOP);
+            assert_eq!(credit.fact.name(), "WorkshopCredited");
+            assert_eq!(credit.fact.schema_version(), "1.0");
+            assert_eq!(
+                serde_json::to_value(&credit).unwrap(),
+                under_head(&json!({
+                    "workshopId": WORKSHOP,
+                    "beneficiaryId": WORKSHOP,
+                    "beneficiaryRole": "workshop",
+                })),
+            );
         }
     }
 

@@ -72,6 +72,7 @@ impl fmt::Display for Event {
 /// Delivery is at least once: of messages with one id, the first counts.
 pub(crate) fn compare(events: &[Event], messages: &[Message]) -> Vec<Difference> {
     let messages = firsts(messages);
+    let events = &with_credits(events, &messages);
     let mut by_key: BTreeMap<&str, (Vec<&Event>, Vec<&Message>)> = BTreeMap::new();
     for event in events {
         by_key.entry(&event.key).or_default().0.push(event);
@@ -91,6 +92,27 @@ pub(crate) fn firsts(messages: &[Message]) -> Vec<&Message> {
     let mut messages: Vec<&Message> = messages.iter().collect();
     messages.retain(|message| seen.insert((message.key(), message.header("ce_id"))));
     messages
+}
+
+/// The events, and after each completed order that its workshop was credited: a message of its own,
+/// which is no event of the store and tells which one it follows from.
+fn with_credits(events: &[Event], messages: &[&Message]) -> Vec<Event> {
+    let mut expected = Vec::with_capacity(events.len());
+    for event in events {
+        expected.push(event.clone());
+        if event.name == "OrderCompleted" {
+            let credit = messages.iter().find(|message| {
+                message.header("ce_type") == "atlas.order.WorkshopCredited"
+                    && message.header("ce_causationid") == event.id
+            });
+            expected.push(Event {
+                name: "WorkshopCredited".to_owned(),
+                id: credit.map_or("", |it| it.header("ce_id")).to_owned(),
+                ..event.clone()
+            });
+        }
+    }
+    expected
 }
 
 fn compare_key(key: &str, events: &[&Event], messages: &[&Message]) -> Vec<Difference> {
@@ -189,9 +211,10 @@ mod tests {
             "partition": 0, "offset": event.position, "key": event.key,
             "headers": {
                 "ce_specversion": "1.0", "ce_id": event.id,
-                "ce_type": "atlas.order.StageApproved", "ce_source": "/atlas/command-api",
+                "ce_type": format!("atlas.order.{}", event.name), "ce_source": "/atlas/command-api",
                 "ce_subject": event.key, "ce_time": "2026-11-25T09:46:40Z",
-                "ce_dataschema": "urn:atlas:order:StageApproved:1.0",
+                "ce_dataschema": format!("urn:atlas:order:{}:1.0", event.name),
+                "ce_causationid": "",
                 "ce_aggregateversion": event.version.to_string(),
                 "ce_position": event.position.to_string(), "ce_correlationid": "0195",
                 "traceparent": "00-0af7-b7ad-01", "content-type": "application/json",
@@ -286,6 +309,30 @@ mod tests {
         assert_eq!(
             found,
             ["a message of b with ce_id a-1 is no event of the store"]
+        );
+    }
+
+    #[test]
+    fn a_completed_order_credits_its_workshop_directly_after() {
+        let named = |id: &str, name: &str| Event {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            ..event("a", 1)
+        };
+        let events = [named("a-1", "OrderCompleted")];
+        let completed = message(&events[0]);
+        assert_eq!(
+            words(&events, std::slice::from_ref(&completed)),
+            ["WorkshopCredited (version 1 of a) is missing"]
+        );
+        let credit = named("derived", "WorkshopCredited");
+        let credit = changed(&credit, "/headers/ce_causationid", json!("a-1"));
+        let told = [completed.clone(), credit.clone()];
+        assert_eq!(compare(&events, &told), []);
+        let found = words(&events, &[credit, completed]);
+        assert_eq!(
+            found,
+            ["the messages of a are out of order, by version: 1 1"]
         );
     }
 

@@ -27,7 +27,7 @@ pub(crate) async fn award(scene: &Scene) {
     let told = |number: u128, name: &str| Delivery {
         fact: Fact {
             source_event_id: EventId::from_uuid(Uuid::from_u128(number)),
-            source_type: SourceType::new(name),
+            source_type: SourceType::known(name).expect("a rewarded event"),
             beneficiary: Beneficiary::new(COMMISSIONER.role, COMMISSIONER.id),
             order_id: Some(OrderId::from_uuid(ORDER)),
             by_dispute: false,

@@ -1,12 +1,12 @@
-//! The account as cqrs-es wants an aggregate: an adapter over [`award`] and [`evolve`].
+//! The account as cqrs-es wants an aggregate: an adapter over [`settle`] and [`evolve`].
 
 use chrono::{DateTime, Utc};
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
-use super::{Account, AccountEvent, Corrupt, Rejection, award, evolve};
-use crate::{Fact, Facts, Policy};
+use super::{Account, AccountEvent, Corrupt, Head, Taken, Undecided, evolve, settle};
+use crate::{Fact, Facts, KnownFacts, Policy};
 
 impl DomainEvent for AccountEvent {
     fn event_type(&self) -> String {
@@ -28,10 +28,10 @@ impl Default for AccountAggregate {
     }
 }
 
-/// The command of [`award`], with everything that it rests on.
+/// A fact to take in, with everything that it rests on.
 #[derive(Debug, Clone)]
 pub struct Award {
-    /// What the ledger holds.
+    /// All that the ledger holds of the beneficiary.
     pub known: Facts,
     /// The fact to take in.
     pub fact: Fact,
@@ -44,7 +44,7 @@ pub struct Award {
 pub enum AccountError {
     /// The rules refuse it.
     #[error("the award was refused")]
-    Rejected(#[from] Rejection),
+    Undecided(#[from] Undecided),
     /// The events before it contradict one another.
     #[error("the account's stream is corrupt")]
     Corrupt(#[from] Corrupt),
@@ -65,10 +65,21 @@ impl Aggregate for AccountAggregate {
         policy: &Policy,
         sink: &EventSink<Self>,
     ) -> Result<(), AccountError> {
-        let account = self.0.clone()?;
         let Award { known, fact, now } = command;
-        for event in award(&account, &known, &fact, policy, now)? {
-            sink.write(event, self).await;
+        // Events do not tell when VIP changes next: it is looked at each time.
+        let head = Head::without_vip(self.0.clone()?, policy);
+        if let Some(conflict) = head.conflict(policy) {
+            return Err(Undecided::from(conflict).into());
+        }
+        let known = KnownFacts::all(known);
+        let settled = settle(head, fact.beneficiary, &known, policy, now)?;
+        match settled.award(&known, &fact, policy)? {
+            Taken::Repeated | Taken::Kept(_) => {}
+            Taken::Awarded { moved, .. } => {
+                for event in moved.events {
+                    sink.write(event, self).await;
+                }
+            }
         }
         Ok(())
     }

@@ -1,85 +1,72 @@
 //! What one more fact does to an account.
 
-use chrono::{DateTime, Utc};
+use super::{AccountFact, Moved, Settled, Undecided};
+use crate::{Fact, KnownFacts, Points, Policy};
 
-use super::{Account, AccountEvent, AccountFact};
-use crate::{Fact, Facts, Points, PointsOverflow, Policy, PolicyVersion};
-
-/// Why a fact cannot be taken in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The account was computed with another policy than the active one: it has to be recomputed
-    /// first.
-    #[error("the account is of policy {account}, and policy {active} is active")]
-    PolicyConflict {
-        /// The account's policy.
-        account: PolicyVersion,
-        /// The active policy.
-        active: PolicyVersion,
+/// What became of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It was known already. Nothing is to be written.
+    Repeated,
+    /// It moves nothing: its row is kept, and no event is appended.
+    Kept(Moved),
+    /// It is counted.
+    Awarded {
+        /// The account after it.
+        moved: Moved,
+        /// How many of the events are appended up to the award: with this one the row counts.
+        counted_by: usize,
     },
-    /// The total would be too large.
-    #[error("the account's points cannot be counted")]
-    Overflow(#[from] PointsOverflow),
 }
 
-/// Takes `fact` into `account`. No events where it is known already, or moves no total.
-///
-/// `known` are facts of the account's ledger: all of them for an unopened account, for an open one
-/// at least those of the fact's order. Facts of other orders change nothing in what a fact is
-/// worth, so the open account's total stands for them.
-///
-/// # Errors
-/// See [`Rejection`].
-pub fn award(
-    account: &Account,
-    known: &Facts,
-    fact: &Fact,
-    policy: &Policy,
-    now: DateTime<Utc>,
-) -> Result<Vec<AccountEvent>, Rejection> {
-    let mut after = known.clone();
-    if !after.insert(fact.clone()) {
-        return Ok(Vec::new());
-    }
-    let worth = policy.total(&after)?;
-    let points = worth.minus(policy.total(known)?)?;
-    let (lifetime_points, occurred_at) = match account {
-        // Less than nothing can be taken from an account that does not exist.
-        Account::Unopened if points < Points::ZERO => return Ok(Vec::new()),
-        Account::Unopened => (worth, now),
-        Account::Open(standing) if standing.policy_version != policy.version() => {
-            return Err(Rejection::PolicyConflict {
-                account: standing.policy_version,
-                active: policy.version(),
-            });
+impl Settled {
+    /// Takes `fact` in under the active policy. Points follow, then the grade, then VIP, as far as
+    /// each of them moves.
+    ///
+    /// `known` does not hold the fact yet; the caller adds it before the next one is taken in.
+    ///
+    /// # Errors
+    /// [`Undecided::Conflict`] where the fact has to be deferred, [`Undecided::More`] where older
+    /// facts may decide about VIP.
+    pub fn award(
+        mut self,
+        known: &KnownFacts,
+        fact: &Fact,
+        policy: &Policy,
+    ) -> Result<Taken, Undecided> {
+        if let Some(conflict) = self.head.conflict(policy) {
+            return Err(conflict.into());
         }
-        Account::Open(standing) => (
-            standing.lifetime_points.plus(points)?,
-            now.max(standing.changed_at),
-        ),
-    };
-    if points == Points::ZERO {
-        return Ok(Vec::new());
-    }
+        if known.facts().contains(fact.source_event_id) {
+            return Ok(Taken::Repeated);
+        }
+        // Facts of other orders change nothing in what this one is worth.
+        let mut beside = known.facts().of_its_order(fact);
+        let without = policy.total(&beside)?;
+        beside.insert(*fact);
+        let points = policy.total(&beside)?.minus(without)?;
+        if points == Points::ZERO {
+            return Ok(Taken::Kept(self.into_unmoved()));
+        }
 
-    let event = |change| AccountEvent {
-        beneficiary_id: fact.beneficiary.id,
-        beneficiary_role: fact.beneficiary.role,
-        policy_version: policy.version(),
-        occurred_at,
-        fact: change,
-    };
-    let mut events = vec![event(AccountFact::PointsAwarded {
-        source_event_id: fact.source_event_id,
-        source_type: fact.source_type.clone(),
-        source_occurred_at: fact.occurred_at,
-        order_id: fact.order_id,
-        points,
-        lifetime_points,
-    })];
-    let (from, to) = (account.grade(), policy.grade(lifetime_points));
-    if from != to {
-        events.push(event(AccountFact::GradeChanged { from, to }));
+        let lifetime_points = self.head.lifetime_points().plus(points)?;
+        let awarded = AccountFact::PointsAwarded {
+            source_event_id: fact.source_event_id,
+            source_type: fact.source_type,
+            source_occurred_at: fact.occurred_at,
+            order_id: fact.order_id,
+            points,
+            lifetime_points,
+        };
+        let now = self.now;
+        self.push(awarded, now, policy.version())?;
+        let counted_by = self.events.len();
+        let mut after = known.clone();
+        after.insert(*fact);
+        self.follow(policy, &after)?;
+        Ok(Taken::Awarded {
+            moved: self.into_moved(),
+            counted_by,
+        })
     }
-    Ok(events)
 }

@@ -63,4 +63,32 @@ pub enum AccountFact {
         /// The grade after.
         to: Grade,
     },
+    /// VIP began.
+    #[serde(rename = "VipAcquired")]
+    VipAcquired {
+        /// When it ends if nothing more happens.
+        until: DateTime<Utc>,
+    },
+    /// VIP ended.
+    #[serde(rename = "VipLost")]
+    VipLost,
+    /// A fact was kept, and counts from the next recompute on: the account is of another policy
+    /// than the active one.
+    #[serde(rename = "AwardDeferred")]
+    AwardDeferred {
+        /// The kept event's global id.
+        source_event_id: EventId,
+    },
+    /// Every fact was counted anew, under the policy that the event names.
+    #[serde(rename = "PolicyRecomputed")]
+    PolicyRecomputed {
+        /// The policy before; none where there was no account.
+        from_version: Option<PolicyVersion>,
+        /// The policy from now on.
+        to_version: PolicyVersion,
+        /// The total before.
+        points_before: Points,
+        /// The total afterwards.
+        points_after: Points,
+    },
 }

@@ -42,6 +42,10 @@ impl AccountFact {
         match self {
             Self::PointsAwarded { .. } => "PointsAwarded",
             Self::GradeChanged { .. } => "GradeChanged",
+            Self::VipAcquired { .. } => "VipAcquired",
+            Self::VipLost => "VipLost",
+            Self::AwardDeferred { .. } => "AwardDeferred",
+            Self::PolicyRecomputed { .. } => "PolicyRecomputed",
         }
     }
 
@@ -49,7 +53,12 @@ impl AccountFact {
     #[must_use]
     pub const fn schema_version(&self) -> &'static str {
         match self {
-            Self::PointsAwarded { .. } | Self::GradeChanged { .. } => "1.0",
+            Self::PointsAwarded { .. }
+            | Self::GradeChanged { .. }
+            | Self::VipAcquired { .. }
+            | Self::VipLost
+            | Self::AwardDeferred { .. }
+            | Self::PolicyRecomputed { .. } => "1.0",
         }
     }
 }
@@ -75,7 +84,11 @@ pub fn decode(
     payload: &str,
 ) -> Result<AccountEvent, Undecodable> {
     match (event_type, event_version) {
-        ("PointsAwarded" | "GradeChanged", "1.0") => current(event_type, payload),
+        (
+            "PointsAwarded" | "GradeChanged" | "VipAcquired" | "VipLost" | "AwardDeferred"
+            | "PolicyRecomputed",
+            "1.0",
+        ) => current(event_type, payload),
         (_, _) => Err(Undecodable::Unknown {
             event_type: event_type.to_owned(),
             event_version: event_version.to_owned(),

@@ -45,7 +45,11 @@ pub(crate) enum InvalidPolicies {
 
 /// Policies with versions 1, 2, 3 and so on, active or draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policies(Vec<Policy>);
+pub struct Policies {
+    policies: Vec<Policy>,
+    /// Every event that any of them speaks of, ascending by name.
+    source_types: Vec<SourceType>,
+}
 
 impl Policies {
     /// Those of this release.
@@ -71,32 +75,48 @@ impl Policies {
             }
             policies.push(policy);
         }
-        Ok(Self(policies))
+        let awarded = policies.iter().flat_map(Policy::awards);
+        let reversing = policies.iter().flat_map(Policy::reversals);
+        let mut source_types: Vec<SourceType> = awarded
+            .map(|(event, _, _)| event)
+            .chain(reversing.map(|reversal| reversal.event))
+            .collect();
+        source_types.sort_unstable();
+        source_types.dedup();
+        Ok(Self {
+            policies,
+            source_types,
+        })
     }
 
     /// The policy of that version, if this release knows it.
     #[must_use]
     pub fn get(&self, version: PolicyVersion) -> Option<&Policy> {
-        self.0.iter().find(|policy| policy.version == version)
+        self.policies
+            .iter()
+            .find(|policy| policy.version == version)
     }
 
     /// Every policy, by version.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
-        self.0.iter()
+        self.policies.iter()
     }
 
-    /// Whether any policy speaks of this event, in whatever role. What none speaks of need not be
-    /// read any further.
-    #[must_use]
-    pub fn mention(&self, event: &SourceType) -> bool {
-        Role::ALL.into_iter().any(|role| self.keep(event, role))
+    /// The event of that name, if any policy speaks of it, in whatever role. What none speaks of
+    /// need not be read any further.
+    pub(crate) fn source_type(&self, name: &str) -> Option<SourceType> {
+        let found = self
+            .source_types
+            .binary_search_by(|known| known.as_str().cmp(name))
+            .ok()?;
+        self.source_types.get(found).copied()
     }
 
     /// Whether the ledger keeps this event of a beneficiary in `role`: whether any policy, active
     /// or draft, gives or takes points for it.
     #[must_use]
-    pub fn keep(&self, event: &SourceType, role: Role) -> bool {
-        self.0.iter().any(|policy| policy.minds(event, role))
+    pub fn keep(&self, event: SourceType, role: Role) -> bool {
+        self.policies.iter().any(|policy| policy.minds(event, role))
     }
 }
 

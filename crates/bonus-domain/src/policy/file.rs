@@ -6,9 +6,9 @@ use kernel::Role;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Award, Policy, PolicyHash, PolicyVersion, Reversal, VipRule};
+use super::{Award, Policy, PolicyHash, PolicyVersion, Reversal};
 use crate::grade::Thresholds;
-use crate::{Points, SourceType};
+use crate::{Points, SourceType, VipRule};
 
 /// Why a file is no policy.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ impl Policy {
             role,
             points,
         } = award;
-        if self.rewarded(role).any(|rewarded| *rewarded == event) {
+        if self.rewarded(role).any(|rewarded| rewarded == event) {
             return Err(InvalidPolicy::RewardedTwice { event, role });
         }
         self.awards.push(Award {
@@ -131,10 +131,10 @@ impl Policy {
             reverses,
         } = reversal;
         for reversed in &reverses {
-            if !self.rewarded(role).any(|rewarded| rewarded == reversed) {
+            if !self.rewarded(role).any(|rewarded| rewarded == *reversed) {
                 return Err(InvalidPolicy::NothingToReverse {
                     event,
-                    reversed: reversed.clone(),
+                    reversed: *reversed,
                     role,
                 });
             }

@@ -52,7 +52,9 @@ fn the_next_grade_says_what_is_missing() {
 
 #[test]
 fn drafts_decide_too_what_is_kept() {
-    let keep = |event: &str, role| Policies::compiled().keep(&SourceType::new(event), role);
+    let keep = |event: &str, role| {
+        SourceType::known(event).is_some_and(|event| Policies::compiled().keep(event, role))
+    };
     for event in [
         "OrderPlaced",
         "OrderCompleted",
@@ -61,14 +63,22 @@ fn drafts_decide_too_what_is_kept() {
     ] {
         assert!(keep(event, Role::Commissioner), "{event}");
         assert!(!keep(event, Role::Operator), "{event}");
-        assert!(
-            Policies::compiled().mention(&SourceType::new(event)),
-            "{event}"
-        );
+        assert!(!keep(event, Role::Workshop), "{event}");
     }
+    assert!(keep("WorkshopCredited", Role::Workshop));
+    assert!(!keep("WorkshopCredited", Role::Commissioner));
     assert!(!keep("RequestEdited", Role::Commissioner));
-    assert!(!Policies::compiled().mention(&SourceType::new("RequestEdited")));
-    assert!(!policy(1).minds(&SourceType::new("OfferConfirmed"), Role::Commissioner));
+    let confirmed = SourceType::known("OfferConfirmed").expect("a rewarded event");
+    assert!(!policy(1).minds(confirmed, Role::Commissioner));
+}
+
+#[test]
+fn the_smallest_award_says_how_many_facts_make_vip() {
+    let facts = |number, role| policy(number).facts_that_make_vip(role);
+    assert_eq!(facts(1, Role::Commissioner), Some(5));
+    assert_eq!(facts(1, Role::Workshop), None);
+    assert_eq!(facts(2, Role::Commissioner), Some(25));
+    assert_eq!(facts(2, Role::Workshop), Some(5));
 }
 
 #[test]

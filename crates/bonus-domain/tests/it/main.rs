@@ -33,7 +33,7 @@ fn ada() -> Beneficiary {
 fn fact(id: u128, event: &str, order: u128) -> Fact {
     Fact {
         source_event_id: EventId::from_uuid(Uuid::from_u128(id)),
-        source_type: SourceType::new(event),
+        source_type: SourceType::known(event).expect("a rewarded event"),
         beneficiary: ada(),
         order_id: Some(OrderId::from_uuid(Uuid::from_u128(order))),
         by_dispute: false,

@@ -13,7 +13,7 @@ const EVENTS: [&str; 5] = [
     "OfferConfirmed",
     "OrderCompleted",
     "OrderCancelled",
-    "RequestEdited",
+    "WorkshopCredited",
 ];
 
 /// Facts of a few orders, each event with an id of its own.
@@ -61,7 +61,7 @@ fn deliver(
                 awarded += points.get();
             }
         }
-        ledger.insert(fact.clone());
+        ledger.insert(*fact);
     }
     (account, awarded)
 }
@@ -77,7 +77,7 @@ fn one_order(account: &Account, ledger: &Facts, fact: &Fact) -> Facts {
         Account::Open(_) => ledger
             .iter()
             .filter(|known| known.order_id == fact.order_id)
-            .cloned()
+            .copied()
             .collect(),
     }
 }

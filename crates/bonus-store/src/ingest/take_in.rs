@@ -105,7 +105,7 @@ impl<'a> Intake<'a> {
             })?;
             open.events.push(new_event(&event, delivery, ids));
         }
-        open.facts.insert(fact.clone());
+        open.facts.insert(*fact);
         Ok(())
     }
 

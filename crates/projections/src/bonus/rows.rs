@@ -52,6 +52,8 @@ impl Record {
                 policy_version: self.policy_version.try_into()?,
                 lifetime_points: Points::new(self.lifetime_points),
                 grade: self.grade.parse()?,
+                vip: false,
+                deferred: false,
                 changed_at: self.changed_at,
             },
             first_position: Position::new(self.first_position),

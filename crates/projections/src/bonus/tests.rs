@@ -32,7 +32,7 @@ fn told(beneficiary: Beneficiary, sources: &[&str]) -> Vec<AccountEvent> {
     for (id, source) in (1..).zip(sources) {
         let fact = Fact {
             source_event_id: EventId::from_uuid(Uuid::from_u128(id)),
-            source_type: SourceType::new(*source),
+            source_type: SourceType::known(source).expect("a rewarded event"),
             beneficiary,
             order_id: Some(OrderId::from_uuid(Uuid::from_u128(7))),
             by_dispute: false,
