@@ -12,8 +12,8 @@ use crate::command::{self, step};
 use crate::database;
 use crate::failure::{self, Failure};
 use crate::kafka;
-use crate::node::Node;
 use crate::python;
+use crate::web;
 
 /// What the scenarios ask our APIs with; they find it under `target/atlas`.
 const SCHEMATHESIS: &str = include_str!("../../crates/scenarios/schemathesis.txt");
@@ -36,7 +36,7 @@ impl Options {
 }
 
 /// Everything that the tests need from the machine, asked for at once.
-pub(crate) const NEEDS: [Need; 8] = [
+pub(crate) const NEEDS: [Need; 9] = [
     Need::Compilers,
     Need::Postgres,
     Need::IsolationTester,
@@ -44,6 +44,7 @@ pub(crate) const NEEDS: [Need; 8] = [
     Need::Redis,
     Need::PgBouncer,
     Need::Nginx,
+    Need::Chromium,
     Need::Python,
 ];
 
@@ -57,9 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         "it asks our APIs for anything",
         || python::environment("schemathesis", SCHEMATHESIS).map(drop),
     )?;
-    step("install Node", "it runs the tests of the SDK", || {
-        Node::install().map(drop)
-    })?;
+    web::build_for_tests()?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;
     let kafka = kafka::start()?;

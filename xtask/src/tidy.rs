@@ -7,6 +7,7 @@ mod packages;
 mod pages;
 mod sources;
 mod variables;
+mod web_packages;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -66,6 +67,8 @@ pub(crate) fn run() -> Result<(), Failure> {
             faults.extend(manifests::check_root(&read(&file)?));
         } else if name.ends_with("/Cargo.toml") {
             faults.extend(manifests::check_member(&name, &read(&file)?));
+        } else if web_packages::is_checked(&name) {
+            faults.extend(web_packages::check(&name, &read(&file)?));
         } else if pages::is_checked(&name) {
             faults.extend(pages::check(&name, &read(&file)?, &names));
         }

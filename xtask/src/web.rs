@@ -46,18 +46,26 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 /// Builds the pages unless they are there, built from what there is now. A machine without a way to
 /// the registries gets a system without pages, and is told so.
 pub(crate) fn build_where_possible() {
-    let outcome = fingerprint().and_then(|wanted| {
-        let built = workspace::root().join(BUILT).join(FINGERPRINT);
-        if fs::read_to_string(built).is_ok_and(|text| text == wanted) {
-            return Ok(());
-        }
-        let node = install()?;
-        step("build pages", "half a minute", || build(&node))
-    });
-    if let Err(failure) = outcome {
+    if let Err(failure) = build_if_stale(install) {
         let why = failure::chain(&failure);
         eprintln!("the pages were not built ({why}); everything else is there");
     }
+}
+
+/// Builds the pages for their tests, and installs what those run with.
+pub(crate) fn build_for_tests() -> Result<(), Failure> {
+    let node = install()?;
+    build_if_stale(|| Ok(node))
+}
+
+fn build_if_stale(node: impl FnOnce() -> Result<Node, Failure>) -> Result<(), Failure> {
+    let wanted = fingerprint()?;
+    let built = workspace::root().join(BUILT).join(FINGERPRINT);
+    if fs::read_to_string(built).is_ok_and(|text| text == wanted) {
+        return Ok(());
+    }
+    let node = node()?;
+    step("build pages", "half a minute", || build(&node))
 }
 
 /// Node and the packages, installed where they are missing.

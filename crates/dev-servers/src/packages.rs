@@ -25,6 +25,8 @@ pub enum Need {
     Nginx,
     /// Java and Maven, which run and fetch Apache Kafka.
     Kafka,
+    /// Debian's Chromium, in which the pages are tested.
+    Chromium,
     /// Python's virtual environments, for tools that come as Python packages.
     Python,
 }
@@ -62,6 +64,7 @@ impl Need {
                 add(lacks("java"), "default-jre-headless");
                 add(lacks("mvn"), "maven");
             }
+            Self::Chromium => add(lacks("chromium"), "chromium"),
             Self::Python => add(!has_python_environments(), "python3-venv"),
         }
         packages

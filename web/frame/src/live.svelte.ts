@@ -31,45 +31,40 @@ export class Live<R extends Ended> {
   live = $state(false);
   /** Counts what was read. */
   reads = $state(0);
+  readonly #ending: AbortSignal;
   readonly #read: (signal: AbortSignal) => Promise<R>;
-  #again: ReturnType<typeof setTimeout> | undefined;
+  #next: ReturnType<typeof setTimeout> | undefined;
   #reading = false;
   #wanted = false;
 
   /** Reads with `read`, again after each change of `follow`, until the signal ends it. */
   constructor(
-    signal: AbortSignal,
+    ending: AbortSignal,
     read: (signal: AbortSignal) => Promise<R>,
     follow?: (signal: AbortSignal) => AsyncIterable<unknown>,
   ) {
+    this.#ending = ending;
     this.#read = read;
-    void this.#load(signal);
-    void this.#follow(signal, follow);
-    signal.addEventListener("abort", () => clearTimeout(this.#again), { once: true });
+    void this.again();
+    if (follow !== undefined) void this.#follow(follow(ending));
+    ending.addEventListener("abort", () => clearTimeout(this.#next), { once: true });
   }
 
-  /** Reads again now. */
-  async again(signal: AbortSignal = AbortSignal.timeout(20_000)): Promise<void> {
-    await this.#load(signal);
-  }
-
-  async #load(signal: AbortSignal): Promise<void> {
-    if (this.#reading) {
-      this.#wanted = true;
-      return;
-    }
+  /** Reads again now; what is wanted while it is read is read once more. */
+  async again(): Promise<void> {
+    this.#wanted = true;
+    if (this.#reading) return;
     this.#reading = true;
-    try {
-      do {
-        this.#wanted = false;
-        this.#show(await this.#read(signal));
-      } while (this.#wanted && !signal.aborted);
-    } catch (problem) {
-      if (!signal.aborted) this.refusal = { code: "unanswered", status: 0, problem };
-    } finally {
-      this.#reading = false;
+    while (this.#wanted && !this.#ending.aborted) {
+      this.#wanted = false;
+      try {
+        this.#show(await this.#read(this.#ending));
+      } catch (problem) {
+        if (!this.#ending.aborted) this.refusal = { code: "unanswered", status: 0, problem };
+      }
     }
-    if (!signal.aborted) this.#after(signal, this.live ? REFRESH_MS : POLL_MS);
+    this.#reading = false;
+    this.#in(this.live ? REFRESH_MS : POLL_MS);
   }
 
   #show(result: R): void {
@@ -88,24 +83,20 @@ export class Live<R extends Ended> {
     this.reads += 1;
   }
 
-  #after(signal: AbortSignal, milliseconds: number): void {
-    clearTimeout(this.#again);
-    if (!signal.aborted) this.#again = setTimeout(() => void this.#load(signal), milliseconds);
+  #in(milliseconds: number): void {
+    clearTimeout(this.#next);
+    if (!this.#ending.aborted) this.#next = setTimeout(() => void this.again(), milliseconds);
   }
 
-  async #follow(
-    signal: AbortSignal,
-    follow: ((signal: AbortSignal) => AsyncIterable<unknown>) | undefined,
-  ): Promise<void> {
-    if (follow === undefined) return;
+  async #follow(changes: AsyncIterable<unknown>): Promise<void> {
     try {
-      for await (const _ of follow(signal)) {
+      for await (const _ of changes) {
         this.live = true;
-        this.#after(signal, GATHER_MS);
+        this.#in(GATHER_MS);
       }
     } catch (error) {
       // Refused for good: from here on it is read now and again.
-      if (!signal.aborted && !(error instanceof RefusedError)) throw error;
+      if (!this.#ending.aborted && !(error instanceof RefusedError)) throw error;
     }
     this.live = false;
   }

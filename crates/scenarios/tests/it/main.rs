@@ -19,6 +19,7 @@ mod known_elsewhere;
 mod leases;
 mod load;
 mod outage;
+mod pages;
 mod people;
 mod races;
 mod rebuild;
