@@ -46,7 +46,7 @@ export class Live<R extends Ended> {
     this.#ending = ending;
     this.#read = read;
     void this.again();
-    if (follow !== undefined) void this.#follow(follow(ending));
+    if (follow !== undefined) void this.#follow(follow);
     ending.addEventListener("abort", () => clearTimeout(this.#next), { once: true });
   }
 
@@ -88,16 +88,22 @@ export class Live<R extends Ended> {
     if (!this.#ending.aborted) this.#next = setTimeout(() => void this.again(), milliseconds);
   }
 
-  async #follow(changes: AsyncIterable<unknown>): Promise<void> {
+  async #follow(follow: (signal: AbortSignal) => AsyncIterable<unknown>): Promise<void> {
     try {
-      for await (const _ of changes) {
-        this.live = true;
-        this.#in(GATHER_MS);
+      while (!this.#ending.aborted) {
+        // The first frame says that the stream is there: what came before it is read after it.
+        for await (const _ of follow(this.#ending)) {
+          this.live = true;
+          this.#in(GATHER_MS);
+        }
+        // Another history, or a server that cannot go on: read anew, and follow from there.
+        this.live = false;
+        await this.again();
       }
     } catch (error) {
       // Refused for good: from here on it is read now and again.
+      this.live = false;
       if (!this.#ending.aborted && !(error instanceof RefusedError)) throw error;
     }
-    this.live = false;
   }
 }
