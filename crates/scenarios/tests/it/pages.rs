@@ -23,7 +23,7 @@ const PEOPLE: [(&str, &str); 5] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_do_in_a_browser_what_the_story_tells() {
-    let (_broker, brokers) = start_broker().await;
+    let (_broker, brokers) = start_broker("pages").await;
     let mut system = System::start(&brokers).await;
     let people: serde_json::Map<_, _> = PEOPLE
         .into_iter()

@@ -9,7 +9,7 @@ use crate::system::{SECRET, System, state_folder};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_typescript_client_keeps_what_it_says() {
     // Awards come by way of Kafka.
-    let (_broker, brokers) = start_broker().await;
+    let (_broker, brokers) = start_broker("sdk").await;
     let system = System::start(&brokers).await;
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web");
     let mut tests = Command::new(state_folder().join("node/current/node"));
