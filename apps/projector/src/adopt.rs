@@ -5,7 +5,6 @@
 //! and run again.
 
 mod checkpoints;
-mod facts;
 
 use std::sync::Arc;
 
@@ -26,8 +25,8 @@ use crate::bonus::Facts;
 use crate::cli::Exit;
 use crate::config::ProjectorConfig;
 use crate::session::{ActOptions, Failure, Progress, Session, terminal};
+use crate::stored_facts::{Taken, Walk};
 use checkpoints::{Foreign, Judge, Meaning, RELAY, moved};
-use facts::{Taken, Walk};
 
 /// How many facts that the rules refuse are named.
 const NAMED: usize = 10;
@@ -68,7 +67,7 @@ pub(crate) async fn adopt(
     let pool = session.pool(&config.database, 3);
     let adopter = Adopter {
         guard: TopicGuard::new(Kafka::new(&config.brokers), pool.clone(), config.retention),
-        facts: Facts::new(pool.clone()),
+        facts: Facts::new(pool.clone(), config.conflict.0),
         session: &session,
         pool,
     };
@@ -150,6 +149,7 @@ impl Adopter<'_> {
             "ended": if awarded.is_ok() { "reached" } else { "stopped" },
             "awarded": taken.ingested.awarded,
             "kept": taken.ingested.kept,
+            "deferred": taken.ingested.deferred,
             "repeated": taken.ingested.repeated,
             "refused": taken.refused.len(),
         });
@@ -190,7 +190,8 @@ impl Adopter<'_> {
             .await
             .map_err(|error| Failure::failed(error).during(stop))?;
         let ids = Arc::new(RandomIds);
-        let ingest = Ingest::new(self.pool.clone(), Arc::new(SystemClock), ids);
+        let mode = self.session.config.conflict.0;
+        let ingest = Ingest::new(self.pool.clone(), mode, Arc::new(SystemClock), ids);
         let feed = self.feed().await?;
         let mut walk = Walk::new(&self.facts, &self.pool, feed, plan.relayed);
         let total = plan.missing.missing;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use bonus_domain::{Beneficiary, Fact, Policies, Rejection, SourceType};
-use bonus_store::{Change, Delivery, Ingest, IngestError, check_policies, kept};
+use bonus_domain::{Beneficiary, Fact, Policies, SourceType};
+use bonus_store::{
+    Change, ConflictMode, Delivery, Ingest, IngestError, Rejection, check_policies, kept,
+};
 use contracts::{DeadLetterCode, Fault, Incoming, topics};
 use event_store::AppendError;
 use event_store::failure::{SqlFailure, classify};
@@ -105,9 +107,9 @@ impl Facts {
 
 impl Facts {
     /// Facts go into the tables of `pool`.
-    pub(crate) fn new(pool: PgPool) -> Self {
+    pub(crate) fn new(pool: PgPool, mode: ConflictMode) -> Self {
         let clock = Arc::new(SystemClock);
-        let ingest = Ingest::new(pool.clone(), clock.clone(), Arc::new(RandomIds));
+        let ingest = Ingest::new(pool.clone(), mode, clock.clone(), Arc::new(RandomIds));
         Self {
             pool,
             ingest,
@@ -211,7 +213,7 @@ pub(crate) fn refused_at(
         return None;
     };
     let code = match source {
-        Rejection::PolicyConflict { .. } => DeadLetterCode::PolicyVersionConflict,
+        Rejection::Conflict(_) => DeadLetterCode::PolicyVersionConflict,
         Rejection::Overflow(_) => DeadLetterCode::AccountRejected,
     };
     let mut ids = deliveries
@@ -226,7 +228,9 @@ pub(crate) fn refused_at(
 fn may_be_at_fault(error: &IngestError) -> bool {
     match error {
         IngestError::Rejected { .. } | IngestError::Corrupt { .. } => true,
-        IngestError::Policy(_) | IngestError::Append(AppendError::Conflict) => false,
+        IngestError::Policy(_)
+        | IngestError::UnknownPolicy { .. }
+        | IngestError::Append(AppendError::Conflict) => false,
         IngestError::Append(AppendError::Database(error)) | IngestError::Database(error) => {
             matches!(error, sqlx::Error::Decode(_)) || classify(error) == SqlFailure::RefusedRow
         }

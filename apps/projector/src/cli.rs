@@ -7,6 +7,7 @@ use projections::Model;
 
 use crate::acts::ActsOptions;
 use crate::dlq::DlqCommand;
+use crate::policy::PolicyCommand;
 use crate::rebuild::RebuildOptions;
 use crate::replay::ReplayOptions;
 use crate::session::{ActOptions, Output};
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     /// Look after dead letters: messages that the consumer gave up on.
     #[command(subcommand)]
     Dlq(Box<DlqCommand>),
+    /// Look after the policies: what facts are worth, and which rules are in force.
+    #[command(subcommand)]
+    Policy(Box<PolicyCommand>),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -135,6 +139,10 @@ pub(crate) enum Role {
     Relay,
     /// Award points for what Kafka tells.
     Bonus,
+    /// Let VIP come and go when nothing else happens.
+    VipClock,
+    /// Compute accounts anew that are not of the policy in force.
+    Recompute,
     /// Recompute checkpoints, and compare rows with what the events say.
     Auditor,
     /// Delete stored answers of idempotency keys once they are old enough.

@@ -1,8 +1,10 @@
 //! What the daemon is configured by.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
+use bonus_store::ConflictMode;
 use messaging::topics::Retention;
 use service_runtime::config::{Faulty, Reader, Section, Variable, count, millis, text};
 use service_runtime::{DatabaseConfig, listen_address};
@@ -15,6 +17,8 @@ pub(crate) struct ProjectorConfig {
     pub(crate) brokers: String,
     /// How long the topics that are made keep their messages.
     pub(crate) retention: Retention,
+    /// What becomes of facts whose account is not of the policy in force.
+    pub(crate) conflict: Conflicts,
     pub(crate) address: SocketAddr,
     /// How long a dead owner's lease keeps others from its work.
     pub(crate) lease: Duration,
@@ -22,6 +26,22 @@ pub(crate) struct ProjectorConfig {
     pub(crate) audit_interval: Duration,
     /// Within what time every row is compared with its events again.
     pub(crate) audit_window: Duration,
+}
+
+/// What becomes of facts whose account is not of the policy in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Conflicts(pub(crate) ConflictMode);
+
+impl FromStr for Conflicts {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ingest-and-recompute" => Ok(Self(ConflictMode::Ingest)),
+            "dead-letter" => Ok(Self(ConflictMode::Refuse)),
+            _ => Err("is neither ingest-and-recompute nor dead-letter"),
+        }
+    }
 }
 
 impl ProjectorConfig {
@@ -55,6 +75,18 @@ impl ProjectorConfig {
         "within how many hours every row is compared with its events again",
     );
 
+    const CONFLICT: Variable = Variable::with_default(
+        "ATLAS_POLICY_CONFLICT",
+        "ingest-and-recompute",
+        "what becomes of facts whose account is of another policy than the one in force: \
+         ingest-and-recompute or dead-letter",
+    );
+
+    /// `ATLAS_POLICY_CONFLICT`, for whoever takes facts in or puts a policy in force.
+    pub(crate) fn read_conflict(reader: &mut Reader) -> Result<Conflicts, Faulty> {
+        reader.required(&Self::CONFLICT, str::parse)
+    }
+
     /// `ATLAS_LEASE_MS`, for whoever holds a lease.
     pub(crate) fn read_lease(reader: &mut Reader) -> Result<Duration, Faulty> {
         reader.required(&Self::LEASE, millis(500..=300_000))
@@ -66,6 +98,7 @@ impl Section for ProjectorConfig {
         let database = DatabaseConfig::read(reader);
         let brokers = reader.required(&Self::BROKERS, text);
         let retention = reader.required(&Self::RETENTION, count(0..=36_500));
+        let conflict = Self::read_conflict(reader);
         let address = listen_address(reader, &Self::ADDRESS);
         let lease = Self::read_lease(reader);
         let interval = reader.required(&Self::AUDIT_INTERVAL, millis(1_000..=86_400_000));
@@ -74,6 +107,7 @@ impl Section for ProjectorConfig {
             database: database?,
             brokers: brokers?,
             retention: Retention::of_days(retention?),
+            conflict: conflict?,
             address: address?,
             lease: lease?,
             audit_interval: interval?,

@@ -4,6 +4,7 @@
 mod accept_topics;
 mod acts;
 mod adopt;
+mod alone;
 mod auditor;
 mod bonus;
 mod cli;
@@ -12,16 +13,20 @@ mod dlq;
 mod janitor;
 mod kafka_health;
 mod migrate;
+mod policy;
 mod readers;
 mod rebuild;
 mod rebuild_back;
 mod rebuild_show;
+mod recompute;
 mod relay;
 mod replay;
 mod run;
 mod session;
 mod status;
+mod stored_facts;
 mod verify_store;
+mod vip_clock;
 
 use std::process::ExitCode;
 
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
         }
         cli::Command::Rebuild(command) => rebuild(command).into(),
         cli::Command::Dlq(command) => dlq::dlq(*command).into(),
+        cli::Command::Policy(command) => policy::policy(*command).into(),
         cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
                 accept_topics::accept_topics(session, act).await

@@ -14,7 +14,7 @@ use crate::auditor::Auditor;
 use crate::cli::Role;
 use crate::config::ProjectorConfig;
 use crate::readers::{self, Readers};
-use crate::{bonus, janitor, kafka_health};
+use crate::{bonus, janitor, kafka_health, recompute, vip_clock};
 
 const NAME: &str = "projector";
 /// What the roles look up and write beside the feed's own connections.
@@ -79,9 +79,8 @@ async fn start(
         "readers",
         readers.clone().watch(watched, tasks.finish()),
     );
-    let listening = readers
-        .wakeups
-        .listen(pool.clone(), wake::EVENTS, tasks.finish());
+    let wakeups = readers.wakeups.clone();
+    let listening = wakeups.listen(pool.clone(), wake::EVENTS, tasks.finish());
     spawn(process, "wake-ups", listening);
     let shares = readers.shares.clone();
     spawn(process, "shares", shares.keep(pool.clone(), tasks.finish()));
@@ -97,6 +96,14 @@ async fn start(
     if has(Role::Auditor) {
         let auditor = Auditor::new(config, &readers.owner, readers.shares.clone());
         spawn(process, "auditor", auditor.run(tasks.finish()));
+    }
+    if has(Role::VipClock) {
+        let clock = vip_clock::role(config, &pool, &readers);
+        spawn(process, "vip clock", clock.run(tasks.finish()));
+    }
+    if has(Role::Recompute) {
+        let recompute = recompute::role(config, &pool, &readers);
+        spawn(process, "recompute", recompute.run(tasks.finish()));
     }
     if has(Role::Janitor) {
         tasks.spawn("janitor", janitor::run(pool, tasks.finish()));
@@ -121,7 +128,8 @@ fn bonus(
     process: &Process,
     pool: PgPool,
 ) -> watch::Receiver<ConsumerState> {
-    let consumer = bonus::consumer(config, pool.clone(), bonus::Facts::new(pool.clone()));
+    let facts = bonus::Facts::new(pool.clone(), config.conflict.0);
+    let consumer = bonus::consumer(config, pool.clone(), facts);
     let state = consumer.state();
     let finish = process.tasks.finish();
     process.tasks.spawn(

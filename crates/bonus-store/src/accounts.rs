@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bonus_domain::{Account, Beneficiary, Points, Standing};
+use bonus_domain::{Beneficiary, Head, Points, Policy, Standing};
 use chrono::{DateTime, Utc};
 use event_store::Version;
 use kernel::Role;
@@ -10,30 +10,31 @@ use sqlx::PgConnection;
 use sqlx::error::BoxDynError;
 use uuid::Uuid;
 
-/// What an account's stream comes to.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Head {
+/// A head, and how many events its stream has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AtVersion {
     pub(crate) version: Version,
-    pub(crate) account: Account,
+    pub(crate) head: Head,
 }
 
 /// Locks the heads of these beneficiaries, ascending, making those that are missing.
 pub(crate) async fn lock(
     connection: &mut PgConnection,
     beneficiaries: &BTreeSet<Beneficiary>,
-) -> Result<BTreeMap<Beneficiary, Head>, sqlx::Error> {
-    let roles: Vec<&str> = beneficiaries.iter().map(|b| b.role.as_str()).collect();
-    let ids: Vec<Uuid> = beneficiaries.iter().map(|b| b.id).collect();
+    active: &Policy,
+) -> Result<BTreeMap<Beneficiary, AtVersion>, sqlx::Error> {
+    let (roles, ids) = columns(beneficiaries.iter());
 
     // First of all the missing ones, then the locks, each in the same order everywhere: whoever
     // waits for another holds nothing that the other still wants.
     sqlx::query!(
-        "INSERT INTO bonus.accounts (beneficiary_role, beneficiary_id)
-         SELECT b.role, b.id FROM unnest($1::text[], $2::uuid[]) AS b (role, id)
+        "INSERT INTO bonus.accounts (beneficiary_role, beneficiary_id, policy_version)
+         SELECT b.role, b.id, $3 FROM unnest($1::text[], $2::uuid[]) AS b (role, id)
          ORDER BY b.role, b.id
          ON CONFLICT DO NOTHING",
         &roles as &[&str],
         &ids,
+        i32::from(active.version()),
     )
     .execute(&mut *connection)
     .await?;
@@ -46,78 +47,117 @@ pub(crate) async fn lock(
     )
     .fetch_all(connection)
     .await?;
+    read(rows)
+}
+
+/// The columns of keys.
+pub(crate) fn columns<'a>(
+    beneficiaries: impl Iterator<Item = &'a Beneficiary>,
+) -> (Vec<&'static str>, Vec<Uuid>) {
+    beneficiaries.map(|b| (b.role.as_str(), b.id)).unzip()
+}
+
+/// A row of `bonus.accounts`.
+pub(crate) struct HeadRecord {
+    pub(crate) beneficiary_role: String,
+    pub(crate) beneficiary_id: Uuid,
+    pub(crate) version: i64,
+    pub(crate) policy_version: i32,
+    pub(crate) deferred: bool,
+    pub(crate) lifetime_points: i64,
+    pub(crate) grade: Option<String>,
+    pub(crate) changed_at: Option<DateTime<Utc>>,
+    pub(crate) is_vip: bool,
+    pub(crate) vip_changes_at: Option<DateTime<Utc>>,
+    pub(crate) vip_version: i64,
+}
+
+/// Reads rows as heads.
+pub(crate) fn read<H: FromIterator<(Beneficiary, AtVersion)>>(
+    rows: Vec<HeadRecord>,
+) -> Result<H, sqlx::Error> {
     rows.into_iter()
         .map(|row| row.read().map_err(sqlx::Error::Decode))
         .collect()
 }
 
-struct HeadRecord {
-    beneficiary_role: String,
-    beneficiary_id: Uuid,
-    version: i64,
-    policy_version: Option<i32>,
-    lifetime_points: Option<i64>,
-    grade: Option<String>,
-    changed_at: Option<DateTime<Utc>>,
-}
-
 impl HeadRecord {
-    fn read(self) -> Result<(Beneficiary, Head), BoxDynError> {
+    fn read(self) -> Result<(Beneficiary, AtVersion), BoxDynError> {
         let role: Role = self.beneficiary_role.parse()?;
-        let account = match (
-            self.policy_version,
-            self.lifetime_points,
-            self.grade,
-            self.changed_at,
-        ) {
-            (Some(policy), Some(lifetime), Some(grade), Some(changed_at)) => {
-                Account::Open(Standing {
-                    policy_version: policy.try_into()?,
-                    lifetime_points: Points::new(lifetime),
+        let policy_version = self.policy_version.try_into()?;
+        let head = match (self.grade, self.changed_at) {
+            (Some(grade), Some(changed_at)) => Head::Open {
+                standing: Standing {
+                    policy_version,
+                    lifetime_points: Points::new(self.lifetime_points),
                     grade: grade.parse()?,
-                    vip: false,
-                    deferred: false,
+                    vip: self.is_vip,
+                    deferred: self.deferred,
                     changed_at,
-                })
-            }
-            (_, _, _, _) => Account::Unopened,
+                },
+                // Whoever moved it last did not know of VIP: it is looked at anew.
+                next_vip_change: if self.vip_version == self.version {
+                    self.vip_changes_at
+                } else {
+                    Some(changed_at)
+                },
+            },
+            (_, _) => Head::Unopened {
+                policy_version,
+                deferred: self.deferred,
+            },
         };
-        let head = Head {
-            version: Version::new(self.version),
-            account,
-        };
-        Ok((Beneficiary::new(role, self.beneficiary_id), head))
+        let version = Version::new(self.version);
+        let beneficiary = Beneficiary::new(role, self.beneficiary_id);
+        Ok((beneficiary, AtVersion { version, head }))
     }
 }
 
 /// Writes heads that have moved, and are locked.
 pub(crate) async fn store(
     connection: &mut PgConnection,
-    heads: &[(Beneficiary, Version, Standing)],
+    heads: &[(Beneficiary, AtVersion)],
 ) -> Result<(), sqlx::Error> {
-    let roles: Vec<&str> = heads.iter().map(|(b, _, _)| b.role.as_str()).collect();
-    let ids: Vec<Uuid> = heads.iter().map(|(b, _, _)| b.id).collect();
-    let versions: Vec<_> = heads.iter().map(|(_, version, _)| version.get()).collect();
-    let standings = || heads.iter().map(|(_, _, standing)| standing);
-    let policies: Vec<i32> = standings().map(|s| s.policy_version.into()).collect();
-    let points: Vec<_> = standings().map(|s| s.lifetime_points.get()).collect();
-    let grades: Vec<&str> = standings().map(|s| s.grade.as_str()).collect();
-    let changed: Vec<_> = standings().map(|s| s.changed_at).collect();
+    let (roles, ids) = columns(heads.iter().map(|(beneficiary, _)| beneficiary));
+    let each = || heads.iter().map(|(_, it)| it);
+    let standing = |it: &AtVersion| match it.head {
+        Head::Unopened { .. } => None,
+        Head::Open { standing, .. } => Some(standing),
+    };
+    let versions: Vec<_> = each().map(|it| it.version.get()).collect();
+    let policies: Vec<i32> = each().map(|it| it.head.policy_version().into()).collect();
+    let deferred: Vec<bool> = each().map(|it| it.head.deferred()).collect();
+    let points: Vec<_> = each().map(|it| it.head.lifetime_points().get()).collect();
+    let grades: Vec<_> = each()
+        .map(|it| standing(it).map(|standing| standing.grade.as_str()))
+        .collect();
+    let changed: Vec<_> = each()
+        .map(|it| standing(it).map(|standing| standing.changed_at))
+        .collect();
+    let vip: Vec<bool> = each().map(|it| it.head.account().is_vip()).collect();
+    let vip_changes: Vec<_> = each().map(|it| it.head.next_vip_change()).collect();
     sqlx::query!(
         "UPDATE bonus.accounts a
-         SET version = n.version, policy_version = n.policy_version,
-             lifetime_points = n.lifetime_points, grade = n.grade, changed_at = n.changed_at
-         FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::integer[], $5::bigint[], $6::text[],
-                     $7::timestamptz[])
-             AS n (role, id, version, policy_version, lifetime_points, grade, changed_at)
+         SET version = n.version, policy_version = n.policy_version, deferred = n.deferred,
+             lifetime_points = n.lifetime_points, grade = n.grade,
+             changed_at = n.changed_at, is_vip = n.is_vip, vip_changes_at = n.vip_changes_at,
+             vip_version = n.version
+         FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::integer[], $5::boolean[],
+                     $6::bigint[], $7::text[], $8::timestamptz[], $9::boolean[],
+                     $10::timestamptz[])
+             AS n (role, id, version, policy_version, deferred, lifetime_points, grade, changed_at,
+                   is_vip, vip_changes_at)
          WHERE a.beneficiary_role = n.role AND a.beneficiary_id = n.id",
         &roles as &[&str],
         &ids,
         &versions,
         &policies,
+        &deferred,
         &points,
-        &grades as &[&str],
-        &changed,
+        &grades as &[Option<&str>],
+        &changed as &[Option<DateTime<Utc>>],
+        &vip,
+        &vip_changes as &[Option<DateTime<Utc>>],
     )
     .execute(connection)
     .await

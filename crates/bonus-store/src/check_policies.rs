@@ -3,6 +3,8 @@
 use bonus_domain::{Policies, PolicyHash, PolicyVersion};
 use sqlx::PgPool;
 
+use crate::kept_types;
+
 /// Why a process must not start.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -24,8 +26,8 @@ pub enum CheckError {
     Database(#[from] sqlx::Error),
 }
 
-/// Activates policy 1 at the first start of all, and compares every policy that was ever activated
-/// with the one compiled in. A version that this release does not know is passed over: another
+/// Activates policy 1 at the first start of all, notes the types of facts that are kept from now on,
+/// and compares every policy that was ever activated with the one compiled in. A version that this release does not know is passed over: another
 /// release may run beside it.
 ///
 /// # Errors
@@ -45,6 +47,7 @@ pub async fn check_policies(pool: &PgPool) -> Result<(), CheckError> {
         .await?;
     }
 
+    kept_types::register(&mut *pool.acquire().await?).await?;
     let activated = sqlx::query!(
         r#"SELECT DISTINCT version, hash, encode(hash, 'hex') AS "hex!"
            FROM bonus.policy_activations ORDER BY version"#

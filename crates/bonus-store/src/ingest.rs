@@ -3,11 +3,11 @@
 mod preview;
 mod take_in;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use bonus_domain::{Beneficiary, Corrupt, Fact, Rejection};
+use bonus_domain::{Beneficiary, Conflict, Corrupt, Fact, PointsOverflow, Policy, PolicyVersion};
 use event_store::failure::{SqlFailure, classify};
 use event_store::{Append, AppendError, append};
 use kernel::{Clock, EventId, IdSource};
@@ -15,10 +15,13 @@ use sqlx::{PgConnection, PgPool};
 use tracing::{debug, instrument};
 use uuid::Uuid;
 
+use crate::accounts::AtVersion;
+use crate::known_facts::{self, Known};
+use crate::moving::own_policy;
 use crate::policy_in_force::{PolicyInForceError, policy_in_force};
 use crate::{accounts, ledger};
 pub use preview::Change;
-use take_in::Intake;
+use take_in::{Intake, NotTaken};
 
 /// How often a transaction that lost a race is tried. The locks leave no race but with a release
 /// that takes them otherwise.
@@ -35,6 +38,26 @@ pub struct Delivery {
     pub traceparent: Option<String>,
 }
 
+/// What is done with a fact whose account is not of the policy in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConflictMode {
+    /// It is kept, and waits for the recompute of the account.
+    Ingest,
+    /// It is refused.
+    Refuse,
+}
+
+/// Why the rules refuse a fact.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Its account has to be recomputed first.
+    #[error("the account has to be recomputed first")]
+    Conflict(#[source] Conflict),
+    /// The total would be too large.
+    #[error("the account's points cannot be counted")]
+    Overflow(#[source] PointsOverflow),
+}
+
 /// What became of the facts of a batch, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ingested {
@@ -42,6 +65,8 @@ pub struct Ingested {
     pub awarded: usize,
     /// Facts that were kept, and moved nothing.
     pub kept: usize,
+    /// Facts that wait for the recompute of their account.
+    pub deferred: usize,
     /// Facts that were known already.
     pub repeated: usize,
 }
@@ -62,6 +87,16 @@ pub enum IngestError {
         beneficiary: Beneficiary,
         /// Why.
         source: Rejection,
+    },
+    /// This release does not know the policy of an account.
+    #[error(
+        "the account of {beneficiary} is of policy {version}, which this release does not know"
+    )]
+    UnknownPolicy {
+        /// Whose account it is.
+        beneficiary: Beneficiary,
+        /// Its policy.
+        version: PolicyVersion,
     },
     /// The head of an account contradicts what follows from it.
     #[error("the account of {beneficiary} is corrupt")]
@@ -90,6 +125,7 @@ impl IngestError {
             | Self::Database(error) => error,
             Self::Policy(PolicyInForceError::Unknown { .. } | PolicyInForceError::None)
             | Self::Rejected { .. }
+            | Self::UnknownPolicy { .. }
             | Self::Corrupt { .. } => return false,
         };
         match classify(error) {
@@ -109,6 +145,7 @@ impl IngestError {
 #[derive(Clone)]
 pub struct Ingest {
     pool: PgPool,
+    mode: ConflictMode,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -122,8 +159,18 @@ impl fmt::Debug for Ingest {
 impl Ingest {
     /// Takes facts in through `pool`, whose connections are bounded as appenders are.
     #[must_use]
-    pub fn new(pool: PgPool, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
-        Self { pool, clock, ids }
+    pub fn new(
+        pool: PgPool,
+        mode: ConflictMode,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        Self {
+            pool,
+            mode,
+            clock,
+            ids,
+        }
     }
 
     /// Takes a batch in, whole or not at all. Facts that are known already are passed over, so the
@@ -162,22 +209,35 @@ impl Ingest {
         transaction: &mut PgConnection,
         deliveries: &[Delivery],
     ) -> Result<Ingested, IngestError> {
-        let facts = deliveries.iter().map(|delivery| &delivery.fact);
-        let beneficiaries = beneficiaries(deliveries);
-        let policy = policy_in_force(transaction).await?;
-        let heads = accounts::lock(transaction, &beneficiaries).await?;
-        let known = ledger::known(transaction, &heads, facts).await?;
+        let active = policy_in_force(transaction).await?.policy;
+        let heads = accounts::lock(transaction, &beneficiaries(deliveries), active).await?;
+        let known = known(transaction, &heads, deliveries, active).await?;
+        let ids: Vec<EventId> = deliveries
+            .iter()
+            .map(|it| it.fact.source_event_id)
+            .collect();
+        let told = ledger::kept(transaction, &ids).await?;
+        let told: BTreeSet<EventId> = told.into_iter().collect();
 
-        let mut intake = Intake::new(policy, self.clock.now(), heads, known);
+        let mut intake = Intake::new(active, self.mode, self.clock.now(), heads, known, told);
         for delivery in deliveries {
-            intake.take_in(delivery, self.ids.as_ref())?;
+            while let Err(not_taken) = intake.take_in(delivery, self.ids.as_ref()) {
+                let (policy, more) = match not_taken {
+                    NotTaken::Refused(error) => return Err(error),
+                    NotTaken::More { policy, more } => (policy, more),
+                };
+                let beneficiary = delivery.fact.beneficiary;
+                if let Some(known) = intake.known(beneficiary) {
+                    known_facts::reach_back(transaction, beneficiary, policy, known, more).await?;
+                }
+            }
         }
 
         ledger::insert(transaction, &intake.rows).await?;
         let ingested = intake.ingested;
         let (heads, streams) = intake.into_moved();
+        accounts::store(transaction, &heads).await?;
         if !streams.is_empty() {
-            accounts::store(transaction, &heads).await?;
             // Last: from here on the readers of the feed wait for the commit.
             let request = Append {
                 streams,
@@ -206,4 +266,31 @@ impl Ingest {
 fn beneficiaries(deliveries: &[Delivery]) -> BTreeSet<Beneficiary> {
     let facts = deliveries.iter().map(|delivery| &delivery.fact);
     facts.map(|fact| fact.beneficiary).collect()
+}
+
+/// What the facts are taken in on: the newest facts of their accounts, and those of their orders.
+async fn known(
+    transaction: &mut PgConnection,
+    heads: &BTreeMap<Beneficiary, AtVersion>,
+    deliveries: &[Delivery],
+    active: &Policy,
+) -> Result<Known, IngestError> {
+    let mut accounts: BTreeMap<Beneficiary, &Policy> = BTreeMap::new();
+    for (beneficiary, at) in heads {
+        let own = own_policy(&at.head).map_err(|version| IngestError::UnknownPolicy {
+            beneficiary: *beneficiary,
+            version,
+        })?;
+        accounts.insert(*beneficiary, own);
+    }
+    let mut known = known_facts::newest(transaction, &accounts).await?;
+    // Whose account is of another policy is awarded nothing: of that order nobody asks.
+    let facts = deliveries.iter().map(|delivery| &delivery.fact);
+    let awarded = facts.filter(|fact| {
+        let at = heads.get(&fact.beneficiary);
+        at.is_some_and(|at| at.head.conflict(active).is_none())
+    });
+    let orders = awarded.filter_map(|fact| Some((fact.beneficiary, fact.order_id?)));
+    known_facts::of_orders(transaction, &mut known, &orders.collect()).await?;
+    Ok(known)
 }

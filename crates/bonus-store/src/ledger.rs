@@ -1,15 +1,13 @@
 //! Rows of the ledger, written once and read as facts.
 
-use std::collections::BTreeMap;
-
-use bonus_domain::{Account, Beneficiary, Fact, SourceType};
+use bonus_domain::{Beneficiary, Fact, SourceType};
 use chrono::{DateTime, Utc};
 use event_store::Version;
 use kernel::{EventId, OrderId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::accounts::Head;
+use crate::accounts::columns;
 
 /// The most facts that one statement reads. More of them about a few orders say that something
 /// tells the same in a circle, under ever new ids.
@@ -47,49 +45,6 @@ impl FactRecord {
     }
 }
 
-/// Reads what taking `facts` into accounts with these heads has to know.
-pub(crate) async fn known<'a>(
-    connection: &mut PgConnection,
-    heads: &BTreeMap<Beneficiary, Head>,
-    facts: impl Iterator<Item = &'a Fact> + Clone,
-) -> Result<Vec<Fact>, sqlx::Error> {
-    let told: Vec<Uuid> = facts.clone().map(|f| f.source_event_id.as_uuid()).collect();
-    let orders = || {
-        facts
-            .clone()
-            .filter_map(|fact| Some((fact.beneficiary, fact.order_id?)))
-    };
-    let order_roles: Vec<&str> = orders().map(|(b, _)| b.role.as_str()).collect();
-    let order_beneficiaries: Vec<Uuid> = orders().map(|(b, _)| b.id).collect();
-    let order_ids: Vec<Uuid> = orders().map(|(_, order)| order.as_uuid()).collect();
-    let unopened = || {
-        heads
-            .iter()
-            .filter(|(_, head)| head.account == Account::Unopened)
-            .map(|(beneficiary, _)| beneficiary)
-    };
-    let unopened_roles: Vec<&str> = unopened().map(|b| b.role.as_str()).collect();
-    let unopened_ids: Vec<Uuid> = unopened().map(|b| b.id).collect();
-
-    let rows = sqlx::query_file_as!(
-        FactRecord,
-        "queries/known_facts.sql",
-        &told,
-        &order_roles as &[&str],
-        &order_beneficiaries,
-        &order_ids,
-        &unopened_roles as &[&str],
-        &unopened_ids,
-        MOST_FACTS + 1,
-    )
-    .fetch_all(connection)
-    .await?;
-    within_bounds(rows)?
-        .into_iter()
-        .filter_map(|row| row.read().transpose())
-        .collect()
-}
-
 /// Those of these events that the ledger holds.
 ///
 /// # Errors
@@ -123,10 +78,10 @@ pub(crate) fn within_bounds<T>(rows: Vec<T>) -> Result<Vec<T>, sqlx::Error> {
     Err(sqlx::Error::Decode(what.into()))
 }
 
-/// Adds rows, each with the version of the account that counts it first.
+/// Adds rows, each with the version of the account that counts it first; none where it is deferred.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    rows: &[(&Fact, Version)],
+    rows: &[(&Fact, Option<Version>)],
 ) -> Result<(), sqlx::Error> {
     let facts = || rows.iter().map(|(fact, _)| fact);
     let ids: Vec<Uuid> = facts().map(|f| f.source_event_id.as_uuid()).collect();
@@ -136,7 +91,7 @@ pub(crate) async fn insert(
     let orders: Vec<Option<Uuid>> = facts().map(|f| f.order_id.map(OrderId::as_uuid)).collect();
     let by_dispute: Vec<bool> = facts().map(|f| f.by_dispute).collect();
     let occurred: Vec<DateTime<Utc>> = facts().map(|f| f.occurred_at).collect();
-    let versions: Vec<i64> = rows.iter().map(|(_, version)| version.get()).collect();
+    let versions: Vec<Option<i64>> = rows.iter().map(|(_, v)| v.map(Version::get)).collect();
     sqlx::query!(
         "INSERT INTO bonus.ledger
              (source_event_id, event_type, beneficiary_role, beneficiary_id, order_id, by_dispute,
@@ -151,6 +106,27 @@ pub(crate) async fn insert(
         &orders as &[Option<Uuid>],
         &by_dispute,
         &occurred,
+        &versions as &[Option<i64>],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Lets the versions of accounts count the facts that were deferred until now.
+pub(crate) async fn count_deferred(
+    connection: &mut PgConnection,
+    accounts: &[(Beneficiary, Version)],
+) -> Result<(), sqlx::Error> {
+    let (roles, ids) = columns(accounts.iter().map(|(beneficiary, _)| beneficiary));
+    let versions: Vec<i64> = accounts.iter().map(|(_, v)| v.get()).collect();
+    sqlx::query!(
+        "UPDATE bonus.ledger l SET account_version = n.version
+         FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS n (role, id, version)
+         WHERE l.beneficiary_role = n.role AND l.beneficiary_id = n.id
+           AND l.account_version IS NULL",
+        &roles as &[&str],
+        &ids,
         &versions,
     )
     .execute(connection)

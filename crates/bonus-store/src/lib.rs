@@ -4,18 +4,34 @@
 //! Deliberately absent: where facts come from (`messaging`), what they are worth (`bonus-domain`),
 //! and accounts as they are shown (`projections`).
 //!
-//! Start at [`Ingest`], the one way in. A process calls [`check_policies`] before it; readers page
-//! through the ledger with [`ledger_page`].
+//! Start at [`Ingest`], the one way in. A process calls [`check_policies`] before it. What is due
+//! without a fact the [`VipClock`] does; [`activate`] puts another policy in force, and [`Recompute`]
+//! computes the accounts that are then of another. Readers page through the ledger with
+//! [`ledger_page`].
 
 mod accounts;
+mod activate;
 mod check_policies;
 mod ingest;
+mod kept_types;
+mod known_facts;
 mod ledger;
 mod ledger_page;
+mod movements;
+mod moving;
 mod policy_in_force;
+mod recompute;
+mod vip_clock;
 
+pub use activate::{
+    ActivateError, Activation, Queue, activate, activations, is_queued, queue_under,
+};
 pub use check_policies::{CheckError, check_policies};
-pub use ingest::{Change, Delivery, Ingest, IngestError, Ingested};
+pub use ingest::{Change, ConflictMode, Delivery, Ingest, IngestError, Ingested, Rejection};
+pub use kept_types::{KeptType, mark_whole, missing_types};
 pub use ledger::kept;
 pub use ledger_page::{AccountAt, LedgerItem, LedgerKey, LedgerPage, ledger_page};
+pub use movements::Recomputed;
 pub use policy_in_force::PolicyInForceError;
+pub use recompute::{Recompute, RecomputeError, Step, Stuck};
+pub use vip_clock::{Turned, VipClock, VipClockError};

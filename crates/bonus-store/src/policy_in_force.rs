@@ -23,27 +23,37 @@ pub enum PolicyInForceError {
     Database(#[from] sqlx::Error),
 }
 
+/// The policy in force, and the activation that put it there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InForce {
+    pub(crate) activation: i64,
+    pub(crate) policy: &'static Policy,
+}
+
 /// Reads and locks it. An activation waits until the transaction ends.
 pub(crate) async fn policy_in_force(
     connection: &mut PgConnection,
-) -> Result<&'static Policy, PolicyInForceError> {
+) -> Result<InForce, PolicyInForceError> {
     let mut found = lock(connection).await?;
     if found.is_none() {
         // An activation that was waited for has ended the policy that was found; the next
         // statement sees its successor.
         found = lock(connection).await?;
     }
-    let version = PolicyVersion::try_from(found.ok_or(PolicyInForceError::None)?)
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    Policies::compiled()
+    let (activation, version) = found.ok_or(PolicyInForceError::None)?;
+    let version =
+        PolicyVersion::try_from(version).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let policy = Policies::compiled()
         .get(version)
-        .ok_or(PolicyInForceError::Unknown { version })
+        .ok_or(PolicyInForceError::Unknown { version })?;
+    Ok(InForce { activation, policy })
 }
 
-async fn lock(connection: &mut PgConnection) -> Result<Option<i32>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT version FROM bonus.policy_activations WHERE replaced_at IS NULL FOR SHARE"
+async fn lock(connection: &mut PgConnection) -> Result<Option<(i64, i32)>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT number, version FROM bonus.policy_activations WHERE replaced_at IS NULL FOR SHARE"
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(found.map(|row| (row.number, row.version)))
 }

@@ -182,6 +182,9 @@ async fn shares(connection: &mut PgConnection) -> Result<Vec<Share>, sqlx::Error
                      UNION ALL
                      SELECT $3::text FROM ops.auditor a
                      WHERE a.owner = p.owner AND a.expires_at > clock_timestamp()
+                     UNION ALL
+                     SELECT l.name FROM ops.leases l
+                     WHERE l.owner = p.owner AND l.expires_at > clock_timestamp()
                      ORDER BY 1) AS "owns!"
         FROM ops.processes p
         WHERE p.seen_at > clock_timestamp() - make_interval(secs => $1)

@@ -51,6 +51,19 @@ pub async fn survey(
     Ok(found)
 }
 
+/// Whether any stream of this kind has an event.
+///
+/// # Errors
+/// What the database said.
+pub async fn holds(connection: &mut PgConnection, kind: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM store.events WHERE aggregate_type = $1) AS "holds!""#,
+        kind,
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Counts the events after `after` up to `to`, of one stream or of all.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use service_runtime::chain;
 use sqlx::PgPool;
 
 use super::selection::{SelectionOptions, tell_groups, told};
+use crate::bonus::Facts;
 use crate::cli::Exit;
 use crate::config::ProjectorConfig;
 use crate::session::{ActOptions, Failure, Output, Progress, Session, terminal};
@@ -80,7 +81,8 @@ pub(super) async fn redrive(
     let act = match options.mode {
         Mode::Preview => {
             drop(connection);
-            return preview::preview(pool, &letters, options.output).await;
+            let facts = Facts::new(pool.clone(), session.config.conflict.0);
+            return preview::preview(pool, &facts, &letters, options.output).await;
         }
         Mode::Act(act) => act,
     };

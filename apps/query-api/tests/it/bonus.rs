@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bonus_domain::{Beneficiary, Fact, SourceType};
-use bonus_store::{Delivery, Ingest, check_policies};
+use bonus_store::{ConflictMode, Delivery, Ingest, check_policies};
 use kernel::{EventId, OrderId, RandomIds};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,7 +23,8 @@ async fn awarded() -> Scene {
 /// The same, where other things have happened.
 pub(crate) async fn award(scene: &Scene) {
     check_policies(&scene.pool).await.unwrap();
-    let ingest = Ingest::new(scene.pool.clone(), scene.clock.clone(), Arc::new(RandomIds));
+    let (clock, ids) = (scene.clock.clone(), Arc::new(RandomIds));
+    let ingest = Ingest::new(scene.pool.clone(), ConflictMode::Ingest, clock, ids);
     let told = |number: u128, name: &str| Delivery {
         fact: Fact {
             source_event_id: EventId::from_uuid(Uuid::from_u128(number)),

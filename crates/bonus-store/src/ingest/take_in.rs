@@ -4,63 +4,71 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bonus_domain::{
-    Account, AccountEvent, Beneficiary, Fact, Facts, Policy, Standing, award, evolve, stored,
+    Beneficiary, Conflict, Fact, Head, KnownFacts, MoreFacts, Policy, Taken, Undecided, settle,
 };
 use chrono::{DateTime, Utc};
-use event_store::{NewEvent, StreamAppend, StreamId, Version};
-use kernel::{EventId, IdSource, Metadata};
+use event_store::{StreamAppend, Version};
+use kernel::{EventId, IdSource};
 
-use super::{Delivery, IngestError, Ingested};
-use crate::accounts::Head;
+use super::{ConflictMode, Delivery, IngestError, Ingested, Rejection};
+use crate::accounts::AtVersion;
+use crate::known_facts::Known;
+use crate::moving::{Moving, own_policy};
 
 /// A batch on its way in.
 pub(super) struct Intake<'a> {
-    policy: &'a Policy,
+    active: &'a Policy,
+    mode: ConflictMode,
     now: DateTime<Utc>,
     accounts: BTreeMap<Beneficiary, Open>,
     /// Every source event that the ledger is known to hold, whosever it is.
     told: BTreeSet<EventId>,
-    /// Rows for the ledger, each with the version of the account that counts it first.
-    pub(super) rows: Vec<(&'a Fact, Version)>,
+    /// Rows for the ledger, each with the version of the account that counts it first; none where
+    /// it is deferred.
+    pub(super) rows: Vec<(&'a Fact, Option<Version>)>,
     pub(super) ingested: Ingested,
 }
 
 /// An account that facts are being taken into.
-#[derive(Default)]
 struct Open {
-    from: Version,
-    account: Account,
-    facts: Facts,
-    events: Vec<NewEvent>,
+    moving: Moving,
+    known: KnownFacts,
+}
+
+/// Why a fact was not taken in. Nothing was changed.
+pub(super) enum NotTaken {
+    /// Older facts of its account have to be read first.
+    More {
+        policy: &'static Policy,
+        more: MoreFacts,
+    },
+    /// It cannot be.
+    Refused(IngestError),
 }
 
 impl<'a> Intake<'a> {
     /// Begins with locked heads and what the ledger is known to hold.
     pub(super) fn new(
-        policy: &'a Policy,
+        active: &'a Policy,
+        mode: ConflictMode,
         now: DateTime<Utc>,
-        heads: BTreeMap<Beneficiary, Head>,
-        known: Vec<Fact>,
+        heads: BTreeMap<Beneficiary, AtVersion>,
+        mut known: Known,
+        told: BTreeSet<EventId>,
     ) -> Self {
-        let mut accounts: BTreeMap<Beneficiary, Open> = heads
+        let accounts = heads
             .into_iter()
             .map(|(beneficiary, head)| {
                 let open = Open {
-                    from: head.version,
-                    account: head.account,
-                    ..Open::default()
+                    moving: Moving::new(head),
+                    known: known.remove(&beneficiary).unwrap_or_default(),
                 };
                 (beneficiary, open)
             })
             .collect();
-        let told = known.iter().map(|fact| fact.source_event_id).collect();
-        for fact in known {
-            if let Some(open) = accounts.get_mut(&fact.beneficiary) {
-                open.facts.insert(fact);
-            }
-        }
         Self {
-            policy,
+            active,
+            mode,
             now,
             accounts,
             told,
@@ -69,89 +77,136 @@ impl<'a> Intake<'a> {
         }
     }
 
+    /// What is known of a beneficiary, to read on.
+    pub(super) fn known(&mut self, beneficiary: Beneficiary) -> Option<&mut KnownFacts> {
+        self.accounts
+            .get_mut(&beneficiary)
+            .map(|open| &mut open.known)
+    }
+
     /// Takes one fact in.
     pub(super) fn take_in(
         &mut self,
         delivery: &'a Delivery,
         ids: &dyn IdSource,
-    ) -> Result<(), IngestError> {
+    ) -> Result<(), NotTaken> {
         let fact = &delivery.fact;
-        if !self.told.insert(fact.source_event_id) {
+        if self.told.contains(&fact.source_event_id) {
             self.ingested.repeated += 1;
             return Ok(());
         }
-        let beneficiary = fact.beneficiary;
-        let open = self.accounts.entry(beneficiary).or_default();
-        let events =
-            award(&open.account, &open.facts, fact, self.policy, self.now).map_err(|source| {
-                IngestError::Rejected {
-                    source_event_id: fact.source_event_id,
-                    beneficiary,
-                    source,
-                }
-            })?;
-        if events.is_empty() {
-            self.ingested.kept += 1;
-            self.rows.push((fact, open.version(0)));
-        } else {
-            self.ingested.awarded += 1;
-            // The award is the first event; a new grade counts no row.
-            self.rows.push((fact, open.version(1)));
-        }
-        for event in events {
-            open.account = evolve(open.account, &event).map_err(|source| IngestError::Corrupt {
-                beneficiary,
-                source,
-            })?;
-            open.events.push(new_event(&event, delivery, ids));
-        }
-        open.facts.insert(*fact);
+        let Some(open) = self.accounts.get_mut(&fact.beneficiary) else {
+            return Ok(());
+        };
+        let head = *open.moving.head();
+        let (version, count) = match head.conflict(self.active) {
+            // A beneficiary without an account refuses nothing: its facts wait for the recompute.
+            Some(conflict @ Conflict::Account { .. }) if self.mode == ConflictMode::Refuse => {
+                return Err(refused(fact, Rejection::Conflict(conflict)));
+            }
+            Some(_) => {
+                open.defer(delivery, head, self.now, ids)?;
+                (None, &mut self.ingested.deferred)
+            }
+            None => match open.award(delivery, head, self.active, self.now, ids)? {
+                Some(version) => (Some(version), &mut self.ingested.awarded),
+                None => (Some(open.moving.version()), &mut self.ingested.kept),
+            },
+        };
+        *count += 1;
+        self.told.insert(fact.source_event_id);
+        self.rows.push((fact, version));
         Ok(())
     }
 
     /// The heads that have moved, and the events that moved them.
-    pub(super) fn into_moved(self) -> (Vec<(Beneficiary, Version, Standing)>, Vec<StreamAppend>) {
-        self.accounts
-            .into_iter()
-            .filter(|(_, open)| !open.events.is_empty())
-            .filter_map(|(beneficiary, open)| {
-                let version = open.version(0);
-                let Account::Open(standing) = open.account else {
-                    return None;
-                };
-                let stream = StreamAppend {
-                    stream: StreamId::account(beneficiary.role, beneficiary.id),
-                    expected: open.from,
-                    events: open.events,
-                };
-                Some(((beneficiary, version, standing), stream))
-            })
-            .unzip()
+    pub(super) fn into_moved(self) -> (Vec<(Beneficiary, AtVersion)>, Vec<StreamAppend>) {
+        let accounts = self.accounts.into_iter();
+        crate::moving::into_moved(accounts.map(|(beneficiary, open)| (beneficiary, open.moving)))
     }
 }
 
 impl Open {
-    /// The version with the events that are on their way, and `more` of them.
-    fn version(&self, more: usize) -> Version {
-        let events = i64::try_from(self.events.len() + more).unwrap_or(i64::MAX);
-        Version::new(self.from.get().saturating_add(events))
+    /// Keeps the fact for the next recompute.
+    fn defer(
+        &mut self,
+        delivery: &Delivery,
+        head: Head,
+        now: DateTime<Utc>,
+        ids: &dyn IdSource,
+    ) -> Result<(), NotTaken> {
+        let fact = &delivery.fact;
+        let own = own_policy(&head).map_err(|version| {
+            NotTaken::Refused(IngestError::UnknownPolicy {
+                beneficiary: fact.beneficiary,
+                version,
+            })
+        })?;
+        let undecided = |why| undecided(fact, own, why);
+        let settled = settle(head, fact.beneficiary, &self.known, own, now).map_err(undecided)?;
+        let moved = settled.defer(fact).map_err(undecided)?;
+        let flips = moved.events.len().saturating_sub(1);
+        self.moving.take(moved, flips, Some(delivery), ids);
+        Ok(())
+    }
+
+    /// Takes the fact in; the version that counts it, none where it moves nothing.
+    fn award(
+        &mut self,
+        delivery: &Delivery,
+        head: Head,
+        active: &Policy,
+        now: DateTime<Utc>,
+        ids: &dyn IdSource,
+    ) -> Result<Option<Version>, NotTaken> {
+        let fact = &delivery.fact;
+        let policy = own_policy(&head).map_err(|version| {
+            NotTaken::Refused(IngestError::UnknownPolicy {
+                beneficiary: fact.beneficiary,
+                version,
+            })
+        })?;
+        let undecided = |why| undecided(fact, policy, why);
+        let settled =
+            settle(head, fact.beneficiary, &self.known, policy, now).map_err(undecided)?;
+        let version = match settled
+            .award(&self.known, fact, active)
+            .map_err(undecided)?
+        {
+            Taken::Repeated | Taken::Kept(_) => None,
+            Taken::Awarded { moved, counted_by } => {
+                let version = self.moving.version_after(counted_by);
+                let flips = counted_by.saturating_sub(1);
+                self.moving.take(moved, flips, Some(delivery), ids);
+                Some(version)
+            }
+        };
+        self.known.insert(*fact);
+        Ok(version)
     }
 }
 
-fn new_event(event: &AccountEvent, cause: &Delivery, ids: &dyn IdSource) -> NewEvent {
-    let (event_type, event_version, payload) = stored::encode(event);
-    NewEvent {
-        event_id: EventId::from_uuid(ids.next()),
-        event_type,
-        event_version,
-        payload,
-        metadata: Metadata {
-            actor: None,
-            on_behalf_of: None,
-            correlation_id: cause.correlation_id,
-            causation_id: Some(cause.fact.source_event_id.as_uuid()),
-            traceparent: cause.traceparent.clone(),
-            idempotency_key: None,
-        },
+fn refused(fact: &Fact, source: Rejection) -> NotTaken {
+    NotTaken::Refused(IngestError::Rejected {
+        source_event_id: fact.source_event_id,
+        beneficiary: fact.beneficiary,
+        source,
+    })
+}
+
+fn undecided(fact: &Fact, policy: &'static Policy, why: Undecided) -> NotTaken {
+    let beneficiary = fact.beneficiary;
+    match why {
+        Undecided::More(more) => NotTaken::More { policy, more },
+        Undecided::Conflict(conflict) => refused(fact, Rejection::Conflict(conflict)),
+        Undecided::Overflow(overflow) => refused(fact, Rejection::Overflow(overflow)),
+        Undecided::OtherPolicy { account, .. } => NotTaken::Refused(IngestError::UnknownPolicy {
+            beneficiary,
+            version: account,
+        }),
+        Undecided::Corrupt(source) => NotTaken::Refused(IngestError::Corrupt {
+            beneficiary,
+            source,
+        }),
     }
 }

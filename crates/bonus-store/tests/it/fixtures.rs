@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bonus_domain::{
     Account, AccountEvent, Beneficiary, Fact, Grade, PolicyVersion, SourceType, evolve, stored,
 };
-use bonus_store::{Delivery, Ingest, check_policies};
+use bonus_store::{
+    ConflictMode, Delivery, Ingest, Recompute, Recomputed, VipClock, check_policies,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use event_store::{StoredEvent, StreamId, load};
 use kernel::{Clock, EventId, OrderId, RandomIds, Role};
@@ -55,13 +57,55 @@ impl BonusStore {
         let database = TestDatabase::create().await;
         let pool = database.pool_app().await;
         let clock = Arc::new(HandClock::default());
-        let ingest = Ingest::new(pool.clone(), clock.clone(), Arc::new(RandomIds));
+        let ids = Arc::new(RandomIds);
+        let ingest = Ingest::new(pool.clone(), ConflictMode::Ingest, clock.clone(), ids);
         Self {
             database,
             pool,
             clock,
             ingest,
         }
+    }
+
+    /// Takes facts in as a process that refuses those of accounts of another policy.
+    pub(crate) fn refusing(&self) -> Ingest {
+        let ids = Arc::new(RandomIds);
+        Ingest::new(
+            self.pool.clone(),
+            ConflictMode::Refuse,
+            self.clock.clone(),
+            ids,
+        )
+    }
+
+    /// What recomputes accounts.
+    pub(crate) fn recompute(&self) -> Recompute {
+        Recompute::new(self.pool.clone(), self.clock.clone(), Arc::new(RandomIds))
+    }
+
+    /// Recomputes until nothing is left.
+    pub(crate) async fn recompute_all(&self) -> Recomputed {
+        let recompute = self.recompute();
+        let mut done = Recomputed::default();
+        loop {
+            let step = recompute.step(100).await.unwrap();
+            assert_eq!(step.stuck, []);
+            if step.done.seen == 0 {
+                return done;
+            }
+            done.add(step.done);
+        }
+    }
+
+    /// The VIP clock.
+    pub(crate) fn vip_clock(&self) -> VipClock {
+        VipClock::new(self.pool.clone(), self.clock.clone(), Arc::new(RandomIds))
+    }
+
+    /// The names of the account's events.
+    pub(crate) async fn names(&self, beneficiary: Beneficiary) -> Vec<String> {
+        let events = self.stream(beneficiary).await.into_iter();
+        events.map(|event| event.event_type).collect()
     }
 
     /// Puts a policy in force as an operator's command will.
@@ -116,10 +160,11 @@ impl BonusStore {
         }
     }
 
-    /// Source event ids and account versions of the ledger, by id.
+    /// Source event ids and account versions of the ledger, by id; -1 for a fact that is deferred.
     pub(crate) async fn ledger(&self) -> Vec<(Uuid, i64)> {
         sqlx::query_as(
-            "SELECT source_event_id, account_version FROM bonus.ledger ORDER BY source_event_id",
+            "SELECT source_event_id, coalesce(account_version, -1) FROM bonus.ledger
+             ORDER BY source_event_id",
         )
         .fetch_all(&self.pool)
         .await
@@ -165,6 +210,10 @@ pub(crate) fn fold(events: &[StoredEvent]) -> Account {
     events.iter().fold(Account::Unopened, |account, event| {
         evolve(account, &read(event)).unwrap()
     })
+}
+
+pub(crate) fn workshop(id: u128) -> Beneficiary {
+    Beneficiary::new(Role::Workshop, Uuid::from_u128(id))
 }
 
 pub(crate) fn commissioner(id: u128) -> Beneficiary {

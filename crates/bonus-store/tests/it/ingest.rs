@@ -1,7 +1,7 @@
 //! What becomes of facts.
 
-use bonus_domain::{Account, AccountFact, Beneficiary, Facts, Grade, Policies, Rejection};
-use bonus_store::{IngestError, Ingested};
+use bonus_domain::{Account, AccountFact, Beneficiary, Conflict, Facts, Grade, Policies};
+use bonus_store::{Delivery, IngestError, Ingested, Rejection};
 use event_store::StreamId;
 use kernel::Role;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ fn ingested(awarded: usize, kept: usize, repeated: usize) -> Ingested {
         awarded,
         kept,
         repeated,
+        deferred: 0,
     }
 }
 
@@ -56,6 +57,28 @@ async fn account_events_say_what_they_follow_from() {
         Some(placed.fact.source_event_id.as_uuid())
     );
     assert_eq!(metadata.traceparent, placed.traceparent);
+}
+
+#[tokio::test]
+async fn each_award_continues_the_trace_of_its_own_fact() {
+    let store = BonusStore::started().await;
+    let batch: Vec<Delivery> = whole_order(1, 7)
+        .into_iter()
+        .map(|delivery| Delivery {
+            traceparent: Some(format!(
+                "00-{:032x}-b7ad6b7169203331-01",
+                delivery.fact.source_event_id.as_uuid().as_u128()
+            )),
+            ..delivery
+        })
+        .collect();
+    store.ingest.run(&batch).await.unwrap();
+    for event in store.stream(ada()).await {
+        let metadata = event.metadata().unwrap();
+        let cause = metadata.causation_id.unwrap().as_u128();
+        let trace = metadata.traceparent.unwrap();
+        assert!(trace.contains(&format!("{cause:032x}")), "{trace}");
+    }
 }
 
 #[tokio::test]
@@ -148,7 +171,10 @@ async fn what_was_kept_counts_when_a_later_policy_opens_the_account() {
     let [placed, confirmed, completed] = <[_; 3]>::try_from(whole_order(1, 7)).unwrap();
     store.ingest.run(&[confirmed]).await.unwrap();
     store.activate(2).await;
-    store.ingest.run(&[completed]).await.unwrap();
+    let deferred = store.ingest.run(&[completed]).await.unwrap();
+    assert_eq!(deferred.deferred, 1);
+    assert_eq!(store.account(ada()).await, Account::Unopened);
+    assert_eq!(store.recompute_all().await.opened, 1);
     assert_eq!(store.standing(ada()).await, (150, Grade::Silver));
     store.ingest.run(&[placed]).await.unwrap();
     assert_eq!(store.standing(ada()).await, (160, Grade::Silver));
@@ -168,11 +194,11 @@ async fn an_account_of_another_policy_refuses_and_nothing_of_the_batch_is_kept()
         of(commissioner(1), told(2, "OrderPlaced", 8)),
         told(3, "OfferConfirmed", 7),
     ];
-    let error = store.ingest.run(&batch).await.unwrap_err();
+    let error = store.refusing().run(&batch).await.unwrap_err();
     let IngestError::Rejected {
         source_event_id,
         beneficiary,
-        source: Rejection::PolicyConflict { account, active },
+        source: Rejection::Conflict(Conflict::Account { account, active }),
     } = error
     else {
         panic!("{error:?}");
@@ -215,7 +241,7 @@ async fn at_every_version_the_rows_make_the_total() {
             };
             let rows: Facts = batch
                 .iter()
-                .map(|delivery| delivery.fact.clone())
+                .map(|delivery| delivery.fact)
                 .filter(|fact| {
                     let id = fact.source_event_id.as_uuid();
                     let row = ledger.iter().find(|(row, _)| *row == id);

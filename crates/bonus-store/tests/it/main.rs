@@ -7,8 +7,11 @@
 
 mod fixtures;
 mod ingest;
+mod large;
 mod page;
 mod plans;
 mod policies;
+mod policy_changes;
 mod races;
 mod rights;
+mod vip;

@@ -4,13 +4,32 @@
 use sqlx::{Connection as _, PgConnection};
 use test_support::TestDatabase;
 
-const STATEMENTS: [(&str, &str, &str); 4] = [
+const STATEMENTS: [(&str, &str, &str); 9] = [
     (
-        "known_facts",
-        include_str!("../../queries/known_facts.sql"),
-        "'{00000000-0000-0000-0000-000000000001}', '{commissioner}',
-         '{00000000-0000-0000-0000-000000000001}', '{00000000-0000-0000-0000-000000000001}',
-         '{commissioner}', '{00000000-0000-0000-0000-000000000001}', 50001",
+        "counted_facts_of_orders",
+        include_str!("../../queries/counted_facts_of_orders.sql"),
+        "'{commissioner}', '{00000000-0000-0000-0000-000000000001}',
+         '{00000000-0000-0000-0000-000000000001}', NULL, 50001",
+    ),
+    (
+        "due_heads",
+        include_str!("../../queries/due_heads.sql"),
+        "'2026-11-25T10:00:00Z', 500",
+    ),
+    (
+        "heads_of_policies",
+        include_str!("../../queries/heads_of_policies.sql"),
+        "2, 2147483647, 1000",
+    ),
+    (
+        "heads_with_deferred",
+        include_str!("../../queries/heads_with_deferred.sql"),
+        "1000",
+    ),
+    (
+        "heads_without_vip",
+        include_str!("../../queries/heads_without_vip.sql"),
+        "500",
     ),
     (
         "ledger_page",
@@ -22,6 +41,11 @@ const STATEMENTS: [(&str, &str, &str); 4] = [
         "lock_heads",
         include_str!("../../queries/lock_heads.sql"),
         "'{commissioner}', '{00000000-0000-0000-0000-000000000001}'",
+    ),
+    (
+        "newest_facts",
+        include_str!("../../queries/newest_facts.sql"),
+        "'commissioner', '{00000000-0000-0000-0000-000000000001}', NULL, '{OrderPlaced}', NULL, 33",
     ),
     (
         "order_facts",

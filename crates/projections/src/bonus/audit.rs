@@ -87,6 +87,8 @@ fn account(events: &[StoredEvent]) -> Result<Option<Value>, String> {
             "changed_at": row.standing.changed_at,
             "first_position": row.first_position.get(),
             "last_position": row.last_position.get(),
+            "deferred": row.standing.deferred,
+            "is_vip": row.standing.vip,
         })
     }))
 }

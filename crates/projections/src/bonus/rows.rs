@@ -41,6 +41,8 @@ struct Record {
     changed_at: DateTime<Utc>,
     first_position: i64,
     last_position: i64,
+    deferred: bool,
+    is_vip: bool,
 }
 
 impl Record {
@@ -52,8 +54,8 @@ impl Record {
                 policy_version: self.policy_version.try_into()?,
                 lifetime_points: Points::new(self.lifetime_points),
                 grade: self.grade.parse()?,
-                vip: false,
-                deferred: false,
+                vip: self.is_vip,
+                deferred: self.deferred,
                 changed_at: self.changed_at,
             },
             first_position: Position::new(self.first_position),
@@ -72,7 +74,8 @@ pub(super) async fn load_rows(
     let records = sqlx::query_as!(
         Record,
         "SELECT a.beneficiary_role, a.beneficiary_id, a.version, a.policy_version,
-                a.lifetime_points, a.grade, a.changed_at, a.first_position, a.last_position
+                a.lifetime_points, a.grade, a.changed_at, a.first_position, a.last_position,
+                a.deferred, a.is_vip
          FROM unnest($1::text[], $2::uuid[]) AS b (role, id)
          CROSS JOIN LATERAL (
              SELECT * FROM bonus_accounts
@@ -103,22 +106,24 @@ pub(super) async fn store_rows(
         "MERGE INTO bonus_accounts AS a
          USING unnest(
              $1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[],
-             $7::text[], $8::timestamptz[], $9::bigint[], $10::bigint[]
+             $7::text[], $8::timestamptz[], $9::bigint[], $10::bigint[], $11::boolean[],
+             $12::boolean[]
          ) AS n (
              beneficiary_role, beneficiary_id, from_version, version, policy_version,
-             lifetime_points, grade, changed_at, first_position, last_position
+             lifetime_points, grade, changed_at, first_position, last_position, deferred, is_vip
          )
          ON a.beneficiary_role = n.beneficiary_role AND a.beneficiary_id = n.beneficiary_id
          WHEN MATCHED AND a.version = n.from_version THEN UPDATE SET
              version = n.version, policy_version = n.policy_version,
              lifetime_points = n.lifetime_points, grade = n.grade, changed_at = n.changed_at,
-             last_position = n.last_position
+             last_position = n.last_position, deferred = n.deferred, is_vip = n.is_vip
          WHEN NOT MATCHED AND n.from_version = 0 THEN INSERT (
              beneficiary_role, beneficiary_id, version, policy_version, lifetime_points, grade,
-             changed_at, first_position, last_position
+             changed_at, first_position, last_position, deferred, is_vip
          ) VALUES (
              n.beneficiary_role, n.beneficiary_id, n.version, n.policy_version,
-             n.lifetime_points, n.grade, n.changed_at, n.first_position, n.last_position
+             n.lifetime_points, n.grade, n.changed_at, n.first_position, n.last_position,
+             n.deferred, n.is_vip
          )",
         &column(&rows, |row| row.beneficiary.role.as_str()) as &[&str],
         &column(&rows, |row| row.beneficiary.id),
@@ -130,6 +135,8 @@ pub(super) async fn store_rows(
         &column(&rows, |row| row.standing.changed_at),
         &column(&rows, |row| row.first_position.get()),
         &column(&rows, |row| row.last_position.get()),
+        &column(&rows, |row| row.standing.deferred),
+        &column(&rows, |row| row.standing.vip),
     )
     .execute(connection)
     .await?

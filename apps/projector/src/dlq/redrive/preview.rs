@@ -45,6 +45,7 @@ impl Row for Line {
 /// Shows the rows that would change, and the letters that would come back.
 pub(super) async fn preview(
     pool: PgPool,
+    facts: &Facts,
     letters: &[Selected],
     output: Output,
 ) -> Result<(), Failure> {
@@ -64,7 +65,7 @@ pub(super) async fn preview(
             letters.len()
         );
     }
-    let previewed = Facts::new(pool).preview(&messages).await;
+    let previewed = facts.preview(&messages).await;
     let Preview { refused, changes } =
         previewed.map_err(|error| Failure::new(Exit::Failed, chain(&error)))?;
 

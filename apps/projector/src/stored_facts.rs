@@ -1,5 +1,6 @@
-//! Facts of stored order events that the ledger does not hold: after a restore, the consumer's
-//! offsets may have passed them, and Kafka will not tell them again.
+//! Facts of stored order events that the ledger does not hold. After a restore the consumer's offsets
+//! may have passed them, and Kafka will not tell them again; and no release before kept those of a
+//! type that no policy rewarded.
 
 use bonus_domain::Beneficiary;
 use bonus_store::{Delivery, Ingest, IngestError, Ingested, kept};
@@ -16,7 +17,7 @@ use crate::relay::messages_of;
 const AT_ONCE: usize = 500;
 
 /// A walk through the stored order events, for the facts that are missing.
-pub(super) struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     facts: &'a Facts,
     pool: &'a PgPool,
     feed: Feed,
@@ -25,34 +26,34 @@ pub(super) struct Walk<'a> {
 }
 
 /// What a page of the events has come to.
-pub(super) struct Page {
+pub(crate) struct Page {
     /// How many events were passed.
-    pub(super) events: u64,
+    pub(crate) events: u64,
     /// How many facts they tell.
-    pub(super) told: u64,
+    pub(crate) told: u64,
     /// Those of them that the ledger does not hold.
-    pub(super) missing: Vec<Delivery>,
+    pub(crate) missing: Vec<Delivery>,
 }
 
 /// What became of the facts that were missing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Taken {
-    pub(super) ingested: Ingested,
+pub(crate) struct Taken {
+    pub(crate) ingested: Ingested,
     /// Facts that the rules refuse, and why.
-    pub(super) refused: Vec<Refused>,
+    pub(crate) refused: Vec<Refused>,
 }
 
 /// A fact that the rules refuse.
 #[derive(Debug, Clone)]
-pub(super) struct Refused {
-    pub(super) event: EventId,
-    pub(super) beneficiary: Beneficiary,
-    pub(super) why: String,
+pub(crate) struct Refused {
+    pub(crate) event: EventId,
+    pub(crate) beneficiary: Beneficiary,
+    pub(crate) why: String,
 }
 
 impl<'a> Walk<'a> {
     /// From the first event to the one at `to`.
-    pub(super) fn new(facts: &'a Facts, pool: &'a PgPool, feed: Feed, to: Position) -> Self {
+    pub(crate) fn new(facts: &'a Facts, pool: &'a PgPool, feed: Feed, to: Position) -> Self {
         Self {
             facts,
             pool,
@@ -66,7 +67,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next page; none at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Page>, sqlx::Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Page>, sqlx::Error> {
         let bound = BatchBound::default();
         let batch = self.feed.next_batch(self.after, &self.selection, bound);
         let events = batch.await?.events;
@@ -117,7 +118,7 @@ impl<'a> Walk<'a> {
 
 impl Taken {
     /// Takes facts in, in their order; what the rules refuse is passed over, and noted.
-    pub(super) async fn take_in(
+    pub(crate) async fn take_in(
         &mut self,
         ingest: &Ingest,
         missing: &[Delivery],
@@ -129,6 +130,7 @@ impl Taken {
                     Ok(ingested) => {
                         self.ingested.awarded += ingested.awarded;
                         self.ingested.kept += ingested.kept;
+                        self.ingested.deferred += ingested.deferred;
                         self.ingested.repeated += ingested.repeated;
                         break;
                     }

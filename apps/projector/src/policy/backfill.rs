@@ -1,0 +1,125 @@
+//! `projector policy backfill`: reads the facts that a policy rewards and that were not kept from the
+//! first event on.
+
+use std::sync::Arc;
+
+use bonus_domain::PolicyVersion;
+use bonus_store::{ConflictMode, Delivery, Ingest, KeptType, mark_whole, missing_types};
+use event_store::acts::{self, ActKind};
+use event_store::{Feed, Position};
+use kernel::{RandomIds, SystemClock};
+use serde_json::json;
+use service_runtime::{DatabaseConfig, chain};
+use sqlx::PgPool;
+
+use super::{checked, compiled};
+use crate::bonus::Facts;
+use crate::cli::Exit;
+use crate::session::{ActOptions, Failure, Progress, Session};
+use crate::stored_facts::{Taken, Walk};
+
+/// Takes the missing facts in, and notes that none is missing any more.
+pub(super) async fn backfill(
+    session: Session<DatabaseConfig>,
+    version: PolicyVersion,
+    act: ActOptions,
+) -> Result<(), Failure> {
+    let policy = compiled(version)?;
+    let pool = session.pool(&session.config, 3);
+    checked(&pool).await?;
+    let missing = missing_types(&mut *pool.acquire().await?, policy).await?;
+    if missing.is_empty() {
+        eprintln!("every fact that policy {version} rewards is kept: nothing was done");
+        return Ok(());
+    }
+    let names: Vec<String> = missing
+        .iter()
+        .map(|(role, event)| format!("{event} ({role})"))
+        .collect();
+    eprintln!(
+        "facts of these types are read from the order events: {}; every projector should be of \
+         this release by now, or facts that an earlier one passes over are missing afterwards",
+        names.join(", ")
+    );
+    act.agreed("Read them?")?;
+    let recorded = act.act(
+        ActKind::Backfill,
+        json!({ "version": version.get(), "types": names }),
+    );
+    let id = acts::record(&mut *pool.acquire().await?, &recorded).await?;
+    let mut taken = Taken::default();
+    let read = read(&session, &pool, &missing, &mut taken).await;
+    let is_whole = read.is_ok() && taken.refused.is_empty();
+    let result = json!({
+        "ended": if is_whole { "reached" } else { "stopped" },
+        "awarded": taken.ingested.awarded,
+        "kept": taken.ingested.kept,
+        "deferred": taken.ingested.deferred,
+        "refused": taken.refused.len(),
+    });
+    let mut transaction = pool.begin().await?;
+    if is_whole {
+        mark_whole(&mut transaction, &missing).await?;
+    }
+    acts::ended(&mut transaction, id, act.operator(), result).await?;
+    transaction.commit().await?;
+    read?;
+    if let Some(refused) = taken.refused.first() {
+        return Err(Failure::new(
+            Exit::Failed,
+            format!(
+                "{} facts were refused, the first that of event {} for {}: {}",
+                taken.refused.len(),
+                refused.event,
+                refused.beneficiary,
+                refused.why
+            ),
+        ));
+    }
+    let ingested = taken.ingested;
+    eprintln!(
+        "{} facts were taken in; policy {version} can be put in force",
+        ingested.awarded + ingested.kept + ingested.deferred
+    );
+    Ok(())
+}
+
+/// Reads every order event that there is.
+async fn read(
+    session: &Session<DatabaseConfig>,
+    pool: &PgPool,
+    missing: &[KeptType],
+    taken: &mut Taken,
+) -> Result<(), Failure> {
+    // An account that is not of the policy in force refuses nothing: its facts wait.
+    let mode = ConflictMode::Ingest;
+    let facts = Facts::new(pool.clone(), mode);
+    let ingest = Ingest::new(
+        pool.clone(),
+        mode,
+        Arc::new(SystemClock),
+        Arc::new(RandomIds),
+    );
+    let feed = Feed::connect(&session.connect_options(&session.config)).await?;
+    let mut walk = Walk::new(&facts, pool, feed, Position::new(i64::MAX));
+    let mut progress = Progress::of(0, "events read");
+    let mut done = 0;
+    while let Some(page) = walk.next().await? {
+        if session.stop.is_cancelled() {
+            return Err(Failure::new(
+                Exit::Failed,
+                "stopped: the same command goes on",
+            ));
+        }
+        let facts: Vec<Delivery> = page
+            .missing
+            .into_iter()
+            .filter(|it| missing.contains(&(it.fact.beneficiary.role, it.fact.source_type)))
+            .collect();
+        let took = taken.take_in(&ingest, &facts).await;
+        took.map_err(|error| Failure::new(Exit::Failed, chain(&*error)))?;
+        done += page.events;
+        progress.at(done, done);
+    }
+    Ok(())
+}

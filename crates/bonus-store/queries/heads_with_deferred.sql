@@ -1,0 +1,9 @@
+-- The heads of at most $1 accounts with deferred facts, locked. One that a consumer holds comes with
+-- the next look.
+SELECT beneficiary_role, beneficiary_id, version, policy_version, deferred, lifetime_points, grade,
+       changed_at, is_vip, vip_changes_at, vip_version
+FROM bonus.accounts
+WHERE deferred
+ORDER BY beneficiary_role, beneficiary_id
+LIMIT $1
+FOR UPDATE SKIP LOCKED

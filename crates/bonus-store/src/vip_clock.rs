@@ -1,0 +1,179 @@
+//! The VIP clock: lets VIP come and go when nothing else happens.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bonus_domain::{Beneficiary, PolicyVersion, Undecided, settle};
+use chrono::{DateTime, Utc};
+use event_store::{Append, AppendError, append};
+use kernel::{Clock, IdSource};
+use sqlx::{PgConnection, PgPool};
+use tracing::instrument;
+
+use crate::accounts::{self, AtVersion, HeadRecord};
+use crate::known_facts;
+use crate::moving::{Moving, into_moved, own_policy};
+
+/// How many accounts are settled in one transaction.
+const AT_ONCE: i64 = 500;
+
+/// Why the clock did not go on. Nothing was done, except where the connection broke during the
+/// commit; again is always right.
+#[derive(Debug, thiserror::Error)]
+pub enum VipClockError {
+    /// An account cannot be settled.
+    #[error("the account of {beneficiary} could not be settled")]
+    Undecided {
+        /// Whose account it is.
+        beneficiary: Beneficiary,
+        /// Why.
+        source: Undecided,
+    },
+    /// This release does not know the policy of an account.
+    #[error(
+        "the account of {beneficiary} is of policy {version}, which this release does not know"
+    )]
+    UnknownPolicy {
+        /// Whose account it is.
+        beneficiary: Beneficiary,
+        /// Its policy.
+        version: PolicyVersion,
+    },
+    /// The account events were not appended.
+    #[error("the account events could not be appended")]
+    Append(#[from] AppendError),
+    /// The database failed.
+    #[error("the accounts could not be read or written")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What a turn of the clock has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Turned {
+    /// Accounts that were looked at.
+    pub seen: usize,
+    /// Facts that were told of them.
+    pub told: usize,
+    /// Whether there may be more that are due.
+    pub more: bool,
+}
+
+/// Lets VIP come and go. Any number of processes may do so at once; one suffices.
+#[derive(Clone)]
+pub struct VipClock {
+    pool: PgPool,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl fmt::Debug for VipClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VipClock").finish_non_exhaustive()
+    }
+}
+
+impl VipClock {
+    /// One over the accounts of `pool`.
+    #[must_use]
+    pub fn new(pool: PgPool, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        Self { pool, clock, ids }
+    }
+
+    /// Settles the accounts that are due longest, each at its own instants.
+    ///
+    /// # Errors
+    /// See [`VipClockError`].
+    #[instrument(name = "bonus.vip_clock", level = "debug", skip_all)]
+    pub async fn turn(&self) -> Result<Turned, VipClockError> {
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        let mut heads = due(&mut transaction, now).await?;
+        let mut more = heads.len() == usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
+        if heads.is_empty() {
+            heads = without_vip(&mut transaction).await?;
+            more = !heads.is_empty();
+        }
+        if heads.is_empty() {
+            transaction.rollback().await?;
+            return Ok(Turned::default());
+        }
+        let seen = heads.len();
+        let told = self.settle(&mut transaction, heads, now).await?;
+        transaction.commit().await?;
+        Ok(Turned { seen, told, more })
+    }
+
+    async fn settle(
+        &self,
+        transaction: &mut PgConnection,
+        heads: BTreeMap<Beneficiary, AtVersion>,
+        now: DateTime<Utc>,
+    ) -> Result<usize, VipClockError> {
+        let mut policies = BTreeMap::new();
+        for (beneficiary, at) in &heads {
+            let own = own_policy(&at.head).map_err(|version| VipClockError::UnknownPolicy {
+                beneficiary: *beneficiary,
+                version,
+            })?;
+            policies.insert(*beneficiary, own);
+        }
+        let mut known = known_facts::newest(transaction, &policies).await?;
+        let mut moving = Vec::with_capacity(heads.len());
+        for (beneficiary, at) in heads {
+            let Some(policy) = policies.get(&beneficiary).copied() else {
+                continue;
+            };
+            let mut known = known.remove(&beneficiary).unwrap_or_default();
+            let settled = loop {
+                match settle(at.head, beneficiary, &known, policy, now) {
+                    Ok(settled) => break settled,
+                    Err(Undecided::More(more)) => {
+                        known_facts::reach_back(transaction, beneficiary, policy, &mut known, more)
+                            .await?;
+                    }
+                    Err(source) => {
+                        return Err(VipClockError::Undecided {
+                            beneficiary,
+                            source,
+                        });
+                    }
+                }
+            };
+            let mut one = Moving::new(at);
+            one.take(settled.into_moved(), 0, None, self.ids.as_ref());
+            moving.push((beneficiary, one));
+        }
+        let (heads, streams) = into_moved(moving.into_iter());
+        accounts::store(transaction, &heads).await?;
+        let told = streams.iter().map(|stream| stream.events.len()).sum();
+        if !streams.is_empty() {
+            // Last: from here on the readers of the feed wait for the commit.
+            let request = Append {
+                streams,
+                claim: None,
+            };
+            append(transaction, &request).await?;
+        }
+        Ok(told)
+    }
+}
+
+async fn due(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<Beneficiary, AtVersion>, sqlx::Error> {
+    let rows = sqlx::query_file_as!(HeadRecord, "queries/due_heads.sql", now, AT_ONCE)
+        .fetch_all(connection)
+        .await?;
+    accounts::read(rows)
+}
+
+async fn without_vip(
+    connection: &mut PgConnection,
+) -> Result<BTreeMap<Beneficiary, AtVersion>, sqlx::Error> {
+    let rows = sqlx::query_file_as!(HeadRecord, "queries/heads_without_vip.sql", AT_ONCE)
+        .fetch_all(connection)
+        .await?;
+    accounts::read(rows)
+}
