@@ -52,6 +52,7 @@ fn run_demo() -> Result<(), Failure> {
         "ATLAS_COMMAND_ADDR",
         "ATLAS_QUERY_ADDR",
         "ATLAS_PROJECTOR_ADDR",
+        "ATLAS_ISSUER_ADDR",
     ] {
         let port = free_port().map_err(ServerError::NoPort)?;
         demo.env(variable, format!("127.0.0.1:{port}"));
