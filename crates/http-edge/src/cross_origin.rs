@@ -13,7 +13,6 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 /// The layer that lets the pages of these origins, and of no others, send everything that our
 /// clients send, and read every header that our answers have. It goes around the whole application:
 /// what a browser asks beforehand carries no token.
-#[must_use]
 pub fn cross_origin(origins: Vec<HeaderValue>) -> CorsLayer {
     let own = HeaderName::from_static;
     CorsLayer::new()

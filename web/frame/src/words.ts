@@ -98,6 +98,7 @@ export const say = {
 };
 
 export const MARKET = {
+  order: "Order",
   orders: "Orders",
   inbox: "Invitations",
   newOrder: "Place an order",
@@ -152,6 +153,7 @@ export const MARKET = {
 
 export const CONSOLE = {
   house: "House",
+  order: "Details",
   orders: "Orders",
   deadLetters: "Dead letters",
   acts: "Acts",

@@ -68,3 +68,6 @@ export function isOurs(command: string): boolean {
 
 /** Commands that are given without more words. */
 export const WITHOUT_FORM = new Set(["ConfirmOffer", "CompleteStage", "ApproveStage", "AcceptWork"]);
+
+/** Commands by which a commission gets on: their buttons stand out. */
+export const MOVES_ON = new Set([...WITHOUT_FORM, "SubmitOffer"]);
