@@ -136,7 +136,7 @@ test("whoever confirms what has moved is told what moved, and confirms nothing",
 test("a page that is loaded again asks nobody, and an address leads where it says", async () => {
   const person = await signIn(browser, "Clara", "/market/account");
   await person.page.reload();
-  await person.page.getByRole("heading", { name: "Points" }).waitFor();
+  await person.page.getByRole("heading", { name: "Points", exact: true }).waitFor();
   assert.equal(new URL(person.page.url()).pathname, "/market/account");
   assert.equal(new URL(person.page.url()).search, "");
   const stored = await person.page.evaluate("JSON.stringify([sessionStorage, localStorage, document.cookie])");

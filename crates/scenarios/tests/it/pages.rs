@@ -7,7 +7,6 @@ use std::time::Duration;
 use dev_servers::{Process, Signal};
 use serde_json::json;
 use test_support::eventually;
-use uuid::Uuid;
 
 use crate::schemathesis::start_broker;
 use crate::system::{System, state_folder, target_folder};
@@ -27,11 +26,10 @@ async fn people_do_in_a_browser_what_the_story_tells() {
     let mut system = System::start(&brokers).await;
     let people: serde_json::Map<_, _> = PEOPLE
         .into_iter()
-        .map(|(name, role)| {
-            (
-                name.to_owned(),
-                json!({"role": role, "sub": Uuid::now_v7()}),
-            )
+        .enumerate()
+        .map(|(number, (name, role))| {
+            let sub = format!("0195f9a2-7c1e-7d3a-9b1e-3f4c5d6e7f8{number}");
+            (name.to_owned(), json!({"role": role, "sub": sub}))
         })
         .collect();
     let origin = system.query.url("");
