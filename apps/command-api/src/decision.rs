@@ -7,7 +7,7 @@ use event_store::{
     Accepted, Decision, DecisionError, Loaded, LoadedStream, NewEvent, StoredEvent, StreamId,
     Version,
 };
-use http_edge::{Limited, PlacingBudget};
+use http_edge::{Limited, PlacingBudget, Spent};
 use kernel::{Actor, Clock, EventId, IdSource, Metadata, OrderId};
 use order_domain::order::{self, Context, Order, OrderCommand, Subject, subject_of};
 use order_domain::workshop::{self, Directory, PutWorkshop, Workshop};
@@ -65,6 +65,7 @@ pub(crate) struct OrderDecision {
     command: OrderCommand,
     circumstances: Circumstances,
     budget: Option<PlacingBudget>,
+    spent: Spent,
     round: Option<Round>,
     /// What the command acted on when it came, once that is known.
     subject: Option<Subject>,
@@ -88,6 +89,7 @@ impl OrderDecision {
             command,
             circumstances,
             budget: None,
+            spent: Spent::Nothing,
             round: None,
             subject: None,
         }
@@ -134,6 +136,10 @@ impl Decision for OrderDecision {
         invited.copied().map(StreamId::workshop).collect()
     }
 
+    fn begins(&self) -> bool {
+        matches!(self.command, OrderCommand::PlaceOrder(_))
+    }
+
     fn look_ahead(&mut self, loaded: &Loaded) {
         // A stream that cannot be read is refused when its turn comes.
         if let Ok(order) = order_of(&loaded.target) {
@@ -152,10 +158,17 @@ impl Decision for OrderDecision {
             return Ok(());
         };
         let once = self.circumstances.idempotency_key.as_deref();
-        budget
+        self.spent = budget
             .spend(once)
             .await
-            .map_err(|limited| DecisionError::Rejected(Refused::Limited(limited)))
+            .map_err(|limited| DecisionError::Rejected(Refused::Limited(limited)))?;
+        Ok(())
+    }
+
+    async fn give_back(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.give_back(self.spent).await;
+        }
     }
 
     fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed> {
@@ -179,10 +192,9 @@ impl Decision for OrderDecision {
             let encoded = order::stored::encode(fact);
             events.push(self.circumstances.event(encoded, on_behalf_of));
         }
-        let places = matches!(self.command, OrderCommand::PlaceOrder(_));
         Ok(Accepted {
             events,
-            status: if places { 201 } else { 200 },
+            status: if self.begins() { 201 } else { 200 },
             state: order.state().map(order::OrderState::as_str),
         })
     }

@@ -9,7 +9,8 @@ use crate::{Generation, Position, PositionToken};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stale;
 
-/// Appends on `connection` as a transaction of its own. The appends share no stream and no key.
+/// Appends on `connection` as a transaction of its own. The appends change no stream in
+/// common and share no key; what they only look at may be the same.
 /// Nothing comes back for one whose key is in use: [`append`](crate::append()) tells what for.
 ///
 /// # Errors

@@ -61,6 +61,13 @@ pub trait Decision: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether the target was named for this command, so that nobody can have begun it. Such a
+    /// command may be accepted on what the process remembers of the streams beside it: the append
+    /// proves their versions.
+    fn begins(&self) -> bool {
+        false
+    }
+
     /// What the streams held when the command came, if it then has to queue behind others: told
     /// after it was admitted to the queue.
     fn look_ahead(&mut self, _loaded: &Loaded) {}
@@ -72,7 +79,8 @@ pub trait Decision: Send + Sync + 'static {
     /// The refusal.
     fn admit(&mut self, loaded: &Loaded) -> Result<(), DecisionError<Self::Rejection>>;
 
-    /// What the command costs: asked once, after it was admitted and no stored answer was found.
+    /// What the command costs: asked once, after it was admitted, and where the streams were loaded
+    /// after no stored answer was found.
     ///
     /// # Errors
     /// The refusal.
@@ -80,6 +88,12 @@ pub trait Decision: Send + Sync + 'static {
         &mut self,
     ) -> impl Future<Output = Result<(), DecisionError<Self::Rejection>>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    /// The command repeats one that had been answered before this one was charged: what
+    /// [`charge`](Self::charge) took, if anything, is given back.
+    fn give_back(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
     }
 
     /// The decision itself.

@@ -17,6 +17,7 @@ use crate::group_commit::Batcher;
 use crate::group_commit::jobs::{AppendJob, LoadJob};
 use crate::outcome::{SharedOutcome, Waiter};
 use crate::queue::Queues;
+use crate::remembered::Remembered;
 use crate::run::Run;
 use crate::wake_up::WakeUp;
 
@@ -34,6 +35,7 @@ pub(crate) struct Store {
     pub(crate) appends: Batcher<AppendJob>,
     pub(crate) wake_up: WakeUp,
     pub(crate) queues: Queues,
+    pub(crate) remembered: Remembered,
 }
 
 impl Executor {
@@ -52,6 +54,7 @@ impl Executor {
             appends: Batcher::new(&pool, appends),
             wake_up: WakeUp::new(pool),
             queues: Queues::default(),
+            remembered: Remembered::default(),
         };
         Self {
             store: Arc::new(store),
@@ -76,7 +79,8 @@ impl Executor {
             decision,
             conditions,
             outcome,
-            charged: false,
+            charged: None,
+            looked_back: false,
         };
         let task = self.tasks.spawn(run.in_turn().in_current_span());
         let finished = tokio::time::timeout_at(deadline.into(), task).await;

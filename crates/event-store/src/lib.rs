@@ -1,6 +1,7 @@
 //! The event store on Postgres.
 //!
-//! - [`Executor`] runs a command: load, decide, append, two round trips.
+//! - [`Executor`] runs a command: load, decide, append, two round trips; one where it
+//!   begins a stream and remembers what it looks at, in `remembered.rs`.
 //!   Commands that are given at once go together: group commit, in `group_commit.rs`.
 //! - [`append()`] is the one way in; [`load()`] reads whole streams, [`load_page`] a part of one.
 //! - [`Feed`] delivers every event once committed, in order, without a gap; [`Reader`] brings them
@@ -33,6 +34,7 @@ mod outcome;
 mod parked;
 mod queue;
 mod reader;
+mod remembered;
 mod run;
 mod shares;
 mod sink;

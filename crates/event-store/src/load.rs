@@ -1,8 +1,11 @@
 //! Reading streams, and with them the answer that a key may already have. A statement is bounded by
 //! number and by bytes: what is longer is read page by page.
 
+use std::time::Duration;
+
 use kernel::EventId;
 use sqlx::PgConnection;
+use sqlx::postgres::types::PgInterval;
 
 use crate::append::StoredAnswer;
 use crate::feed::JsonColumn;
@@ -52,6 +55,8 @@ pub struct Page {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredUnderKey {
     pub(crate) fingerprint: Vec<u8>,
+    /// For how long it has held it, by the database's clock.
+    pub(crate) age: Duration,
     pub(crate) answer: StoredAnswer,
 }
 
@@ -159,7 +164,7 @@ async fn load_many(
         r#"
         SELECT k.request AS "request!", 0::bigint AS "ord!", g.number AS generation,
                i.store_id,
-               held.fingerprint, held.status, held.aggregate_type, held.aggregate_id, held.state,
+               held.fingerprint, clock_timestamp() - held.created_at AS age, held.status, held.aggregate_type, held.aggregate_id, held.state,
                answered.position, held.sequence,
                NULL::uuid AS event_id, NULL::text AS event_type, NULL::text AS event_version,
                NULL::jsonb AS "payload: JsonColumn",
@@ -181,7 +186,7 @@ async fn load_many(
             LIMIT 1
         ) answered ON true
         UNION ALL
-        SELECT s.request, s.ord, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+        SELECT s.request, s.ord, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                e.position, e.sequence, e.event_id, e.event_type, e.event_version,
                e.payload, e.metadata, e.recorded_at, e.bytes
         FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[])
@@ -222,7 +227,7 @@ async fn load_many(
                 number: required(row.generation, "generation")?,
             };
             one.stored = stored_under_key(
-                row.fingerprint,
+                row.fingerprint.zip(row.age),
                 row.status,
                 row.aggregate_type.zip(row.aggregate_id),
                 row.sequence,
@@ -333,7 +338,7 @@ fn check_length(stream: &LoadedStream) -> Result<(), sqlx::Error> {
 }
 
 fn stored_under_key(
-    fingerprint: Option<Vec<u8>>,
+    claimed: Option<(Vec<u8>, PgInterval)>,
     status: Option<i16>,
     stream: Option<(String, String)>,
     version: Option<i64>,
@@ -341,8 +346,10 @@ fn stored_under_key(
     token: PositionToken,
 ) -> Option<StoredUnderKey> {
     let (kind, key) = stream?;
+    let (fingerprint, age) = claimed?;
     Some(StoredUnderKey {
-        fingerprint: fingerprint?,
+        fingerprint,
+        age: at_least(&age),
         answer: StoredAnswer {
             status: u16::try_from(status?).ok()?,
             stream: StreamId::from_parts(kind, key),
@@ -351,6 +358,13 @@ fn stored_under_key(
             token,
         },
     })
+}
+
+/// A difference of two instants; nothing of a negative one.
+fn at_least(age: &PgInterval) -> Duration {
+    let days = u64::try_from(age.days).unwrap_or(0);
+    let micros = u64::try_from(age.microseconds).unwrap_or(0);
+    Duration::from_secs(days * 24 * 60 * 60) + Duration::from_micros(micros)
 }
 
 /// A column that is never null in a row of events, though the union makes it look so.

@@ -1,9 +1,13 @@
 //! One command under way: its rounds of load, decide and append.
 
+mod again;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::Rng as _;
+
+use again::Again;
 
 use crate::answer::{Answer, Conditions, ExecuteError};
 use crate::append::{Append, Appended, ClaimedAnswer};
@@ -16,16 +20,9 @@ use crate::load::{LoadRequest, LoadedWithKey, StoredUnderKey};
 use crate::outcome::{Outcome, SharedOutcome};
 use crate::queue::{Arrival, Full};
 use crate::{
-    Accepted, Decision, DecisionError, Generation, Loaded, PositionToken, StreamAppend, StreamId,
-    Version,
+    Accepted, Decision, DecisionError, Generation, Loaded, LoadedStream, PositionToken,
+    StreamAppend, StreamId, Version,
 };
-
-/// How often a command that lost a race is decided again.
-const FRESH_DECISIONS: u32 = 5;
-/// The longest pause before the first fresh decision, and twice as long before each further one:
-/// who loses to another process's queue again and again lets it run dry. The pause is drawn below
-/// it, and above half of it.
-const JITTER: Duration = Duration::from_millis(20);
 
 /// One command under way.
 pub(crate) struct Run<D: Decision> {
@@ -33,7 +30,9 @@ pub(crate) struct Run<D: Decision> {
     pub(crate) decision: D,
     pub(crate) conditions: Conditions,
     pub(crate) outcome: SharedOutcome,
-    pub(crate) charged: bool,
+    pub(crate) charged: Option<Instant>,
+    /// Whether what is remembered was tried.
+    pub(crate) looked_back: bool,
 }
 
 /// What load, decide and append came to, once.
@@ -46,6 +45,29 @@ type Failed<D> = ExecuteError<<D as Decision>::Rejection>;
 
 impl<D: Decision> Run<D> {
     pub(crate) async fn in_turn(mut self) -> Result<Answer, Failed<D>> {
+        let answered = self.answered_in_turn().await;
+        let repeats = match &answered {
+            Ok(answer) => answer.replayed,
+            Err(error) => matches!(error, ExecuteError::KeyReused),
+        };
+        if repeats && self.costs_nothing().await {
+            self.decision.give_back().await;
+        }
+        answered
+    }
+
+    /// A repeat costs nothing. But a twin that was answered after this one was charged may have
+    /// gone free for it: then the charge is that of the twin.
+    async fn costs_nothing(&self) -> bool {
+        let Some(charged) = self.charged else {
+            return true;
+        };
+        let loaded = self.load(Vec::new()).await.ok();
+        let stored = loaded.and_then(|loaded| loaded.stored);
+        stored.is_some_and(|stored| stored.age > charged.elapsed())
+    }
+
+    async fn answered_in_turn(&mut self) -> Result<Answer, Failed<D>> {
         let came = Instant::now();
         let full = |Full| ExecuteError::Overloaded;
         let _turn = match self
@@ -80,6 +102,44 @@ impl<D: Decision> Run<D> {
         Ok(None)
     }
 
+    /// Accepts a command that begins its stream on what is remembered of the others, and proves
+    /// them by the append. Nothing where that cannot be done: it is then decided on a load.
+    async fn on_what_is_remembered(&mut self) -> Result<Option<Attempt>, Failed<D>> {
+        let first = !std::mem::replace(&mut self.looked_back, true);
+        if !first || !self.decision.begins() || self.conditions.expected.is_some() {
+            return Ok(None);
+        }
+        let beside = self.decision.beside();
+        let Some(remembered) = self.store.remembered.recall(&beside) else {
+            return Ok(None);
+        };
+        let loaded = Loaded {
+            target: LoadedStream {
+                id: self.decision.target(),
+                events: Vec::new(),
+            },
+            beside: remembered,
+        };
+        if self.decision.admit(&loaded).is_err() {
+            return Ok(None);
+        }
+        if let Err(refusal) = self.charge().await {
+            let refused = self.refuse(refusal).await;
+            return refused.map(|answer| Some(Attempt::Done(answer)));
+        }
+        let Ok(accepted) = self.decision.decide(&loaded) else {
+            return Ok(None);
+        };
+        let appended = self
+            .append(&loaded.target, &loaded.beside, accepted)
+            .await?;
+        if matches!(appended, Attempt::RaceLost) {
+            self.store.remembered.forget(&beside);
+            return Ok(None);
+        }
+        Ok(Some(appended))
+    }
+
     async fn until_decided(&mut self) -> Result<Answer, Failed<D>> {
         let mut again = Again::default();
         loop {
@@ -101,6 +161,9 @@ impl<D: Decision> Run<D> {
     }
 
     async fn attempt(&mut self) -> Result<Attempt, Failed<D>> {
+        if let Some(done) = self.on_what_is_remembered().await? {
+            return Ok(done);
+        }
         let loaded = self.load(self.streams()).await?;
         if let Some(stored) = &loaded.stored {
             return self.replay(stored).map(Attempt::Done);
@@ -109,8 +172,14 @@ impl<D: Decision> Run<D> {
         let Some(loaded) = split(loaded) else {
             return Err(ExecuteError::Internal(Arc::new(sqlx::Error::RowNotFound)));
         };
+        if self.decision.begins() {
+            self.store.remembered.keep(&loaded.beside);
+        }
         match self.decide(&loaded).await {
-            Ok(accepted) => self.append(&loaded, accepted, generation).await,
+            Ok(accepted) if accepted.events.is_empty() && self.conditions.claim.is_none() => {
+                Ok(Attempt::Done(unchanged(&loaded, accepted, generation)))
+            }
+            Ok(accepted) => self.append(&loaded.target, &[], accepted).await,
             Err(refusal) => self.refuse(refusal).await.map(Attempt::Done),
         }
     }
@@ -147,15 +216,21 @@ impl<D: Decision> Run<D> {
 
     async fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed<D>> {
         self.decision.admit(loaded).map_err(refused)?;
-        if !self.charged {
-            self.decision.charge().await.map_err(refused)?;
-            self.charged = true;
-        }
+        self.charge().await?;
         let current = loaded.target.version();
         if self.conditions.expected.is_some_and(|v| v != current) {
             return Err(ExecuteError::VersionMismatch { current });
         }
         self.decision.decide(loaded).map_err(refused)
+    }
+
+    async fn charge(&mut self) -> Result<(), Failed<D>> {
+        if self.charged.is_none() {
+            let now = Instant::now();
+            self.decision.charge().await.map_err(refused)?;
+            self.charged = Some(now);
+        }
+        Ok(())
     }
 
     /// A command with a key may have been refused because of what its own twin has done meanwhile.
@@ -182,16 +257,26 @@ impl<D: Decision> Run<D> {
         }
     }
 
+    /// Appends what was accepted to its target, if that and the streams that it rests on are at the
+    /// versions at which they were seen.
     async fn append(
         &self,
-        loaded: &Loaded,
+        target: &LoadedStream,
+        proven: &[LoadedStream],
         accepted: Accepted,
-        generation: Generation,
     ) -> Result<Attempt, Failed<D>> {
         let claim = self.conditions.claim.clone();
-        if accepted.events.is_empty() && claim.is_none() {
-            return Ok(Attempt::Done(unchanged(loaded, accepted, generation)));
-        }
+        let brings_events = !accepted.events.is_empty();
+        let mut streams = vec![StreamAppend {
+            stream: target.id.clone(),
+            expected: target.version(),
+            events: accepted.events,
+        }];
+        streams.extend(proven.iter().map(|stream| StreamAppend {
+            stream: stream.id.clone(),
+            expected: stream.version(),
+            events: Vec::new(),
+        }));
         let job = AppendJob {
             append: Append {
                 claim: claim.map(|claim| ClaimedAnswer {
@@ -199,15 +284,10 @@ impl<D: Decision> Run<D> {
                     status: accepted.status,
                     state: accepted.state.map(str::to_owned),
                 }),
-                streams: vec![StreamAppend {
-                    stream: loaded.target.id.clone(),
-                    expected: loaded.target.version(),
-                    events: accepted.events,
-                }],
+                streams,
             },
             outcome: self.outcome.clone(),
         };
-        let brings_events = job.append.streams.iter().any(|it| !it.events.is_empty());
         match self.store.appends.run(job).await {
             Ok(Ok(Appended::Now(mut stored))) => {
                 if brings_events {
@@ -246,51 +326,6 @@ impl<D: Decision> Run<D> {
                 outcome: self.outcome.get(),
             },
         }
-    }
-}
-
-/// How often the rounds of one command may still be repeated.
-#[derive(Debug, Default)]
-struct Again {
-    lost_races: u32,
-    deadlocks: u32,
-    stale_plans: u32,
-}
-
-impl Again {
-    /// Doubles with each lost race.
-    fn longest_pause(&self) -> Duration {
-        JITTER * (1 << (self.lost_races.clamp(1, FRESH_DECISIONS) - 1))
-    }
-
-    fn after_lost_race(&mut self) -> Option<()> {
-        self.lost_races += 1;
-        (self.lost_races <= FRESH_DECISIONS).then_some(())
-    }
-
-    /// Once after a serialization failure or deadlock, once after a stale plan.
-    fn after<R>(&mut self, error: ExecuteError<R>) -> Result<(), ExecuteError<R>> {
-        if let ExecuteError::Unavailable {
-            outcome: Outcome::None,
-            source,
-        } = &error
-        {
-            let count = match classify(source) {
-                SqlFailure::Retryable => &mut self.deadlocks,
-                SqlFailure::StalePlan => &mut self.stale_plans,
-                SqlFailure::VersionConflict
-                | SqlFailure::Duplicate
-                | SqlFailure::RefusedRow
-                | SqlFailure::Unreachable
-                | SqlFailure::GaveUp
-                | SqlFailure::Other => return Err(error),
-            };
-            *count += 1;
-            if *count == 1 {
-                return Ok(());
-            }
-        }
-        Err(error)
     }
 }
 

@@ -42,7 +42,7 @@ pub use gate::Gate;
 pub use headers::{IdempotencyKey, IfMatch, MinPosition, NoIfMatch};
 pub use json_body::{JsonBody, MAX_BODY_BYTES};
 pub use keys::{Keys, WeakSecret};
-pub use limits::{Limited, Limits, PlacingBudget, Quota, RedisUrlError, SharedBuckets};
+pub use limits::{Limited, Limits, PlacingBudget, Quota, RedisUrlError, SharedBuckets, Spent};
 pub use observe::ContinueTrace;
 pub use paging::{List, Listing, Page, PageParams};
 pub use path::{Path, Segment, Segments};

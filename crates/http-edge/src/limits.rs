@@ -90,9 +90,9 @@ impl Limits {
         actor: Actor,
         once: Option<&str>,
         report: &Report,
-    ) -> Result<(), Limited> {
+    ) -> Result<Spent, Limited> {
         let Some(quota) = self.quota(policy) else {
-            return Ok(());
+            return Ok(Spent::Nothing);
         };
         let bucket = Bucket::of(policy, actor, once);
         let shared = match &self.0.shared {
@@ -107,18 +107,46 @@ impl Limits {
         };
         report.add(looked_at);
         if standing.allowed {
-            return Ok(());
+            return Ok(if standing.taken {
+                Spent::One
+            } else {
+                Spent::Nothing
+            });
         }
         metrics::counter!("atlas_rate_limited_total", "policy" => policy.name()).increment(1);
         Err(looked_at)
+    }
+
+    async fn give_back(&self, policy: Policy, actor: Actor) {
+        let Some(quota) = self.quota(policy) else {
+            return;
+        };
+        let bucket = Bucket::of(policy, actor, None);
+        let shared = match &self.0.shared {
+            Some(shared) => shared.give_back(&bucket, quota).await,
+            None => None,
+        };
+        if shared.is_none() {
+            self.0.own.give_back(&bucket, quota);
+        }
     }
 
     /// Counts a request of this principal.
     pub(crate) async fn count(&self, actor: Actor, report: &Report) -> Result<(), Problem> {
         self.spend(Policy::Requests, actor, None, report)
             .await
+            .map(drop)
             .map_err(Problem::from)
     }
+}
+
+/// What was taken out of a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spent {
+    /// One.
+    One,
+    /// Nothing: there is no limit, or a twin under the same name had spent it.
+    Nothing,
 }
 
 /// Where a count is kept.
@@ -170,10 +198,19 @@ impl PlacingBudget {
     ///
     /// # Errors
     /// If none is left.
-    pub async fn spend(&self, once: Option<&str>) -> Result<(), Limited> {
+    pub async fn spend(&self, once: Option<&str>) -> Result<Spent, Limited> {
         self.limits
             .spend(Policy::Placing, self.actor, once, &self.report)
             .await
+    }
+
+    /// Puts back what was spent for nothing, and tells the client nothing of it. Where it is kept
+    /// may have changed in between: then it is lost, which time mends.
+    pub async fn give_back(&self, spent: Spent) {
+        if spent == Spent::One {
+            self.limits.give_back(Policy::Placing, self.actor).await;
+        }
+        self.report.remove(Policy::Placing);
     }
 }
 
@@ -223,6 +260,11 @@ impl Report {
     fn add(&self, limited: Limited) {
         let mut limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         limits.push(limited);
+    }
+
+    fn remove(&self, policy: Policy) {
+        let mut limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.retain(|limited| limited.policy != policy);
     }
 
     /// `RateLimit` and `RateLimit-Policy`, as draft-ietf-httpapi-ratelimit-headers has them.

@@ -8,7 +8,7 @@ use serde_json::json;
 use test_support::{TestDatabase, TestRedis, TestServer, eventually};
 use tokio::net::TcpListener;
 
-use crate::people::{COMMISSIONER, OAK, SECRET, token};
+use crate::people::{COMMISSIONER, ELM, OAK, SECRET, token};
 use crate::running::Running;
 use crate::scene::{Scene, request};
 
@@ -66,11 +66,11 @@ async fn a_pool_that_is_lent_out_is_no_server_that_is_down() {
         .await
         .unwrap();
     let client = Client::new();
-    let place = || {
+    let place = |workshop| {
         let place = client.post(format!("{}/v1/orders", process.url));
         let place = place
             .bearer_auth(token(COMMISSIONER))
-            .json(&request(&[OAK]));
+            .json(&request(&[workshop]));
         tokio::spawn(place.send())
     };
     let watcher = scene.database.pool_app().await;
@@ -90,10 +90,11 @@ async fn a_pool_that_is_lent_out_is_no_server_that_is_down() {
         .await;
     };
     // One after the other, or they would go together: twelve of the seventeen connections append,
-    // and then four of them load, behind one who wants the table for itself.
+    // and then four of them load what the process does not remember, behind one who wants the table
+    // for itself.
     let mut commands = Vec::new();
     for appending in 1..=12 {
-        commands.push(place());
+        commands.push(place(OAK));
         waiting_are(appending).await;
     }
     let alone = tokio::spawn({
@@ -109,10 +110,10 @@ async fn a_pool_that_is_lent_out_is_no_server_that_is_down() {
     });
     waiting_are(13).await;
     for loading in 14..=17 {
-        commands.push(place());
+        commands.push(place(ELM));
         waiting_are(loading).await;
     }
-    let behind_them_all = place();
+    let behind_them_all = place(ELM);
     for _ in 0..20 {
         let (took, status) = timed(&client, &process, "/health/live").await;
         assert!(

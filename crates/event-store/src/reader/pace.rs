@@ -12,6 +12,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause after a failure.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
+/// How much a batch holds at a rate.
+const RATED_BATCH: Duration = Duration::from_millis(100);
+
 /// The pace of one reader.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -95,10 +98,12 @@ impl Pace {
         let Some(rate) = self.max_rate else {
             return Duration::ZERO;
         };
+        // What a batch of a tenth of a second took by itself counts as waiting; idleness does not.
         let now = Instant::now();
+        let began = now.checked_sub(RATED_BATCH).unwrap_or(now);
         let cost = Duration::from_secs(events.into()) / rate.get();
-        self.paid_until = self.paid_until.max(now) + cost;
-        self.paid_until - now
+        self.paid_until = self.paid_until.max(began) + cost;
+        self.paid_until.saturating_duration_since(now)
     }
 
     /// There was nothing new. Returns how long to wait before the next look.
@@ -165,6 +170,20 @@ mod tests {
         let wait = pace.took(10);
         assert!(wait > Duration::from_millis(90) && wait <= Duration::from_millis(100));
         assert!(pace.took(10) > Duration::from_millis(180));
+    }
+
+    #[test]
+    fn the_time_that_a_batch_takes_is_part_of_its_share() {
+        let mut pace = pace(Some(100));
+        pace.paid_until = Instant::now() - Duration::from_millis(60);
+        let wait = pace.took(10);
+        assert!(wait <= Duration::from_millis(40), "{wait:?}");
+        pace.paid_until = Instant::now() - Duration::from_secs(3600);
+        assert_eq!(pace.took(10), Duration::ZERO);
+        assert!(
+            pace.took(10) > Duration::from_millis(90),
+            "an idle hour earns nothing"
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod parked;
 mod reader;
 mod reads;
 mod refused;
+mod remembered;
 mod shares;
 mod stock_repository;
 mod together;

@@ -35,7 +35,7 @@ impl OwnBuckets {
 
     /// Takes one from a bucket.
     pub(super) fn spend(&self, bucket: &Bucket, quota: Quota) -> Standing {
-        let now = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let now = self.now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = state.until.get(&bucket.key).copied().unwrap_or(0);
         let spent_for = bucket.once.as_ref();
@@ -52,6 +52,19 @@ impl OwnBuckets {
             }
         }
         standing
+    }
+
+    /// Puts one back into a bucket.
+    pub(super) fn give_back(&self, bucket: &Bucket, quota: Quota) {
+        let now = self.now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(full_at) = state.until.get_mut(&bucket.key) {
+            *full_at = quota.give_back(*full_at, now);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, Script};
+use redis::{AsyncConnectionConfig, Client, RedisError, Script, ScriptInvocation};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::quota::{Quota, Standing};
@@ -36,7 +36,8 @@ pub struct SharedBuckets(Arc<Shared>);
 
 struct Shared {
     client: Client,
-    script: Script,
+    spend: Script,
+    give_back: Script,
     /// None while Redis is not fit.
     connection: RwLock<Option<MultiplexedConnection>>,
     told: Mutex<Option<Instant>>,
@@ -76,7 +77,8 @@ impl SharedBuckets {
     pub fn at(url: &str) -> Result<Self, RedisUrlError> {
         Ok(Self(Arc::new(Shared {
             client: Client::open(url).map_err(RedisUrlError)?,
-            script: Script::new(include_str!("spend.lua")),
+            spend: Script::new(include_str!("spend.lua")),
+            give_back: Script::new(include_str!("give_back.lua")),
             connection: RwLock::new(None),
             told: Mutex::new(None),
         })))
@@ -120,18 +122,32 @@ impl SharedBuckets {
 
     /// Takes one from a bucket; none where the process has to decide.
     pub(super) async fn spend(&self, bucket: &Bucket, quota: Quota) -> Option<Standing> {
-        let connection = self
-            .0
-            .connection
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let outcome = match connection {
+        let outcome = match self.connection() {
             Some(connection) => self.ask(connection, bucket, quota).await,
             None => Err(Unfit::Away),
         };
+        self.decided(outcome)
+    }
+
+    /// Puts one back into a bucket; none where the process has to.
+    pub(super) async fn give_back(&self, bucket: &Bucket, quota: Quota) -> Option<()> {
+        let mut call = self.0.give_back.key(&bucket.key);
+        call.arg(quota.interval());
+        let outcome = match self.connection() {
+            Some(connection) => answered(&call, connection).await,
+            None => Err(Unfit::Away),
+        };
+        self.decided(outcome)
+    }
+
+    fn connection(&self) -> Option<MultiplexedConnection> {
+        let connection = self.0.connection.read();
+        connection.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn decided<T>(&self, outcome: Result<T, Unfit>) -> Option<T> {
         match outcome {
-            Ok(standing) => Some(standing),
+            Ok(decided) => Some(decided),
             Err(unfit) => {
                 metrics::counter!("atlas_rate_limit_fallbacks_total", "reason" => unfit.label())
                     .increment(1);
@@ -145,23 +161,20 @@ impl SharedBuckets {
 
     async fn ask(
         &self,
-        mut connection: MultiplexedConnection,
+        connection: MultiplexedConnection,
         bucket: &Bucket,
         quota: Quota,
     ) -> Result<Standing, Unfit> {
-        let mut call = self.0.script.key(&bucket.key);
+        let mut call = self.0.spend.key(&bucket.key);
         if let Some(once) = &bucket.once {
             call.key(once);
         }
         call.arg(quota.interval())
             .arg(quota.window())
             .arg(REMEMBERED.as_millis() as u64);
-        let (allowed, until_full, until_next): (bool, u64, u64) =
-            timeout(BOUND, call.invoke_async(&mut connection))
-                .await
-                .map_err(|_| Unfit::Slow)?
-                .map_err(Unfit::Refused)?;
-        Ok(quota.standing(allowed, until_full, until_next))
+        let (allowed, taken, until_full, until_next) = answered(&call, connection).await?;
+        let standing = quota.standing(allowed, until_full, until_next);
+        Ok(if taken { standing.taken() } else { standing })
     }
 
     /// Gives requests a connection, or takes theirs away; says whether that changed whether they
@@ -201,6 +214,17 @@ impl SharedBuckets {
         }
         may
     }
+}
+
+/// What a script answers, if it does so in time.
+async fn answered<T: redis::FromRedisValue>(
+    call: &ScriptInvocation<'_>,
+    mut connection: MultiplexedConnection,
+) -> Result<T, Unfit> {
+    timeout(BOUND, call.invoke_async(&mut connection))
+        .await
+        .map_err(|_| Unfit::Slow)?
+        .map_err(Unfit::Refused)
 }
 
 #[cfg(test)]

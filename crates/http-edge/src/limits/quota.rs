@@ -66,11 +66,16 @@ impl Quota {
         let after = before + self.interval();
         let until_full = after - now;
         if until_full <= self.window() {
-            (self.standing(true, until_full, 0), after)
+            (self.standing(true, until_full, 0).taken(), after)
         } else {
             let until_next = until_full - self.window();
             (self.standing(false, before - now, until_next), full_at)
         }
+    }
+
+    /// Puts one back into a bucket that is full at `full_at`: when it is full then.
+    pub(super) fn give_back(self, full_at: u64, now: u64) -> u64 {
+        full_at.saturating_sub(self.interval()).max(now)
     }
 
     /// How a bucket stands that was asked.
@@ -78,6 +83,7 @@ impl Quota {
         let left = self.window().saturating_sub(until_full) / self.interval();
         Standing {
             allowed,
+            taken: false,
             left: u32::try_from(left).unwrap_or(u32::MAX),
             until_full: Duration::from_micros(until_full),
             until_next: Duration::from_micros(until_next),
@@ -90,12 +96,24 @@ impl Quota {
 pub(crate) struct Standing {
     /// Whether there was one.
     pub(crate) allowed: bool,
+    /// Whether it was taken out now: not where it was refused, or spent before.
+    pub(crate) taken: bool,
     /// How many are left.
     pub(crate) left: u32,
     /// How long it takes until it is full again.
     pub(crate) until_full: Duration,
     /// How long it takes until there is one again; nothing where it was allowed.
     pub(crate) until_next: Duration,
+}
+
+impl Standing {
+    /// The same, after one was taken out.
+    pub(super) const fn taken(self) -> Self {
+        Self {
+            taken: true,
+            ..self
+        }
+    }
 }
 
 /// A duration in whole seconds that are never too few.

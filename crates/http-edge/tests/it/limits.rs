@@ -11,13 +11,21 @@ use tokio::time::advance;
 
 use crate::app::{Answer, bearer, claims, get, limited_app, post, send, send_body, token};
 
+/// A key whose answer is known: what is spent for it is given back.
+pub(crate) const KNOWN: &str = "known";
+
 /// An application with a route for everybody and one that places.
 pub(crate) fn marketplace(limits: Limits) -> Router {
     let place = async |principal: Principal,
                        key: IdempotencyKey,
                        _: JsonBody<Value>|
            -> Result<(), Problem> {
-        Ok(principal.placing_budget().spend(key.0.as_deref()).await?)
+        let budget = principal.placing_budget();
+        let spent = budget.spend(key.0.as_deref()).await?;
+        if key.0.is_some_and(|key| key == KNOWN) {
+            budget.give_back(spent).await;
+        }
+        Ok(())
     };
     limited_app(
         limits,
@@ -168,4 +176,14 @@ async fn zero_is_no_limit() {
             assert_eq!(answer.header("ratelimit"), None);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_back_can_be_spent_again() {
+    let app = marketplace(limits(0, 2, 1));
+    assert_eq!(place(&app, None).await.status, 200);
+    let answer = place(&app, Some(KNOWN)).await;
+    assert_eq!(answer.header("ratelimit"), None);
+    assert_eq!(place(&app, None).await.status, 200);
+    assert_eq!(place(&app, None).await.status, 429);
 }

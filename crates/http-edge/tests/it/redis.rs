@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::app::{get, send};
-use crate::limits::{by, marketplace, place};
+use crate::limits::{KNOWN, by, marketplace, place};
 
 const BOUND: Duration = Duration::from_secs(20);
 /// Where it is counted what the analyst asked for, and what the commissioner placed.
@@ -91,6 +91,21 @@ async fn twins_on_their_way_through_two_processes_spend_one_together() {
     }
     assert_eq!(instances[0].places().await, 200);
     assert_eq!(instances[1].places().await, 429);
+}
+
+#[tokio::test]
+async fn what_one_process_gives_back_another_may_spend() {
+    let redis = TestRedis::start().await;
+    let instances = [(); 2].map(|()| Instance::start(&redis.url(), 0, 2));
+    for instance in &instances {
+        instance.is_fit(true).await;
+    }
+    let [here, there] = &instances;
+    let answer = place(&here.app, Some(KNOWN)).await;
+    assert_eq!(answer.header("ratelimit"), None);
+    assert_eq!(here.places().await, 200);
+    assert_eq!(there.places().await, 200);
+    assert_eq!(there.places().await, 429);
 }
 
 /// How late this test's own runtime wakes who only waits for a moment, added up.

@@ -146,7 +146,7 @@ pub(crate) async fn award_points(store: &Store) {
     let at = "2027-01-01T00:00:00Z".parse().unwrap();
     let fact = Fact {
         source_event_id: EventId::from_uuid(Uuid::from_u128(1)),
-        source_type: SourceType::known("OrderPlaced").expect("a rewarded event"),
+        source_type: SourceType::known("OrderPlaced").unwrap(),
         beneficiary,
         order_id: None,
         by_dispute: false,
