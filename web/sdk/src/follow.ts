@@ -6,13 +6,7 @@ import { pause } from "./retries.ts";
 import type { Answer, Input, Name } from "./types.ts";
 
 /** The lists that can be followed, by the operation that reads them. */
-const FOLLOWED = [
-  "listOrders",
-  "readTimeline",
-  "listInvitations",
-  "readBonusLedger",
-  "listProjections",
-] as const satisfies readonly Name[];
+const FOLLOWED = ["listOrders", "readTimeline", "listInvitations"] as const satisfies readonly Name[];
 
 /** The name of a list that can be followed. */
 export type Followed = (typeof FOLLOWED)[number];
@@ -41,8 +35,10 @@ export interface From {
   since?: string;
 }
 
-/** What a followed list is asked with. */
-export type FollowInput<N extends Followed> = Omit<Input<N>, "ifNoneMatch" | "minPosition"> & From;
+/** What a followed list is asked with. A stream has no pages and no filters: what leaves a filter
+ * would not be told. */
+export type FollowInput<N extends Followed> = Omit<Input<N>, "query" | "ifNoneMatch" | "minPosition"> &
+  From;
 
 /** A method for each list that can be followed. */
 export type Follow = {
@@ -66,14 +62,12 @@ type Send = (
   signal: AbortSignal,
 ) => Promise<Response>;
 
-type AnyInput = From & { query?: Record<string, unknown>; signal?: AbortSignal };
+type AnyInput = From & { signal?: AbortSignal };
 
 /** What is known of a stream over all of its connections. */
 interface Progress {
-  /** The id to go on from. */
+  /** The id to go on from, which the next frame must name as the one before it. */
   after: string | undefined;
-  /** The ids that the next item may name as the one before it. */
-  before: Set<string>;
   /** Connections that ended without a frame, one after the other. */
   failures: number;
   gaps: number;
@@ -98,8 +92,7 @@ export class Follower {
 
   async *#follow(name: Followed, input: AnyInput): AsyncGenerator<Change<unknown>, void, undefined> {
     const { after, signal } = input;
-    const before = new Set(after === undefined ? [] : [after]);
-    const progress: Progress = { after, before, failures: 0, gaps: 0, retryMs: 0 };
+    const progress: Progress = { after, failures: 0, gaps: 0, retryMs: 0 };
     while (true) {
       const ended = yield* this.#connection(name, input, progress);
       if (ended === "reset") return;
@@ -154,9 +147,9 @@ export class Follower {
     signal: AbortSignal,
   ): Promise<Response | undefined> {
     const headers: Record<string, string> = { accept: "text/event-stream" };
-    let query = input.query;
-    if (progress.after !== undefined) headers["last-event-id"] = progress.after;
-    else if (input.since !== undefined) query = { ...query, since: input.since };
+    const { after } = progress;
+    const query = after === undefined && input.since !== undefined ? { since: input.since } : {};
+    if (after !== undefined) headers["last-event-id"] = after;
     const response = await this.#send(name, { ...input, query }, headers, signal);
     const type = response.headers.get("content-type") ?? "";
     if (response.ok && type.startsWith("text/event-stream")) return response;
@@ -180,25 +173,20 @@ function understand(frame: Frame, progress: Progress): Change<unknown> | "ended"
   const { event, id } = frame;
   if (event === "reset") return { type: "reset" };
   if (event === "moved") return "ended";
-  if (event === "caught-up") {
-    progress.after = id;
-    progress.before.add(id);
-    return { type: "caughtUp", id };
-  }
   const data: unknown = JSON.parse(frame.data);
-  if (typeof data !== "object" || data === null || !("item" in data)) {
+  const known = event === "message" || event === "caught-up";
+  if (!known || typeof data !== "object" || data === null) {
     return { type: "unknown", event, data, id };
   }
-  const { prev, item } = data as { prev?: unknown; item: unknown };
-  if (progress.before.size > 0 && !progress.before.has(prev as string)) {
-    // Something fell out between the last item and this one: go back to the last one.
+  const { prev, item } = data as { prev?: unknown; item?: unknown };
+  if (progress.after !== undefined && prev !== progress.after) {
+    // Something fell out between the last frame and this one: go back to the last one.
     progress.gaps += 1;
     return progress.gaps > MOST_GAPS ? { type: "reset" } : "ended";
   }
   progress.gaps = 0;
   progress.after = id;
-  progress.before = new Set([id]);
-  return { type: "item", id, item };
+  return event === "caught-up" ? { type: "caughtUp", id } : { type: "item", id, item };
 }
 
 function pauseOf({ failures, retryMs }: Progress): number {

@@ -375,7 +375,7 @@ export interface components {
             version: number;
         };
         /** @enum {string} */
-        DeadLetterCodeName: "INVALID_JSON" | "VALUE_MISSING" | "VALUE_TOO_LARGE" | "CE_ID_MISSING" | "CE_TYPE_MISSING" | "BENEFICIARY_MISSING" | "BENEFICIARY_INVALID" | "TIME_INVALID" | "UNSUPPORTED_MAJOR_VERSION" | "POLICY_VERSION_CONFLICT" | "ACCOUNT_REJECTED" | "REPEATED_FAILURE" | (string & {});
+        DeadLetterCodeName: "INVALID_JSON" | "VALUE_MISSING" | "VALUE_TOO_LARGE" | "CE_ID_MISSING" | "CE_TYPE_MISSING" | "BENEFICIARY_MISSING" | "BENEFICIARY_INVALID" | "TIME_INVALID" | "UNSUPPORTED_MAJOR_VERSION" | "POLICY_VERSION_CONFLICT" | "ACCOUNT_REJECTED" | "REPEATED_FAILURE";
         /** @description A message that a consumer gave up on, with its bytes. */
         DeadLetterDetail: components["schemas"]["DeadLetterItem"] & {
             /**
@@ -450,12 +450,12 @@ export interface components {
             topic: string;
         };
         /** @enum {string} */
-        DeadLetterKindName: "malformed" | "contract" | "policy-conflict" | "domain" | "infrastructure" | (string & {});
+        DeadLetterKindName: "malformed" | "contract" | "policy-conflict" | "domain" | "infrastructure";
         /**
          * @description Whether it still waits for somebody.
          * @enum {string}
          */
-        DeadLetterState: "open" | "closed" | (string & {});
+        DeadLetterState: "open" | "closed";
         /** @description Whether one dependency answers. */
         DependencyReadiness: {
             /** @description What it waits for, where it does not. */
@@ -485,12 +485,12 @@ export interface components {
          * @description The state that a dispute was opened in.
          * @enum {string}
          */
-        DisputedFrom: "inProgress" | "finished" | (string & {});
+        DisputedFrom: "inProgress" | "finished";
         /**
          * @description How bytes are shown.
          * @enum {string}
          */
-        Encoding: "utf8" | "base64" | (string & {});
+        Encoding: "utf8" | "base64";
         /** @description One thing that is wrong with a request's values. */
         FieldError: {
             /** @description What is wrong there, and what would be right. */
@@ -513,7 +513,7 @@ export interface components {
          * @description The rank of an account.
          * @enum {string}
          */
-        GradeName: "Bronze" | "Silver" | "Gold" | "Platinum" | (string & {});
+        GradeName: "Bronze" | "Silver" | "Gold" | "Platinum";
         /** @description A header of a message. */
         HeaderView: {
             /** @description Its name, up to 256 characters of it. */
@@ -524,7 +524,7 @@ export interface components {
          * @description The status of a workshop's seat at an order.
          * @enum {string}
          */
-        InvitationStatus: "pending" | "offered" | "confirmed" | "declined" | "withdrawn" | "notSelected" | (string & {});
+        InvitationStatus: "pending" | "offered" | "confirmed" | "declined" | "withdrawn" | "notSelected";
         /** @description A workshop's seat at an order. */
         InvitationView: {
             /**
@@ -965,7 +965,7 @@ export interface components {
          * @description The state of an order.
          * @enum {string}
          */
-        OrderState: "negotiating" | "inProgress" | "finished" | "disputed" | "completed" | "cancelled" | (string & {});
+        OrderState: "negotiating" | "inProgress" | "finished" | "disputed" | "completed" | "cancelled";
         /**
          * @description Whether a request that was not answered in time may have changed something.
          * @enum {string}
@@ -1107,7 +1107,7 @@ export interface components {
          * @description Whether the process can do its work, in a word.
          * @enum {string}
          */
-        ReadinessStatus: "ready" | "degraded" | "unready" | (string & {});
+        ReadinessStatus: "ready" | "degraded" | "unready";
         /** @description What a commissioner asks for, as a list shows it. */
         RequestItem: {
             /** @description What the commissioner means to spend. */
@@ -1148,7 +1148,7 @@ export interface components {
          * @description The part that somebody plays.
          * @enum {string}
          */
-        RoleName: "commissioner" | "workshop" | "operator" | "analyst" | (string & {});
+        RoleName: "commissioner" | "workshop" | "operator" | "analyst";
         /** @description A milestone as planned. */
         StagePlanView: {
             /** @description What is done. */
@@ -1167,7 +1167,7 @@ export interface components {
          * @description The status of a stage.
          * @enum {string}
          */
-        StageStatus: "pending" | "awaitingApproval" | "completed" | (string & {});
+        StageStatus: "pending" | "awaitingApproval" | "completed";
         /** @description A milestone of the agreed terms. */
         StageView: {
             /**
@@ -1213,7 +1213,7 @@ export interface components {
          * @description How a reader is.
          * @enum {string}
          */
-        StateName: "idle" | "running" | "waiting" | "failing" | "halted" | (string & {});
+        StateName: "idle" | "running" | "waiting" | "failing" | "halted";
         /** @description The VIP standing of an account. */
         VipView: {
             /** @description Whether it is VIP. */
