@@ -69,7 +69,7 @@ impl Issuer {
             ("client_id", "pages"),
             ("redirect_uri", HOME),
             ("response_type", "code"),
-            ("code_challenge", &challenge),
+            ("code_challenge", challenge.as_str()),
             ("code_challenge_method", "S256"),
             ("state", "s&1"),
             ("nonce", "n"),
