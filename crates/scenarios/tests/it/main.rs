@@ -21,6 +21,8 @@ mod load;
 mod outage;
 mod pages;
 mod people;
+mod policies;
+mod producer;
 mod races;
 mod rebuild;
 mod replay;
@@ -31,6 +33,7 @@ mod state_machine;
 mod system;
 mod takeovers;
 mod topics;
+mod vip;
 mod visibility;
 
 /// The model of the rules and its dice, from the domain's own random runs: they share no code with
