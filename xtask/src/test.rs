@@ -13,6 +13,7 @@ use crate::database;
 use crate::failure::{self, Failure};
 use crate::kafka;
 use crate::python;
+use crate::web;
 
 /// What the scenarios ask our APIs with; they find it under `target/atlas`.
 const SCHEMATHESIS: &str = include_str!("../../crates/scenarios/schemathesis.txt");
@@ -38,7 +39,7 @@ impl Options {
 }
 
 /// Everything that the tests need from the machine, asked for at once.
-pub(crate) const NEEDS: [Need; 10] = [
+pub(crate) const NEEDS: [Need; 11] = [
     Need::Compilers,
     Need::Postgres,
     Need::IsolationTester,
@@ -48,6 +49,7 @@ pub(crate) const NEEDS: [Need; 10] = [
     Need::Nginx,
     Need::Curl,
     Need::Prometheus,
+    Need::Chromium,
     Need::Python,
 ];
 
@@ -61,6 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         "it asks our APIs for anything",
         || python::environment("schemathesis", SCHEMATHESIS).map(drop),
     )?;
+    web::build_for_tests()?;
     step(
         "install psycopg, pandas and others",
         "analysts' tools read our views",

@@ -22,6 +22,7 @@ mod lists;
 mod live;
 mod openapi;
 mod orders;
+mod pages;
 mod people;
 mod position;
 mod process;
