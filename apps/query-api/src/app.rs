@@ -96,6 +96,7 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         List<WorkshopItem>,
         OrderAsOf,
         OrderDetail,
+        PolicyView,
         Problem,
         Projections,
     )),
