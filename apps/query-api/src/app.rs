@@ -134,6 +134,7 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         List<WorkshopItem>,
         OrderAsOf,
         OrderDetail,
+        PolicyView,
         Problem,
         Projections,
         Situation,

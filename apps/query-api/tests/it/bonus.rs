@@ -64,7 +64,7 @@ async fn owner_operator_and_analyst_read_the_account() {
                     "nextGrade": {"name": "Gold", "pointsToGo": 160},
                     "vip": {
                         "active": false,
-                        "windowPoints": 140,
+                        "windowPoints": 0,
                         "threshold": 200,
                         "until": null,
                     },
