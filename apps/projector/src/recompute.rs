@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonus_store::{Recompute, RecomputeError, Recomputed, Step};
+use bonus_domain::Beneficiary;
+use bonus_store::{Recompute, RecomputeError, Recomputed, Step, Stuck};
 use event_store::Lease;
 use kernel::{RandomIds, SystemClock};
 use service_runtime::chain;
@@ -24,6 +25,8 @@ pub(crate) struct Recomputing {
     recompute: Recompute,
     /// What was done since it was empty.
     done: Recomputed,
+    /// Whom it could not recompute.
+    stuck: Vec<(Beneficiary, Stuck)>,
 }
 
 /// The role, under its lease.
@@ -40,6 +43,7 @@ pub(crate) fn role(
         work: Recomputing {
             recompute,
             done: Recomputed::default(),
+            stuck: Vec::new(),
         },
     }
 }
@@ -50,16 +54,18 @@ impl Work for Recomputing {
     async fn turn(&mut self) -> Result<Duration, RecomputeError> {
         let Step { done, stuck, .. } = self.recompute.step(AT_ONCE).await?;
         metrics::counter!("atlas_recompute_accounts_total").increment(done.seen);
-        metrics::gauge!("atlas_recompute_stuck").set(stuck.len() as f64);
-        for (beneficiary, why) in &stuck {
-            warn!(%beneficiary, error = chain(why), "recompute.stuck");
-        }
         let got_on = done.seen > stuck.len() as u64;
+        if stuck != self.stuck {
+            for (beneficiary, why) in &stuck {
+                warn!(%beneficiary, error = chain(why), "recompute.stuck");
+            }
+            self.stuck = stuck;
+        }
         self.done.add(done);
         if got_on {
             return Ok(Duration::ZERO);
         }
-        if self.done.changed > 0 || self.done.seen > stuck.len() as u64 {
+        if self.done.seen > self.stuck.len() as u64 {
             let Recomputed {
                 seen,
                 changed,

@@ -20,6 +20,8 @@ mod leases;
 mod load;
 mod outage;
 mod people;
+mod policies;
+mod producer;
 mod races;
 mod rebuild;
 mod replay;
@@ -30,6 +32,7 @@ mod state_machine;
 mod system;
 mod takeovers;
 mod topics;
+mod vip;
 mod visibility;
 
 /// The model of the rules and its dice, from the domain's own random runs: they share no code with
