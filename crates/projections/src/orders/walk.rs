@@ -166,23 +166,22 @@ pub async fn complete_up_to(
     // An order that is not known yet may be anybody's.
     let waits = sqlx::query_scalar!(
         r#"
-        SELECT p.position FROM store.parked p
+        SELECT min(p.position) FROM store.parked p
         LEFT JOIN LATERAL (
             SELECT o.commissioner_id, $3::uuid IS NULL OR EXISTS (
                 SELECT FROM invitations i WHERE i.order_id = o.order_id AND i.workshop_id = $3
             ) AS seated
-            FROM orders o WHERE o.order_id::text = p.aggregate_id LIMIT 1
+            FROM orders o WHERE o.order_id = p.aggregate_id::uuid LIMIT 1
         ) o ON true
         WHERE p.reader = $1 AND p.aggregate_type = 'order'
           AND (o.commissioner_id IS NULL
                OR (($2::uuid IS NULL OR o.commissioner_id = $2) AND o.seated))
-        ORDER BY p.position LIMIT 1
         "#,
         reader,
         commissioner,
         workshop,
     )
-    .fetch_optional(&mut *connection)
+    .fetch_one(&mut *connection)
     .await?;
     Ok(waits.map_or(up_to, |waits| up_to.min(Position::new(waits - 1))))
 }
