@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bonus_domain::Beneficiary;
 use bonus_store::instruments::{RECOMPUTE_STUCK, RECOMPUTED_ACCOUNTS};
-use bonus_store::{Recompute, RecomputeError, Recomputed, Step};
+use bonus_store::{Recompute, RecomputeError, Recomputed, Step, Stuck};
 use event_store::Lease;
 use kernel::{RandomIds, SystemClock};
 use service_runtime::chain;
@@ -25,6 +26,8 @@ pub(crate) struct Recomputing {
     recompute: Recompute,
     /// What was done since it was empty.
     done: Recomputed,
+    /// Whom it could not recompute.
+    stuck: Vec<(Beneficiary, Stuck)>,
 }
 
 /// The role, under its lease.
@@ -41,6 +44,7 @@ pub(crate) fn role(
         work: Recomputing {
             recompute,
             done: Recomputed::default(),
+            stuck: Vec::new(),
         },
     }
 }
@@ -52,15 +56,18 @@ impl Work for Recomputing {
         let Step { done, stuck, .. } = self.recompute.step(AT_ONCE).await?;
         RECOMPUTED_ACCOUNTS.of([]).increment(done.seen);
         RECOMPUTE_STUCK.of([]).set(stuck.len() as f64);
-        for (beneficiary, why) in &stuck {
-            warn!(%beneficiary, error = chain(why), "recompute.stuck");
-        }
         let got_on = done.seen > stuck.len() as u64;
+        if stuck != self.stuck {
+            for (beneficiary, why) in &stuck {
+                warn!(%beneficiary, error = chain(why), "recompute.stuck");
+            }
+            self.stuck = stuck;
+        }
         self.done.add(done);
         if got_on {
             return Ok(Duration::ZERO);
         }
-        if self.done.changed > 0 || self.done.seen > stuck.len() as u64 {
+        if self.done.seen > self.stuck.len() as u64 {
             let Recomputed {
                 seen,
                 changed,

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bonus_domain::Beneficiary;
 use bonus_store::instruments::{VIP_CLOCK_FACTS, VIP_DELAY_SECONDS};
-use bonus_store::{Turned, VipClock, VipClockError};
+use bonus_store::{Stuck, Turned, VipClock, VipClockError};
 use event_store::Lease;
 use kernel::{RandomIds, SystemClock};
+use service_runtime::chain;
 use sqlx::PgPool;
+use tracing::warn;
 
 use crate::alone::{Alone, Work};
 use crate::config::ProjectorConfig;
@@ -16,23 +19,41 @@ use crate::readers::Readers;
 /// How often it is looked what is due. VIP is up to date within two seconds.
 const TICK: Duration = Duration::from_millis(500);
 
+/// The clock, and whom it could not settle.
+pub(crate) struct Ticking {
+    clock: VipClock,
+    stuck: Vec<(Beneficiary, Stuck)>,
+}
+
 /// The role, under its lease.
-pub(crate) fn role(config: &ProjectorConfig, pool: &PgPool, readers: &Readers) -> Alone<VipClock> {
+pub(crate) fn role(config: &ProjectorConfig, pool: &PgPool, readers: &Readers) -> Alone<Ticking> {
+    let clock = VipClock::new(pool.clone(), Arc::new(SystemClock), Arc::new(RandomIds));
     Alone {
         pool: pool.clone(),
         lease: Lease::of(Lease::VIP_CLOCK, &readers.owner, config.lease),
         shares: readers.shares.clone(),
-        work: VipClock::new(pool.clone(), Arc::new(SystemClock), Arc::new(RandomIds)),
+        work: Ticking {
+            clock,
+            stuck: Vec::new(),
+        },
     }
 }
 
-impl Work for VipClock {
+impl Work for Ticking {
     type Error = VipClockError;
 
     async fn turn(&mut self) -> Result<Duration, VipClockError> {
-        let Turned { told, more, .. } = VipClock::turn(self).await?;
+        let Turned {
+            told, stuck, more, ..
+        } = self.clock.turn().await?;
         VIP_CLOCK_FACTS.of([]).increment(told as u64);
-        VIP_DELAY_SECONDS.of([]).set(self.overdue().await?);
+        VIP_DELAY_SECONDS.of([]).set(self.clock.overdue().await?);
+        if stuck != self.stuck {
+            for (beneficiary, why) in &stuck {
+                warn!(%beneficiary, error = chain(why), "vip_clock.stuck");
+            }
+            self.stuck = stuck;
+        }
         Ok(if more { Duration::ZERO } else { TICK })
     }
 }

@@ -118,6 +118,9 @@ pub(crate) async fn store(
     connection: &mut PgConnection,
     heads: &[(Beneficiary, AtVersion)],
 ) -> Result<(), sqlx::Error> {
+    if heads.is_empty() {
+        return Ok(());
+    }
     let (roles, ids) = columns(heads.iter().map(|(beneficiary, _)| beneficiary));
     let each = || heads.iter().map(|(_, it)| it);
     let standing = |it: &AtVersion| match it.head {

@@ -39,7 +39,7 @@ pub enum RecomputeError {
     Database(#[from] sqlx::Error),
 }
 
-/// Why an account could not be recomputed. It is passed over, and stays in the queue.
+/// Why an account could not be settled or recomputed. It is passed over, and stays where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Stuck {
     /// The rules do not allow it.

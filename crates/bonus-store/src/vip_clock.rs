@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonus_domain::{Beneficiary, PolicyVersion, Undecided, settle};
+use bonus_domain::{Beneficiary, Undecided, settle};
 use chrono::{DateTime, Utc};
 use event_store::{Append, AppendError, append};
 use kernel::{Clock, IdSource};
@@ -15,6 +15,7 @@ use tracing::instrument;
 use crate::accounts::{self, AtVersion, HeadRecord};
 use crate::known_facts;
 use crate::moving::{Moving, into_moved, own_policy};
+use crate::recompute::Stuck;
 
 /// How many accounts are settled in one transaction.
 const AT_ONCE: i64 = 500;
@@ -23,24 +24,6 @@ const AT_ONCE: i64 = 500;
 /// commit; again is always right.
 #[derive(Debug, thiserror::Error)]
 pub enum VipClockError {
-    /// An account cannot be settled.
-    #[error("the account of {beneficiary} could not be settled")]
-    Undecided {
-        /// Whose account it is.
-        beneficiary: Beneficiary,
-        /// Why.
-        source: Undecided,
-    },
-    /// This release does not know the policy of an account.
-    #[error(
-        "the account of {beneficiary} is of policy {version}, which this release does not know"
-    )]
-    UnknownPolicy {
-        /// Whose account it is.
-        beneficiary: Beneficiary,
-        /// Its policy.
-        version: PolicyVersion,
-    },
     /// The account events were not appended.
     #[error("the account events could not be appended")]
     Append(#[from] AppendError),
@@ -50,12 +33,14 @@ pub enum VipClockError {
 }
 
 /// What a turn of the clock has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Turned {
     /// Accounts that were looked at.
     pub seen: usize,
     /// Facts that were told of them.
     pub told: usize,
+    /// Accounts that could not be settled; the others were.
+    pub stuck: Vec<(Beneficiary, Stuck)>,
     /// Whether there may be more that are due.
     pub more: bool,
 }
@@ -90,19 +75,16 @@ impl VipClock {
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
         let mut heads = due(&mut transaction, now).await?;
-        let mut more = heads.len() == usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
         if heads.is_empty() {
             heads = without_vip(&mut transaction).await?;
-            more = !heads.is_empty();
         }
         if heads.is_empty() {
             transaction.rollback().await?;
             return Ok(Turned::default());
         }
-        let seen = heads.len();
-        let told = self.settle(&mut transaction, heads, now).await?;
+        let turned = self.settle(&mut transaction, heads, now).await?;
         transaction.commit().await?;
-        Ok(Turned { seen, told, more })
+        Ok(turned)
     }
 
     /// For how long the account has been due that is due longest.
@@ -130,14 +112,22 @@ impl VipClock {
         transaction: &mut PgConnection,
         heads: BTreeMap<Beneficiary, AtVersion>,
         now: DateTime<Utc>,
-    ) -> Result<usize, VipClockError> {
+    ) -> Result<Turned, VipClockError> {
+        let mut turned = Turned {
+            seen: heads.len(),
+            ..Turned::default()
+        };
         let mut policies = BTreeMap::new();
         for (beneficiary, at) in &heads {
-            let own = own_policy(&at.head).map_err(|version| VipClockError::UnknownPolicy {
-                beneficiary: *beneficiary,
-                version,
-            })?;
-            policies.insert(*beneficiary, own);
+            match own_policy(&at.head) {
+                Ok(own) => {
+                    policies.insert(*beneficiary, own);
+                }
+                Err(version) => {
+                    let why = Stuck::UnknownPolicy(version);
+                    turned.stuck.push((*beneficiary, why));
+                }
+            }
         }
         let mut known = known_facts::newest(transaction, &policies).await?;
         let mut moving = Vec::with_capacity(heads.len());
@@ -148,26 +138,27 @@ impl VipClock {
             let mut known = known.remove(&beneficiary).unwrap_or_default();
             let settled = loop {
                 match settle(at.head, beneficiary, &known, policy, now) {
-                    Ok(settled) => break settled,
+                    Ok(settled) => break Some(settled),
                     Err(Undecided::More(more)) => {
                         known_facts::reach_back(transaction, beneficiary, policy, &mut known, more)
                             .await?;
                     }
-                    Err(source) => {
-                        return Err(VipClockError::Undecided {
-                            beneficiary,
-                            source,
-                        });
+                    Err(why) => {
+                        turned.stuck.push((beneficiary, why.into()));
+                        break None;
                     }
                 }
             };
-            let mut one = Moving::new(at);
-            one.take(settled.into_moved(), 0, None, self.ids.as_ref());
-            moving.push((beneficiary, one));
+            if let Some(settled) = settled {
+                let mut one = Moving::new(at);
+                one.take(settled.into_moved(), 0, None, self.ids.as_ref());
+                moving.push((beneficiary, one));
+            }
         }
+        turned.more = !moving.is_empty();
         let (heads, streams) = into_moved(moving.into_iter());
         accounts::store(transaction, &heads).await?;
-        let told = streams.iter().map(|stream| stream.events.len()).sum();
+        turned.told = streams.iter().map(|stream| stream.events.len()).sum();
         if !streams.is_empty() {
             // Last: from here on the readers of the feed wait for the commit.
             let request = Append {
@@ -176,7 +167,7 @@ impl VipClock {
             };
             append(transaction, &request).await?;
         }
-        Ok(told)
+        Ok(turned)
     }
 }
 

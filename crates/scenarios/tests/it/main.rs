@@ -21,6 +21,8 @@ mod leases;
 mod load;
 mod outage;
 mod people;
+mod policies;
+mod producer;
 mod races;
 mod rebuild;
 mod replay;
@@ -31,6 +33,7 @@ mod system;
 mod takeovers;
 mod topics;
 mod traces;
+mod vip;
 mod visibility;
 mod watched;
 

@@ -1,0 +1,66 @@
+//! A producer that is none of ours: it tells of orders on the topic that the consumer reads, with as
+//! little as the contract asks for.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use serde_json::json;
+use uuid::Uuid;
+
+const TOPIC: &str = "atlas.order-events.v1";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What it tells.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) id: Uuid,
+    pub(crate) event: &'static str,
+    pub(crate) commissioner: Uuid,
+    pub(crate) order: Uuid,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// The producer.
+pub(crate) struct Producer(FutureProducer);
+
+impl Producer {
+    pub(crate) fn of(brokers: &str) -> Self {
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("linger.ms", "5")
+            .create()
+            .unwrap();
+        Self(producer)
+    }
+
+    /// Sends facts, and waits until Kafka has them.
+    pub(crate) async fn tell(&self, facts: &[Told]) {
+        let sent = facts.iter().map(|told| self.send(told));
+        join_all(sent).await;
+    }
+
+    async fn send(&self, told: &Told) {
+        let value = json!({
+            "commissionerId": told.commissioner,
+            "orderId": told.order,
+            "occurredAt": told.at.to_rfc3339(),
+            "byDispute": false,
+        })
+        .to_string();
+        let (id, kind) = (told.id.to_string(), format!("atlas.order.{}", told.event));
+        let header = |key, value| Header { key, value };
+        let headers = OwnedHeaders::new()
+            .insert(header("ce_id", Some(id.as_str())))
+            .insert(header("ce_type", Some(kind.as_str())));
+        let key = told.order.to_string();
+        let record = FutureRecord::to(TOPIC)
+            .key(&key)
+            .payload(&value)
+            .headers(headers);
+        self.0.send(record, PATIENCE).await.unwrap();
+    }
+}
