@@ -16,6 +16,7 @@ mod discard;
 mod find;
 mod forget;
 pub mod instruments;
+mod open_code;
 mod record;
 
 pub use claim::{Standing, claim, look, release};
@@ -27,4 +28,5 @@ pub use find::{
     groups, page, select,
 };
 pub use forget::forget;
+pub use open_code::open_code;
 pub use record::{Failure, Headers, Recorded, foreign, headers, record};
