@@ -23,6 +23,7 @@ mod node;
 mod people;
 mod python;
 mod queries;
+mod seed_ledger;
 mod soak;
 mod stack;
 mod test;
@@ -63,6 +64,9 @@ enum Command {
     /// Runs what takes too long for every change: faults again and again, a million random runs,
     /// fuzz targets, every mutant.
     Soak(soak::Options),
+    /// Writes a ledger and its accounts, and prints what the difference of policies 1 and 2 has to
+    /// say of it.
+    SeedLedger(seed_ledger::Options),
     /// Checks the rules of the house that no compiler knows.
     Tidy,
     /// Builds the pages for browsers, generates the types of the SDK, or checks both.
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Bench => bench::run(),
         Command::Soak(options) => soak::run(&options),
+        Command::SeedLedger(options) => seed_ledger::run(&options),
         Command::Tidy => tidy::run(),
         Command::Web(options) => web::run(&options),
         Command::Diagrams => diagrams::run(),
