@@ -73,6 +73,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bonus/accounts/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a bonus account.
+         * @description Every fact in one place, and the places sum to the account's numbers; what is missing for the next
+         *     grade and for VIP, and when VIP will end. The newest 500 facts are told one by one. With `event`:
+         *     what this event did, or why it counts nothing. Who may see the account may ask.
+         */
+        get: operations["explain_bonus_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/bonus/accounts/{id}/ledger": {
         parameters: {
             query?: never;
@@ -85,6 +107,46 @@ export interface paths {
          * @description The awards that make the account's points, newest first. Who may see the account may see them.
          */
         get: operations["read_bonus_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bonus/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the policies.
+         * @description Every policy of this release, by version, and which one is in force. All of them fit one page.
+         */
+        get: operations["list_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bonus/policies/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a policy.
+         * @description What gives points and what takes them away, the grades, and when an account is VIP.
+         */
+        get: operations["read_policy"];
         put?: never;
         post?: never;
         delete?: never;
@@ -349,7 +411,8 @@ export interface components {
             policyVersion: number;
             /** @description In which role. */
             role: components["schemas"]["RoleName"];
-            vip: components["schemas"]["VipView"] | null;
+            /** @description The VIP standing at `asOf`. */
+            vip: components["schemas"]["VipView"];
         };
         /** @description Who did something. */
         ActorView: {
@@ -373,6 +436,21 @@ export interface components {
              * @description The number of events that the order had by then.
              */
             version: number;
+        };
+        /** @description What an event gives. */
+        AwardRule: {
+            /**
+             * @description The event.
+             * @example OrderPlaced
+             */
+            event: string;
+            /**
+             * Format: int64
+             * @description The points that it gives.
+             */
+            points: number;
+            /** @description The role in which it is rewarded. */
+            role: components["schemas"]["RoleName"];
         };
         /** @enum {string} */
         DeadLetterCodeName: "INVALID_JSON" | "VALUE_MISSING" | "VALUE_TOO_LARGE" | "CE_ID_MISSING" | "CE_TYPE_MISSING" | "BENEFICIARY_MISSING" | "BENEFICIARY_INVALID" | "TIME_INVALID" | "UNSUPPORTED_MAJOR_VERSION" | "POLICY_VERSION_CONFLICT" | "ACCOUNT_REJECTED" | "REPEATED_FAILURE";
@@ -491,6 +569,147 @@ export interface components {
          * @enum {string}
          */
         Encoding: "utf8" | "base64";
+        /** @description The explanation of an account, or of one event. */
+        Explained: components["schemas"]["ExplainedAccount"] | components["schemas"]["ExplainedFact"];
+        /** @description Why an account is what it is. */
+        ExplainedAccount: {
+            /**
+             * Format: date-time
+             * @description The instant of the answer.
+             */
+            asOf: string;
+            /** @description The highest grade that these points reach. */
+            grade: components["schemas"]["GradeName"];
+            /**
+             * Format: uuid
+             * @description Whose account it is.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description What the parts add up to.
+             */
+            lifetimePoints: number;
+            nextGrade: components["schemas"]["NextGradeView"] | null;
+            older: components["schemas"]["OlderFacts"] | null;
+            /** @description The newest facts, newest first. */
+            parts: components["schemas"]["ExplainedPart"][];
+            /**
+             * Format: int32
+             * @description The policy that it is explained with.
+             */
+            policyVersion: number;
+            /** @description In which role. */
+            role: components["schemas"]["RoleName"];
+            /** @description What is missing, and when VIP ends, in words. */
+            sentences: string[];
+            /** @description VIP. */
+            vip: components["schemas"]["ExplainedVip"];
+        };
+        /** @description What one event did to an account, or why it counts nothing. */
+        ExplainedFact: {
+            /**
+             * Format: date-time
+             * @description The instant of the answer.
+             */
+            asOf: string;
+            /**
+             * Format: uuid
+             * @description The event's global id.
+             */
+            eventId: string;
+            /**
+             * Format: uuid
+             * @description Whose account it is.
+             */
+            id: string;
+            part: components["schemas"]["ExplainedPart"] | null;
+            /** @description What it does. */
+            place: components["schemas"]["PlaceName"];
+            /**
+             * Format: int64
+             * @description What it adds to the lifetime points.
+             */
+            points: number;
+            /**
+             * Format: int32
+             * @description The policy that it is explained with.
+             */
+            policyVersion: number;
+            /** @description In which role. */
+            role: components["schemas"]["RoleName"];
+            /** @description What it did, or why it counts nothing, in words. */
+            sentence: string;
+        };
+        /** @description A fact in its place. */
+        ExplainedPart: {
+            /**
+             * @description The event's name.
+             * @example OrderPlaced
+             */
+            event: string;
+            /**
+             * Format: uuid
+             * @description The event's global id.
+             */
+            eventId: string;
+            /** @description Where the order's events are told; null without an order. */
+            link: string | null;
+            /**
+             * Format: date-time
+             * @description When it occurred.
+             */
+            occurredAt: string;
+            /**
+             * Format: uuid
+             * @description The order that it belongs to.
+             */
+            orderId: string | null;
+            /** @description What it does. */
+            place: components["schemas"]["PlaceName"];
+            /**
+             * Format: int64
+             * @description What it adds to the lifetime points.
+             */
+            points: number;
+            /**
+             * Format: uuid
+             * @description The event that takes its points away.
+             */
+            reversedBy: string | null;
+            /** @description The rule, and what comes of it, in words. */
+            sentence: string;
+            /**
+             * Format: int64
+             * @description What it adds to the points in the window.
+             */
+            windowPoints: number;
+        };
+        /** @description VIP, with what is missing for it. */
+        ExplainedVip: {
+            /** @description Whether the account is VIP. */
+            active: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends, or begins, if nothing more happens; null if it does neither.
+             */
+            nextChange: string | null;
+            /**
+             * Format: int64
+             * @description How many are missing.
+             */
+            pointsToGo: number;
+            /**
+             * Format: int64
+             * @description The points in the window that it takes.
+             */
+            threshold: number;
+            /**
+             * Format: int64
+             * @description The points in the window.
+             */
+            windowPoints: number;
+        };
         /** @description One thing that is wrong with a request's values. */
         FieldError: {
             /** @description What is wrong there, and what would be right. */
@@ -514,6 +733,16 @@ export interface components {
          * @enum {string}
          */
         GradeName: "Bronze" | "Silver" | "Gold" | "Platinum";
+        /** @description From when on an account has a grade. */
+        GradeRule: {
+            /** @description The grade. */
+            name: components["schemas"]["GradeName"];
+            /**
+             * Format: int64
+             * @description The lifetime points that it takes.
+             */
+            points: number;
+        };
         /** @description A header of a message. */
         HeaderView: {
             /** @description Its name, up to 256 characters of it. */
@@ -804,6 +1033,31 @@ export interface components {
             nextCursor?: string | null;
         };
         /** @description A page of a list, as it is answered. */
+        List_PolicyView: {
+            /** @description The items. */
+            items: {
+                /** @description What gives points. */
+                awards: components["schemas"]["AwardRule"][];
+                /** @description The grades, ascending. */
+                grades: components["schemas"]["GradeRule"][];
+                /** @description The SHA-256 of its file. */
+                hash: string;
+                /** @description What takes them away again. */
+                reversals: components["schemas"]["ReversalRule"][];
+                /** @description Whether it is in force. */
+                state: components["schemas"]["PolicyState"];
+                /**
+                 * Format: int32
+                 * @description The policy's number.
+                 */
+                version: number;
+                /** @description When an account is VIP. */
+                vip: components["schemas"]["VipRuleView"];
+            }[];
+            /** @description How to ask for the next page; null if this is the last. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list, as it is answered. */
         List_TimelineEntry: {
             /** @description The items. */
             items: {
@@ -908,6 +1162,21 @@ export interface components {
              */
             workshopId: string;
         };
+        /** @description The facts that are not told one by one. */
+        OlderFacts: {
+            /** @description How many there are. */
+            facts: number;
+            /**
+             * Format: int64
+             * @description What they add to the lifetime points.
+             */
+            points: number;
+            /**
+             * Format: int64
+             * @description What they add to the points in the window.
+             */
+            windowPoints: number;
+        };
         /** @description An order as it was. */
         OrderAsOf: components["schemas"]["OrderDetail"] & {
             /** @description When that was. */
@@ -982,6 +1251,36 @@ export interface components {
             eventId: string;
             /** @description Its type and id. */
             stream: string;
+        };
+        /**
+         * @description What a fact does to an account.
+         * @enum {string}
+         */
+        PlaceName: "inWindow" | "leftWindow" | "ahead" | "notRewarded" | "reversed" | "deferred" | "deadLetter";
+        /**
+         * @description Whether a policy is in force.
+         * @enum {string}
+         */
+        PolicyState: "active" | "replaced" | "draft";
+        /** @description The rules of the bonus. */
+        PolicyView: {
+            /** @description What gives points. */
+            awards: components["schemas"]["AwardRule"][];
+            /** @description The grades, ascending. */
+            grades: components["schemas"]["GradeRule"][];
+            /** @description The SHA-256 of its file. */
+            hash: string;
+            /** @description What takes them away again. */
+            reversals: components["schemas"]["ReversalRule"][];
+            /** @description Whether it is in force. */
+            state: components["schemas"]["PolicyState"];
+            /**
+             * Format: int32
+             * @description The policy's number.
+             */
+            version: number;
+            /** @description When an account is VIP. */
+            vip: components["schemas"]["VipRuleView"];
         };
         /** @description Why a request has no other answer, as RFC 9457 has it. */
         Problem: {
@@ -1144,6 +1443,20 @@ export interface components {
             /** @description Title. */
             title: string;
         };
+        /** @description What an event takes away. */
+        ReversalRule: {
+            /** @description Whether it takes them when it was decided in a dispute, or when it was not. */
+            byDispute: boolean;
+            /**
+             * @description The event.
+             * @example OrderCancelled
+             */
+            event: string;
+            /** @description The events of the same order whose points it takes. */
+            reverses: string[];
+            /** @description The role in which it takes points. */
+            role: components["schemas"]["RoleName"];
+        };
         /**
          * @description The part that somebody plays.
          * @enum {string}
@@ -1214,6 +1527,19 @@ export interface components {
          * @enum {string}
          */
         StateName: "idle" | "running" | "waiting" | "failing" | "halted";
+        /** @description When an account is VIP. */
+        VipRuleView: {
+            /**
+             * Format: int64
+             * @description The points in the window that it takes.
+             */
+            threshold: number;
+            /**
+             * Format: int32
+             * @description The length of the window in days of 24 hours.
+             */
+            windowDays: number;
+        };
         /** @description The VIP standing of an account. */
         VipView: {
             /** @description Whether it is VIP. */
@@ -1536,6 +1862,200 @@ export interface operations {
             };
         };
     };
+    explain_bonus_account: {
+        parameters: {
+            query?: {
+                /** @description The role in which the points were earned. */
+                role?: components["schemas"]["RoleName"];
+                /** @description The id of an event: what it did to the account, or why it counts nothing. */
+                event?: string;
+            };
+            header?: {
+                /**
+                 * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
+                 *     answer to a command. The read waits for it for a while, and is then answered with 503.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Atlas-Min-Position"?: string;
+            };
+            path: {
+                /** @description the beneficiary */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the explanation of the account, or of the event that was asked for */
+            200: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "asOf": "2026-11-26T09:30:00Z",
+                     *       "grade": "Bronze",
+                     *       "id": "01938f5e-7c00-7000-8000-00000000000c",
+                     *       "lifetimePoints": 40,
+                     *       "nextGrade": {
+                     *         "name": "Silver",
+                     *         "pointsToGo": 60
+                     *       },
+                     *       "older": null,
+                     *       "parts": [
+                     *         {
+                     *           "event": "OrderPlaced",
+                     *           "eventId": "01938f5e-7c00-7000-8000-0000000000e1",
+                     *           "link": "/v1/orders/01938f5e-7c00-7000-8000-000000000001/timeline",
+                     *           "occurredAt": "2026-11-25T12:00:00Z",
+                     *           "orderId": "01938f5e-7c00-7000-8000-000000000001",
+                     *           "place": "inWindow",
+                     *           "points": 40,
+                     *           "reversedBy": null,
+                     *           "sentence": "OrderPlaced gives 40 points under policy 1; it counts for VIP until 2026-12-25T12:00:00Z.",
+                     *           "windowPoints": 40
+                     *         }
+                     *       ],
+                     *       "policyVersion": 1,
+                     *       "role": "commissioner",
+                     *       "sentences": [
+                     *         "40 points make Bronze; 60 more make Silver.",
+                     *         "40 points in the window; VIP takes 160 more."
+                     *       ],
+                     *       "vip": {
+                     *         "active": false,
+                     *         "nextChange": null,
+                     *         "pointsToGo": 160,
+                     *         "threshold": 200,
+                     *         "windowPoints": 40
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Explained"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
+            404: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
+            409: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
+             *     - `UNREADABLE_EVENT`: the order holds an event that this release does not know
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     read_bonus_ledger: {
         parameters: {
             query?: {
@@ -1679,6 +2199,347 @@ export interface operations {
              *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
              *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
              *     - `UNREADABLE_EVENT`: the order holds an event that this release does not know
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_policies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
+                 *     answer to a command. The read waits for it for a while, and is then answered with 503.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Atlas-Min-Position"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description every policy */
+            200: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "awards": [
+                     *             {
+                     *               "event": "OrderPlaced",
+                     *               "points": 40,
+                     *               "role": "commissioner"
+                     *             }
+                     *           ],
+                     *           "grades": [
+                     *             {
+                     *               "name": "Bronze",
+                     *               "points": 0
+                     *             },
+                     *             {
+                     *               "name": "Silver",
+                     *               "points": 100
+                     *             }
+                     *           ],
+                     *           "hash": "669aac5e47cc8b4a9dfa1a76cacfa08fcd49e3749d843494d67e472debbf3bdc",
+                     *           "reversals": [],
+                     *           "state": "active",
+                     *           "version": 1,
+                     *           "vip": {
+                     *             "threshold": 200,
+                     *             "windowDays": 30
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["List_PolicyView"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
+            409: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_policy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
+                 *     answer to a command. The read waits for it for a while, and is then answered with 503.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Atlas-Min-Position"?: string;
+            };
+            path: {
+                /** @description the policy's number */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the policy */
+            200: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "awards": [
+                     *         {
+                     *           "event": "OrderPlaced",
+                     *           "points": 40,
+                     *           "role": "commissioner"
+                     *         }
+                     *       ],
+                     *       "grades": [
+                     *         {
+                     *           "name": "Bronze",
+                     *           "points": 0
+                     *         },
+                     *         {
+                     *           "name": "Silver",
+                     *           "points": 100
+                     *         }
+                     *       ],
+                     *       "hash": "669aac5e47cc8b4a9dfa1a76cacfa08fcd49e3749d843494d67e472debbf3bdc",
+                     *       "reversals": [],
+                     *       "state": "active",
+                     *       "version": 1,
+                     *       "vip": {
+                     *         "threshold": 200,
+                     *         "windowDays": 30
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
+            404: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
+            409: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
              */
             503: {
                 headers: {

@@ -219,17 +219,20 @@ test("each read succeeds, and is refused for what any read can lack", async (con
   for (const name of readNames) {
     await context.test(name, async () => {
       const { path } = OPERATIONS[name];
-      const input = path.includes("{id}") ? { path: { id: idFor(name, placed.orderId) } } : {};
+      const [, parameter] = /\{(\w+)\}/.exec(path) ?? [];
+      const placedAt = (value: unknown) => (parameter ? { path: { [parameter]: value } } : {});
+      const input = placedAt(parameter === "version" ? 1 : idFor(name, placed.orderId));
       const right = { ...input, query: queryOf(name) };
       const person = byRight(name);
       await reach(clientOf("no token"), name, right, "UNAUTHENTICATED");
-      const malformed = path.includes("{id}") ? { path: { id: "x" } } : { query: { cursor: "?" } };
+      const elsewhere = name === "listPolicies" ? { minPosition: "?" } : { query: { cursor: "?" } };
+      const malformed = parameter ? placedAt("x") : elsewhere;
       await reach(person.atlas, name, malformed, "MALFORMED_REQUEST");
       if (documented(name, "FORBIDDEN")) {
         await reach(scene.commissioner.atlas, name, right, "FORBIDDEN");
       }
       if (documented(name, "NOT_FOUND")) {
-        await reach(person.atlas, name, { ...right, path: { id: randomUUID() } }, "NOT_FOUND");
+        await reach(person.atlas, name, { ...right, ...placedAt(parameter === "version" ? 999 : randomUUID()) }, "NOT_FOUND");
       }
       if (documented(name, "POSITION_FOREIGN")) {
         const bytes = Buffer.from(placed.position, "base64url");
@@ -253,7 +256,7 @@ async function account() {
 }
 
 function idFor(name: Name, order: string): string {
-  if (name.startsWith("readBonus")) return scene.commissioner.id;
+  if (name.includes("Bonus")) return scene.commissioner.id;
   return name === "readDeadLetter" ? randomUUID() : order;
 }
 
