@@ -20,6 +20,7 @@ mod interrupt;
 mod kafka;
 mod python;
 mod queries;
+mod seed_ledger;
 mod soak;
 mod stack;
 mod test;
@@ -60,6 +61,9 @@ enum Command {
     /// Runs what takes too long for every change: faults again and again, a million random runs,
     /// fuzz targets, every mutant.
     Soak(soak::Options),
+    /// Writes a ledger and its accounts, and prints what the difference of policies 1 and 2 has to
+    /// say of it.
+    SeedLedger(seed_ledger::Options),
     /// Checks the rules of the house that no compiler knows.
     Tidy,
     /// Makes the pages in docs/ that are made by running the rules.
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Bench => bench::run(),
         Command::Soak(options) => soak::run(&options),
+        Command::SeedLedger(options) => seed_ledger::run(&options),
         Command::Tidy => tidy::run(),
         Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),

@@ -7,6 +7,7 @@ use projections::Model;
 
 use crate::acts::ActsOptions;
 use crate::dlq::DlqCommand;
+use crate::explain::ExplainCommand;
 use crate::policy::PolicyCommand;
 use crate::rebuild::RebuildOptions;
 use crate::replay::ReplayOptions;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Look after the policies: what facts are worth, and which rules are in force.
     #[command(subcommand)]
     Policy(Box<PolicyCommand>),
+    /// Say why something is what it is.
+    #[command(subcommand)]
+    Explain(ExplainCommand),
     /// Look after the Kafka topics that the relay writes to.
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -160,6 +164,8 @@ pub(crate) enum Exit {
     Usage,
     /// A rule refuses it.
     Refused,
+    /// More would be given than the budget holds.
+    BudgetPassed,
     /// Store or broker are not reachable.
     Unreachable,
 }
@@ -171,6 +177,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Refused => 3,
+            Exit::BudgetPassed => 4,
             Exit::Unreachable => 5,
         })
     }

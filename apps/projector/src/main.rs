@@ -10,6 +10,7 @@ mod bonus;
 mod cli;
 mod config;
 mod dlq;
+mod explain;
 mod janitor;
 mod kafka_health;
 mod migrate;
@@ -68,6 +69,12 @@ fn main() -> ExitCode {
         cli::Command::Rebuild(command) => rebuild(command).into(),
         cli::Command::Dlq(command) => dlq::dlq(*command).into(),
         cli::Command::Policy(command) => policy::policy(*command).into(),
+        cli::Command::Explain(explain::ExplainCommand::Account(options)) => {
+            session::run("projector explain account", async |session| {
+                explain::account(session, options).await
+            })
+            .into()
+        }
         cli::Command::Topics(cli::TopicsCommand::Accept { act }) => {
             session::run("projector topics accept", async |session| {
                 accept_topics::accept_topics(session, act).await

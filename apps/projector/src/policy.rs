@@ -3,6 +3,7 @@
 
 mod activate;
 mod backfill;
+mod diff;
 mod list;
 mod recompute;
 mod show;
@@ -40,6 +41,9 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         act: ActOptions,
     },
+    /// Show who would gain and who would lose if another policy came into force: what a recompute of
+    /// the ledger as it is would then do. Writes nothing.
+    Diff(diff::DiffOptions),
     /// Recompute the accounts that are not of the policy in force, beside the daemon that does so
     /// by itself; or one account whatever it is of.
     Recompute(recompute::RecomputeOptions),
@@ -88,6 +92,9 @@ pub(crate) fn policy(command: PolicyCommand) -> Exit {
                 activate::activate(session, version, act).await
             })
         }
+        PolicyCommand::Diff(options) => session::run("projector policy diff", async |session| {
+            diff::diff(session, options).await
+        }),
         PolicyCommand::Recompute(options) => {
             session::run("projector policy recompute", async |session| {
                 recompute::recompute(session, options).await

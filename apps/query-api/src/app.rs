@@ -19,7 +19,7 @@ use crate::AppState;
 use crate::routes;
 use crate::routes::{
     ActItem, DeadLetterCodeName, DeadLetterDetail, DeadLetterGroup, DeadLetterItem,
-    DeadLetterKindName, Projections, TurnFilter,
+    DeadLetterKindName, Explained, PolicyView, Projections, TurnFilter,
 };
 
 /// The whole application. `health` are the routes of the process itself.
@@ -122,16 +122,19 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         DeadLetterCodeName,
         DeadLetterDetail,
         DeadLetterKindName,
+        Explained,
         List<ActItem>,
         List<DeadLetterGroup>,
         List<DeadLetterItem>,
         List<InvitationItem>,
         List<LedgerItem>,
         List<OrderItem>,
+        List<PolicyView>,
         List<TimelineEntry>,
         List<WorkshopItem>,
         OrderAsOf,
         OrderDetail,
+        PolicyView,
         Problem,
         Projections,
         Situation,

@@ -1,27 +1,34 @@
 //! One file a read: its route, its parameters, and how it is refused.
 
 mod examples;
+mod explain_bonus_account;
+mod explanation;
 mod foreign;
 mod list_acts;
 mod list_dead_letter_groups;
 mod list_dead_letters;
 mod list_invitations;
 mod list_orders;
+mod list_policies;
 mod list_projections;
 mod list_workshops;
+mod policies;
 mod read_as_of;
 mod read_bonus_account;
 mod read_bonus_ledger;
 mod read_dead_letter;
 mod read_order;
+mod read_policy;
 mod read_situation;
 mod read_timeline;
 
+pub(crate) use explanation::Explained;
 pub(crate) use list_acts::ActItem;
 pub(crate) use list_dead_letter_groups::DeadLetterGroup;
 pub(crate) use list_dead_letters::{DeadLetterCodeName, DeadLetterItem, DeadLetterKindName};
 pub(crate) use list_orders::TurnFilter;
 pub(crate) use list_projections::Projections;
+pub(crate) use policies::PolicyView;
 pub(crate) use read_dead_letter::DeadLetterDetail;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -40,6 +47,9 @@ pub(crate) fn all() -> OpenApiRouter<AppState> {
         .routes(routes!(list_workshops::list_workshops))
         .routes(routes!(read_bonus_account::read_bonus_account))
         .routes(routes!(read_bonus_ledger::read_bonus_ledger))
+        .routes(routes!(explain_bonus_account::explain_bonus_account))
+        .routes(routes!(list_policies::list_policies))
+        .routes(routes!(read_policy::read_policy))
         .routes(routes!(list_projections::list_projections))
         .routes(routes!(list_dead_letters::list_dead_letters))
         .routes(routes!(list_dead_letter_groups::list_dead_letter_groups))

@@ -2,7 +2,6 @@
 
 mod aggregate;
 mod award;
-mod award_without_vip;
 mod defer;
 mod event;
 mod evolve;
@@ -16,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 pub use aggregate::{AccountAggregate, AccountError, Award};
 pub use award::Taken;
-pub use award_without_vip::{Rejection, award};
 pub use event::{AccountEvent, AccountFact};
 pub use evolve::{Corrupt, evolve};
 pub use head::{Conflict, Head};

@@ -16,6 +16,8 @@
 //! Start at `account/settle.rs`. The rules are the files of `policies/`.
 
 mod account;
+mod diff;
+mod explain;
 mod fact;
 mod grade;
 mod points;
@@ -25,8 +27,12 @@ mod vip;
 
 pub use account::{
     Account, AccountAggregate, AccountError, AccountEvent, AccountFact, Award, Conflict, Corrupt,
-    Head, Moved, Rejection, Settled, Standing, Taken, Undecided, award, evolve, settle, stored,
+    Head, Moved, Settled, Standing, Taken, Undecided, evolve, settle, stored,
 };
+pub use diff::{
+    Assessment, Bucket, Flow, GradeFlow, LARGEST, Largest, Movement, Report, assess, diff,
+};
+pub use explain::{Explanation, Part, Place, VipAt, explain};
 pub use fact::{Beneficiary, Fact, Facts, KnownFacts};
 pub use grade::{Grade, NextGrade, UnknownGrade};
 pub use points::{Points, PointsOverflow};

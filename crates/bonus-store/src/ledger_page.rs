@@ -1,17 +1,14 @@
 //! The ledger as its owner reads it: awards, newest first.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use bonus_domain::{Beneficiary, Fact, Facts, Points, Policy, SourceType};
+use bonus_domain::{Beneficiary, Fact, Policy, SourceType};
 use chrono::{DateTime, Utc};
 use event_store::Version;
 use kernel::{EventId, OrderId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use crate::ledger::{FactRecord, MOST_FACTS, within_bounds};
+use crate::ledger::FactRecord;
 
 /// An account as the reader sees it: the ledger is shown as of the same version and policy, so that
 /// total and awards agree.
@@ -68,8 +65,8 @@ pub struct LedgerPage {
     pub next: Option<LedgerKey>,
 }
 
-/// Reads at most `limit` awards after `after`. Facts that are worth nothing under the account's
-/// policy, or that others of their order reverse, are not shown.
+/// Reads at most `limit` awards after `after`, by one statement. Facts that are worth nothing under
+/// the account's policy, or that others of their order reverse, are not shown.
 ///
 /// Call it in the snapshot that the account's row was read in.
 ///
@@ -81,40 +78,25 @@ pub async fn ledger_page(
     after: Option<LedgerKey>,
     limit: i64,
 ) -> Result<LedgerPage, sqlx::Error> {
-    let mut items = Vec::new();
-    let mut after = after;
-    loop {
-        let candidates = candidates(connection, account, after, limit.saturating_add(1)).await?;
-        let worths = worths(connection, account, &candidates).await?;
-        let last = at_most(candidates.len(), limit);
-        for candidate in candidates {
-            let worth = worths.get(&candidate.fact.source_event_id);
-            let points = worth.copied().unwrap_or_default();
-            if points != Points::ZERO && !at_most(items.len() + 1, limit) {
-                return Ok(LedgerPage { items, next: after });
-            }
-            after = Some(candidate.key());
-            if points != Points::ZERO {
-                items.push(candidate.item(points, account.policy));
-            }
-        }
-        if last {
-            return Ok(LedgerPage { items, next: None });
-        }
-    }
+    let mut awards = awards(connection, account, after, limit.saturating_add(1)).await?;
+    let length = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = awards.len() > length;
+    awards.truncate(length);
+    let next = awards.last().filter(|_| more).map(Kept::key);
+    let items = awards
+        .into_iter()
+        .map(|award| award.item(account.policy))
+        .collect();
+    Ok(LedgerPage { items, next })
 }
 
-fn at_most(count: usize, limit: i64) -> bool {
-    i64::try_from(count).is_ok_and(|count| count <= limit)
-}
-
-/// A fact that may be an award.
-struct Candidate {
-    fact: Fact,
+/// A fact, and when it was taken in.
+pub(crate) struct Kept {
+    pub(crate) fact: Fact,
     recorded_at: DateTime<Utc>,
 }
 
-impl Candidate {
+impl Kept {
     fn key(&self) -> LedgerKey {
         LedgerKey {
             occurred_at: self.fact.occurred_at,
@@ -122,12 +104,12 @@ impl Candidate {
         }
     }
 
-    fn item(self, points: Points, policy: &Policy) -> LedgerItem {
+    fn item(self, policy: &Policy) -> LedgerItem {
         LedgerItem {
             event_id: self.fact.source_event_id,
             event: self.fact.source_type.to_string(),
             order_id: self.fact.order_id,
-            points: points.get(),
+            points: policy.price(&self.fact).get(),
             policy_version: policy.version().get(),
             occurred_at: self.fact.occurred_at,
             recorded_at: self.recorded_at,
@@ -135,28 +117,48 @@ impl Candidate {
     }
 }
 
-/// Facts of the types that the account's policy rewards, newest first.
-async fn candidates(
+/// What a policy takes away from whom, as columns: an event, whether by dispute, and one of the
+/// events that it reverses.
+pub(crate) fn reversals(account: AccountAt<'_>) -> (Vec<&str>, Vec<bool>, Vec<&str>) {
+    let mut columns = (Vec::new(), Vec::new(), Vec::new());
+    let rules = account.policy.reversals();
+    for rule in rules.filter(|rule| rule.role == account.beneficiary.role) {
+        for reversed in &rule.reverses {
+            columns.0.push(rule.event.as_str());
+            columns.1.push(rule.by_dispute);
+            columns.2.push(reversed.as_str());
+        }
+    }
+    columns
+}
+
+/// The types that a policy rewards whom.
+pub(crate) fn rewarded(account: AccountAt<'_>) -> Vec<&'static str> {
+    let types = account.policy.rewarded(account.beneficiary.role);
+    types.map(SourceType::as_str).collect()
+}
+
+/// The facts that give the account's points, newest first.
+pub(crate) async fn awards(
     connection: &mut PgConnection,
     account: AccountAt<'_>,
     after: Option<LedgerKey>,
     limit: i64,
-) -> Result<Vec<Candidate>, sqlx::Error> {
-    let role = account.beneficiary.role;
-    let rewarded: Vec<&str> = account
-        .policy
-        .rewarded(role)
-        .map(SourceType::as_str)
-        .collect();
+) -> Result<Vec<Kept>, sqlx::Error> {
+    let types = rewarded(account);
+    let (events, by_dispute, reversed) = reversals(account);
     let rows = sqlx::query_file!(
         "queries/ledger_page.sql",
-        role.as_str(),
+        account.beneficiary.role.as_str(),
         account.beneficiary.id,
         account.version.get(),
-        &rewarded as &[&str],
+        &types as &[&str],
         after.map(|key| key.occurred_at),
         after.map(|key| key.event_id.as_uuid()),
         limit,
+        &events as &[&str],
+        &by_dispute,
+        &reversed as &[&str],
     )
     .fetch_all(connection)
     .await?;
@@ -172,45 +174,10 @@ async fn candidates(
                 occurred_at: row.occurred_at,
             };
             let fact = record.read().transpose()?;
-            Some(fact.map(|fact| Candidate {
+            Some(fact.map(|fact| Kept {
                 fact,
                 recorded_at: row.recorded_at,
             }))
         })
         .collect()
-}
-
-/// What the candidates are worth beside everything else that is known of their orders.
-async fn worths(
-    connection: &mut PgConnection,
-    account: AccountAt<'_>,
-    candidates: &[Candidate],
-) -> Result<BTreeMap<EventId, Points>, sqlx::Error> {
-    let facts = || candidates.iter().map(|candidate| &candidate.fact);
-    let orders: BTreeSet<Uuid> = facts()
-        .filter_map(|fact| fact.order_id.map(OrderId::as_uuid))
-        .collect();
-    let orders: Vec<Uuid> = orders.into_iter().collect();
-    let rows = sqlx::query_file_as!(
-        FactRecord,
-        "queries/order_facts.sql",
-        account.beneficiary.role.as_str(),
-        account.beneficiary.id,
-        account.version.get(),
-        &orders,
-        MOST_FACTS + 1,
-    )
-    .fetch_all(connection)
-    .await?;
-    let mut known: Facts = facts().copied().collect();
-    for row in within_bounds(rows)? {
-        if let Some(fact) = row.read()? {
-            known.insert(fact);
-        }
-    }
-    Ok(account
-        .policy
-        .worths(&known)
-        .map(|(fact, points)| (fact.source_event_id, points))
-        .collect())
 }

@@ -7,8 +7,10 @@
 //! Start at [`Ingest`], the one way in. A process calls [`check_policies`] before it. What is due
 //! without a fact the [`VipClock`] does; [`activate`] puts another policy in force, and [`Recompute`]
 //! computes the accounts that are then of another. Readers page through the ledger with
-//! [`ledger_page`].
+//! [`ledger_page`]; [`vip_at`] says how an account stands at an instant, and [`whole_ledger`] reads
+//! everything, for the difference of two policies.
 
+mod account_facts;
 mod accounts;
 mod activate;
 mod check_policies;
@@ -21,8 +23,11 @@ mod movements;
 mod moving;
 mod policy_in_force;
 mod recompute;
+mod vip_at;
 mod vip_clock;
+mod whole_ledger;
 
+pub use account_facts::{AccountFacts, ComputedWith, account_facts, computed_with};
 pub use activate::{
     ActivateError, Activation, Queue, activate, activations, is_queued, queue_under,
 };
@@ -34,4 +39,6 @@ pub use ledger_page::{AccountAt, LedgerItem, LedgerKey, LedgerPage, ledger_page}
 pub use movements::Recomputed;
 pub use policy_in_force::PolicyInForceError;
 pub use recompute::{Recompute, RecomputeError, Step, Stuck};
+pub use vip_at::vip_at;
 pub use vip_clock::{Turned, VipClock, VipClockError};
+pub use whole_ledger::{Ledger, LedgerState, WholeLedgerError, whole_ledger};

@@ -14,6 +14,7 @@ mod close;
 mod discard;
 mod find;
 mod forget;
+mod open_code;
 mod record;
 
 pub use claim::{Standing, claim, look, release};
@@ -24,4 +25,5 @@ pub use find::{
     groups, page, select,
 };
 pub use forget::forget;
+pub use open_code::open_code;
 pub use record::{Failure, Headers, Recorded, foreign, headers, record};

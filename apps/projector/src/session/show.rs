@@ -36,6 +36,20 @@ pub(crate) trait Row: Serialize {
 }
 
 impl Output {
+    /// A table.
+    pub(crate) const fn table() -> Self {
+        Self {
+            format: Format::Table,
+        }
+    }
+
+    /// One JSON object.
+    pub(crate) const fn json() -> Self {
+        Self {
+            format: Format::Json,
+        }
+    }
+
     /// Shows rows, as the member `name` of the JSON object.
     ///
     /// # Errors

@@ -203,3 +203,56 @@ pub(super) fn whole_dead_letter() -> Value {
     }
     whole
 }
+
+/// A policy.
+pub(super) fn policy() -> Value {
+    json!({
+        "version": 1,
+        "state": "active",
+        "hash": "669aac5e47cc8b4a9dfa1a76cacfa08fcd49e3749d843494d67e472debbf3bdc",
+        "awards": [{"event": "OrderPlaced", "role": "commissioner", "points": 40}],
+        "reversals": [],
+        "grades": [{"name": "Bronze", "points": 0}, {"name": "Silver", "points": 100}],
+        "vip": {"windowDays": 30, "threshold": 200},
+    })
+}
+
+/// Why an account is what it is.
+pub(super) fn explanation() -> Value {
+    json!({
+        "id": COMMISSIONER,
+        "role": "commissioner",
+        "policyVersion": 1,
+        "asOf": UPDATED_AT,
+        "lifetimePoints": 40,
+        "grade": "Bronze",
+        "nextGrade": {"name": "Silver", "pointsToGo": 60},
+        "vip": {
+            "active": false,
+            "windowPoints": 40,
+            "threshold": 200,
+            "pointsToGo": 160,
+            "nextChange": null,
+        },
+        "sentences": [
+            "40 points make Bronze; 60 more make Silver.",
+            "40 points in the window; VIP takes 160 more.",
+        ],
+        "parts": [
+            {
+                "eventId": "01938f5e-7c00-7000-8000-0000000000e1",
+                "event": "OrderPlaced",
+                "orderId": ORDER,
+                "link": "/v1/orders/01938f5e-7c00-7000-8000-000000000001/timeline",
+                "occurredAt": "2026-11-25T12:00:00Z",
+                "place": "inWindow",
+                "points": 40,
+                "windowPoints": 40,
+                "reversedBy": null,
+                "sentence": "OrderPlaced gives 40 points under policy 1; it counts for VIP until \
+                             2026-12-25T12:00:00Z.",
+            },
+        ],
+        "older": null,
+    })
+}

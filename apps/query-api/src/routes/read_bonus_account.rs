@@ -1,9 +1,10 @@
-//! `GET /v1/bonus/accounts/{id}`: points and grade of one beneficiary.
+//! `GET /v1/bonus/accounts/{id}`: points, grade and VIP of one beneficiary.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use bonus_domain::Beneficiary;
+use bonus_store::{AccountAt, vip_at};
 use http_edge::{Ignored, MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::{Actor, Role};
 use projections::Model;
@@ -105,8 +106,16 @@ pub(crate) async fn read_bonus_account(
                 if !visible {
                     return Ok(None);
                 }
-                let row = read_account(connection, beneficiary).await?;
-                Ok(row.map(|row| row.view(now)).transpose()?)
+                let Some(row) = read_account(connection, beneficiary).await? else {
+                    return Ok(None);
+                };
+                let account = AccountAt {
+                    beneficiary,
+                    version: row.version,
+                    policy: row.policy()?,
+                };
+                let vip = vip_at(connection, account, now).await?;
+                Ok(Some(row.view(now, vip)?))
             })
         })
         .await?

@@ -62,7 +62,12 @@ async fn owner_operator_and_analyst_read_the_account() {
                     "lifetimePoints": 140,
                     "grade": "Silver",
                     "nextGrade": {"name": "Gold", "pointsToGo": 160},
-                    "vip": null,
+                    "vip": {
+                        "active": false,
+                        "windowPoints": 0,
+                        "threshold": 200,
+                        "until": null,
+                    },
                     "policyVersion": 1,
                     "asOf": "2027-02-01T00:00:00Z",
                 })

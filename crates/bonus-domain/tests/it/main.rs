@@ -2,12 +2,15 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test fails by panicking"
 )]
 
 mod award;
 mod grades;
+mod oracle;
 mod set;
+mod standing;
 mod stored;
 
 use bonus_domain::{Beneficiary, Fact, Policies, Policy, PolicyVersion, SourceType};

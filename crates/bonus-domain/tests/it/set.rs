@@ -1,12 +1,13 @@
-//! The account is a function of the set of facts: neither order nor repetition of their delivery
-//! matters, and knowing the facts of one order is knowing enough.
+//! The account is a function of the set of facts: order, repetition and the way there do not matter.
 
-use std::collections::BTreeMap;
-
-use bonus_domain::{Account, AccountFact, Fact, Facts, Points, Policy, award, evolve};
+use bonus_domain::{
+    Account, AccountFact, Earnings, Fact, Facts, Head, KnownFacts, Place, Points, Policy, Taken,
+    Undecided, VipAt, assess, diff, evolve, explain, settle,
+};
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use crate::{fact, instant, policy};
+use crate::{ada, fact, instant, oracle, policy};
 
 const EVENTS: [&str; 5] = [
     "OrderPlaced",
@@ -16,14 +17,22 @@ const EVENTS: [&str; 5] = [
     "WorkshopCredited",
 ];
 
-/// Facts of a few orders, each event with an id of its own.
+/// The day on which every fact has been told.
+const TOLD: i64 = 50;
+
+fn day(number: i64) -> DateTime<Utc> {
+    instant(number * 86_400)
+}
+
+/// Facts of a few orders over fifty days, many at equal instants, each event with an id of its own.
 fn facts() -> impl Strategy<Value = Vec<Fact>> {
-    let one = (0..EVENTS.len(), 1..=3_u128, any::<bool>());
-    prop::collection::vec(one, 0..24).prop_map(|drawn| {
+    let one = (0..EVENTS.len(), 1..=4_u128, any::<bool>(), 0..TOLD);
+    prop::collection::vec(one, 0..28).prop_map(|drawn| {
         (1..)
             .zip(drawn)
-            .map(|(id, (event, order, by_dispute))| Fact {
+            .map(|(id, (event, order, by_dispute, at))| Fact {
                 by_dispute,
+                occurred_at: day(at),
                 ..fact(id, EVENTS[event], order)
             })
             .collect()
@@ -44,69 +53,137 @@ fn deliveries() -> impl Strategy<Value = (Vec<Fact>, Vec<Fact>)> {
     })
 }
 
-/// Delivers facts one by one; `beside` says which of the facts taken in so far are known.
-fn deliver(
-    policy: &Policy,
-    delivery: &[Fact],
-    beside: impl Fn(&Account, &Facts, &Fact) -> Facts,
-) -> (Account, i64) {
-    let mut ledger = Facts::default();
-    let mut account = Account::default();
-    let mut awarded = 0;
-    for (at, fact) in (0..).zip(delivery) {
-        let known = beside(&account, &ledger, fact);
-        for event in award(&account, &known, fact, policy, instant(at)).expect("no refusal") {
-            account = evolve(account, &event).expect("no contradiction");
-            if let AccountFact::PointsAwarded { points, .. } = event.fact {
-                awarded += points.get();
+/// What is read beside a fact: those of its order, and the newest of all with their orders, as many
+/// pages of two as are asked for.
+fn read(ledger: &Facts, fact: &Fact, pages: usize) -> KnownFacts {
+    let newest: Vec<Fact> = ledger.iter().rev().take(2 * pages).copied().collect();
+    let with_orders = |seed: &[Fact]| -> Facts {
+        let of_orders = seed
+            .iter()
+            .flat_map(|one| ledger.of_its_order(one).iter().copied().collect::<Vec<_>>());
+        of_orders.chain(seed.iter().copied()).collect()
+    };
+    let beside: Vec<Fact> = ledger.of_its_order(fact).iter().copied().collect();
+    let facts = with_orders(&[newest.clone(), beside].concat());
+    match newest.last() {
+        Some(last) if newest.len() < ledger.len() => KnownFacts::all_after(last.occurred_at, facts),
+        _ => KnownFacts::all(ledger.clone()),
+    }
+}
+
+/// Decides with as little as suffices.
+fn paged<T>(
+    ledger: &Facts,
+    fact: &Fact,
+    mut decide: impl FnMut(&KnownFacts) -> Result<T, Undecided>,
+) -> T {
+    for pages in 1.. {
+        match decide(&read(ledger, fact, pages)) {
+            Err(Undecided::More(more)) => {
+                assert!(2 * pages < ledger.len(), "{more} of facts that are known");
+            }
+            decided => return decided.expect("no refusal"),
+        }
+    }
+    unreachable!("the ledger has an end")
+}
+
+/// An account that is told of facts, one by one.
+struct Told {
+    head: Head,
+    account: Account,
+    ledger: Facts,
+    awarded: i64,
+    /// When VIP began and ended.
+    vip: Vec<(bool, DateTime<Utc>)>,
+}
+
+impl Told {
+    fn new(policy: &Policy) -> Self {
+        Self {
+            head: Head::new(policy),
+            account: Account::Unopened,
+            ledger: Facts::default(),
+            awarded: 0,
+            vip: Vec::new(),
+        }
+    }
+
+    fn moved(&mut self, moved: &bonus_domain::Moved) {
+        for event in &moved.events {
+            self.account = evolve(self.account, event).expect("no contradiction");
+            match event.fact {
+                AccountFact::PointsAwarded { points, .. } => self.awarded += points.get(),
+                AccountFact::VipAcquired { .. } => self.vip.push((true, event.occurred_at)),
+                AccountFact::VipLost => self.vip.push((false, event.occurred_at)),
+                AccountFact::GradeChanged { .. }
+                | AccountFact::AwardDeferred { .. }
+                | AccountFact::PolicyRecomputed { .. } => {}
             }
         }
-        ledger.insert(*fact);
+        self.head = moved.head;
+        assert_eq!(self.head.account(), self.account);
     }
-    (account, awarded)
-}
 
-fn everything(_: &Account, ledger: &Facts, _: &Fact) -> Facts {
-    ledger.clone()
-}
-
-/// What an open account has to know: the facts of the same order.
-fn one_order(account: &Account, ledger: &Facts, fact: &Fact) -> Facts {
-    match account {
-        Account::Unopened => ledger.clone(),
-        Account::Open(_) => ledger
-            .iter()
-            .filter(|known| known.order_id == fact.order_id)
-            .copied()
-            .collect(),
+    fn tell(&mut self, policy: &Policy, fact: &Fact, now: DateTime<Utc>) {
+        if self.ledger.contains(fact.source_event_id) {
+            return;
+        }
+        let head = self.head;
+        let taken = paged(&self.ledger, fact, |known| {
+            settle(head, ada(), known, policy, now)?.award(known, fact, policy)
+        });
+        match taken {
+            Taken::Repeated => panic!("it was not told before"),
+            Taken::Kept(moved) => {
+                assert!(moved.events.is_empty());
+                self.moved(&moved);
+            }
+            Taken::Awarded { moved, counted_by } => {
+                assert!(matches!(
+                    moved.events[counted_by - 1].fact,
+                    AccountFact::PointsAwarded { source_event_id, .. }
+                        if source_event_id == fact.source_event_id
+                ));
+                self.moved(&moved);
+            }
+        }
+        self.ledger.insert(*fact);
     }
-}
 
-/// The total by the words of the rules, without the code of the policies.
-fn oracle(number: u16, facts: &[Fact]) -> i64 {
-    let worth: BTreeMap<&str, i64> = match number {
-        1 => [("OrderPlaced", 40), ("OrderCompleted", 100)].into(),
-        _ => [
-            ("OrderPlaced", 10),
-            ("OfferConfirmed", 30),
-            ("OrderCompleted", 120),
-        ]
-        .into(),
-    };
-    let cancelled = |fact: &Fact| {
-        number == 2
-            && fact.source_type.as_str() != "OrderCompleted"
-            && facts.iter().any(|other| {
-                other.source_type.as_str() == "OrderCancelled"
-                    && !other.by_dispute
-                    && other.order_id == fact.order_id
-            })
-    };
-    facts
-        .iter()
-        .filter(|fact| !cancelled(fact))
-        .filter_map(|fact| worth.get(fact.source_type.as_str()))
-        .sum()
+    fn expire(&mut self, policy: &Policy, now: DateTime<Utc>) {
+        let (head, any) = (self.head, fact(1, "OrderPlaced", 1));
+        let moved = paged(&self.ledger, &any, |known| {
+            Ok(settle(head, ada(), known, policy, now)?.into_moved())
+        });
+        self.moved(&moved);
+    }
+
+    fn recompute(&mut self, counted: &Facts, old: &Policy, new: &Policy, now: DateTime<Utc>) {
+        let known = KnownFacts::all(counted.clone());
+        let settled = settle(self.head, ada(), &known, old, now).expect("no refusal");
+        let moved = settled.recompute(&self.ledger, new).expect("no refusal");
+        self.moved(&moved);
+    }
+
+    /// The account is what the oracle says of the facts at `now`, under policy `number`.
+    fn agrees(&self, number: u16, now: DateTime<Utc>) {
+        let facts: Vec<Fact> = self.ledger.iter().copied().collect();
+        let total = oracle::total(number, &facts);
+        match self.head {
+            Head::Unopened { .. } => assert_eq!(total, 0),
+            Head::Open {
+                standing,
+                next_vip_change,
+            } => {
+                assert_eq!(standing.lifetime_points.get(), total);
+                assert_eq!(standing.grade, oracle::grade(number, total));
+                assert_eq!(standing.policy_version, policy(number).version());
+                assert_eq!(standing.vip, oracle::vip(number, &facts, now));
+                assert_eq!(next_vip_change, oracle::next_change(number, &facts, now));
+            }
+        }
+    }
 }
 
 proptest! {
@@ -116,20 +193,134 @@ proptest! {
         number in 1..=2_u16,
     ) {
         let policy = policy(number);
-        let total = oracle(number, &facts);
-        let set: Facts = facts.into_iter().collect();
-        prop_assert_eq!(policy.total(&set), Ok(Points::new(total)));
+        let set: Facts = facts.iter().copied().collect();
+        prop_assert_eq!(policy.total(&set), Ok(Points::new(oracle::total(number, &facts))));
 
-        let (account, awarded) = deliver(policy, &delivery, everything);
-        prop_assert_eq!(awarded, total);
-        match account {
-            Account::Unopened => prop_assert_eq!(total, 0),
-            Account::Open(standing) => {
-                prop_assert_eq!(standing.lifetime_points.get(), total);
-                prop_assert_eq!(standing.grade, policy.grade(Points::new(total)));
-                prop_assert_eq!(standing.policy_version, policy.version());
+        let mut told = Told::new(policy);
+        for fact in &delivery {
+            told.tell(policy, fact, day(TOLD));
+            told.agrees(number, day(TOLD));
+        }
+        prop_assert_eq!(told.awarded, oracle::total(number, &facts));
+        let before = told.head;
+        told.recompute(&set, policy, policy, day(TOLD));
+        prop_assert_eq!(before, told.head, "a recompute has nothing to say");
+    }
+
+    /// Facts come while time passes, late or ahead of it, and the clock looks now and then.
+    #[test]
+    fn vip_comes_and_goes_at_the_right_instants(
+        delivery in facts(),
+        lags in prop::collection::vec(-1..40_i64, 28),
+        number in 1..=2_u16,
+    ) {
+        let policy = policy(number);
+        let mut told = Told::new(policy);
+        let mut now = day(0);
+        for (fact, lag) in delivery.iter().zip(&lags) {
+            now = now.max(fact.occurred_at + TimeDelta::days(*lag));
+            told.tell(policy, fact, now);
+            if lag % 3 == 0 {
+                now += TimeDelta::days(2);
+                told.expire(policy, now);
+                told.agrees(number, now);
             }
         }
-        prop_assert_eq!(deliver(policy, &delivery, one_order), (account, awarded));
+        told.expire(policy, day(400));
+        told.agrees(number, day(400));
+        prop_assert!(told.vip.iter().enumerate().all(|(at, (vip, _))| *vip == (at % 2 == 0)));
+        prop_assert!(told.vip.windows(2).all(|two| two[0].1 <= two[1].1));
+        let last: Vec<Fact> = told.ledger.iter().copied().collect();
+        // From the last fact on nothing but time made it flip.
+        for (vip, at) in told.vip.iter().filter(|(_, at)| *at > now) {
+            prop_assert_eq!(*vip, oracle::vip(number, &last, *at));
+            prop_assert_ne!(*vip, oracle::vip(number, &last, *at - TimeDelta::microseconds(1)));
+        }
+    }
+
+    #[test]
+    fn the_next_change_is_the_first_one_of_all(facts in facts(), number in 1..=2_u16, at in -1..100_i64) {
+        let set: Facts = facts.iter().copied().collect();
+        let earnings = Earnings::new(policy(number), &KnownFacts::all(set));
+        for t in [day(at), day(at) + TimeDelta::microseconds(1), day(at) - TimeDelta::microseconds(1)] {
+            prop_assert_eq!(earnings.is_vip(t), Ok(oracle::vip(number, &facts, t)));
+            prop_assert_eq!(earnings.next_change(t), Ok(oracle::next_change(number, &facts, t)));
+            prop_assert_eq!(
+                earnings.window_points(t),
+                Ok(Points::new(oracle::window(number, &facts, t)))
+            );
+        }
+    }
+
+    /// One policy follows another in the middle: facts are deferred, and counted by the recompute.
+    #[test]
+    fn a_recompute_does_what_the_diff_said(facts in facts(), split in 0..28_usize, late in 0..60_i64) {
+        let now = day(TOLD);
+        let (before, after) = facts.split_at(split.min(facts.len()));
+        let mut told = Told::new(policy(1));
+        for fact in before {
+            told.tell(policy(1), fact, now);
+        }
+        let counted = told.ledger.clone();
+        for fact in after {
+            prop_assert!(told.head.conflict(policy(2)).is_some());
+            let settled = settle(told.head, ada(), &KnownFacts::all(counted.clone()), policy(1), now);
+            let moved = settled.expect("no refusal").defer(fact).expect("no refusal");
+            told.moved(&moved);
+            told.ledger.insert(*fact);
+        }
+
+        let later = now + TimeDelta::days(late);
+        let of_all = diff(policy(1), policy(2), &told.ledger, later).expect("small numbers");
+        told.recompute(&counted, policy(1), policy(2), later);
+        told.agrees(2, later);
+        let account = told.head.account();
+        prop_assert_eq!(of_all.after, assess(policy(2), &told.ledger, later).expect("small numbers"));
+        prop_assert_eq!(told.head.lifetime_points(), of_all.after.lifetime_points);
+        prop_assert_eq!(account.grade(), of_all.after.grade);
+        prop_assert_eq!(account.is_vip(), of_all.after.vip);
+        // Back again: as if nothing had been.
+        let all = told.ledger.clone();
+        told.recompute(&all, policy(2), policy(1), later);
+        told.agrees(1, later);
+        let settled = told.head;
+        told.recompute(&all, policy(1), policy(1), later);
+        prop_assert_eq!(settled, told.head);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn an_explanation_sums_to_the_numbers_and_has_every_fact_once(
+        facts in facts(),
+        number in 1..=2_u16,
+        kept in 0..28_usize,
+        at in 0..90_i64,
+    ) {
+        let (counted, deferred) = facts.split_at(kept.min(facts.len()));
+        let set: Facts = counted.iter().copied().collect();
+        let aside: Facts = deferred.iter().copied().collect();
+        let explained = explain(policy(number), &set, &aside, day(at)).expect("small numbers");
+        prop_assert_eq!(explained.lifetime_points.get(), oracle::total(number, counted));
+        prop_assert_eq!(explained.window_points.get(), oracle::window(number, counted, day(at)));
+        prop_assert_eq!(explained.is_vip(), oracle::vip(number, counted, day(at)));
+        prop_assert_eq!(explained.next_vip_change, oracle::next_change(number, counted, day(at)));
+        let shown = VipAt::of(policy(number), &KnownFacts::all(set), day(at)).expect("all is known");
+        prop_assert_eq!(shown.window_points, explained.window_points);
+        prop_assert_eq!(shown.active, explained.is_vip());
+        prop_assert_eq!(shown.until, explained.next_vip_change.filter(|_| shown.active));
+
+        let mut ids: Vec<_> = explained.parts.iter().map(|part| part.fact.source_event_id).collect();
+        prop_assert_eq!(ids.len(), facts.len());
+        ids.sort();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), facts.len());
+        for part in &explained.parts {
+            let aside = deferred.contains(&part.fact);
+            prop_assert_eq!(part.place == Place::Deferred, aside);
+            prop_assert!(part.sentence(&explained).starts_with(part.fact.source_type.as_str()));
+        }
     }
 }

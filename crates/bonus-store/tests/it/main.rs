@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod diff;
 mod fixtures;
 mod ingest;
 mod large;

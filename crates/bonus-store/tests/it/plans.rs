@@ -4,7 +4,7 @@
 use sqlx::{Connection as _, PgConnection};
 use test_support::TestDatabase;
 
-const STATEMENTS: [(&str, &str, &str); 9] = [
+const STATEMENTS: [(&str, &str, &str); 10] = [
     (
         "counted_facts_of_orders",
         include_str!("../../queries/counted_facts_of_orders.sql"),
@@ -35,7 +35,7 @@ const STATEMENTS: [(&str, &str, &str); 9] = [
         "ledger_page",
         include_str!("../../queries/ledger_page.sql"),
         "'commissioner', '00000000-0000-0000-0000-000000000001', 9, '{OrderPlaced}',
-         NULL, NULL, 51",
+         NULL, NULL, 51, '{OrderCancelled}', '{false}', '{OrderPlaced}'",
     ),
     (
         "lock_heads",
@@ -48,10 +48,16 @@ const STATEMENTS: [(&str, &str, &str); 9] = [
         "'commissioner', '{00000000-0000-0000-0000-000000000001}', NULL, '{OrderPlaced}', NULL, 33",
     ),
     (
-        "order_facts",
-        include_str!("../../queries/order_facts.sql"),
-        "'commissioner', '00000000-0000-0000-0000-000000000001', 9,
-         '{00000000-0000-0000-0000-000000000001}', 50001",
+        "window_awards",
+        include_str!("../../queries/window_awards.sql"),
+        "'commissioner', '00000000-0000-0000-0000-000000000001', 9, '{OrderPlaced}',
+         '2026-11-01T00:00:00Z', '2026-12-01T00:00:00Z', '{OrderCancelled}', '{false}',
+         '{OrderPlaced}'",
+    ),
+    (
+        "account_facts",
+        include_str!("../../queries/account_facts.sql"),
+        "'commissioner', '00000000-0000-0000-0000-000000000001', 9, 200001",
     ),
 ];
 

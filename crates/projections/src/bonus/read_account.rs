@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use bonus_domain::{Beneficiary, Policies, Policy, PolicyVersion};
+use bonus_domain::{Beneficiary, Policies, Policy, PolicyVersion, VipAt};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::rows::{AccountRow, load_rows};
-use super::view::AccountView;
+use super::view::{AccountView, VipView};
 
 /// An account of a policy that came with a later release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,11 +44,11 @@ impl AccountRow {
         })
     }
 
-    /// The account as it is shown at `now`.
+    /// The account as it is shown at `now`, when it stands with VIP as `vip` says.
     ///
     /// # Errors
     /// When this release does not know its policy.
-    pub fn view(&self, now: DateTime<Utc>) -> Result<AccountView, UnknownPolicy> {
+    pub fn view(&self, now: DateTime<Utc>, vip: VipAt) -> Result<AccountView, UnknownPolicy> {
         let policy = self.policy()?;
         let lifetime = self.standing.lifetime_points;
         Ok(AccountView {
@@ -59,7 +59,12 @@ impl AccountRow {
             // grade that follows from it.
             grade: policy.grade(lifetime).into(),
             next_grade: policy.next_grade(lifetime).map(Into::into),
-            vip: None,
+            vip: VipView {
+                active: vip.active,
+                window_points: vip.window_points.get(),
+                threshold: policy.vip().threshold.get(),
+                until: vip.until,
+            },
             policy_version: policy.version().get(),
             as_of: now,
         })

@@ -1,8 +1,8 @@
 //! Accounts on a real Postgres: what the events make of rows, and what rows look like.
 
 use bonus_domain::{
-    Account, AccountEvent, AccountFact, Beneficiary, Fact, Facts, Grade, Policies, PolicyVersion,
-    SourceType, award, evolve, stored,
+    AccountEvent, AccountFact, Beneficiary, Fact, Grade, Head, KnownFacts, Points, Policies,
+    PolicyVersion, SourceType, Taken, VipAt, settle, stored,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use event_store::{Position, Sink, SinkError, StoredEvent, StoredJson, StreamId, Version};
@@ -19,6 +19,14 @@ fn instant(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
 }
 
+fn no_vip() -> VipAt {
+    VipAt {
+        window_points: Points::ZERO,
+        active: false,
+        until: None,
+    }
+}
+
 fn commissioner(id: u128) -> Beneficiary {
     Beneficiary::new(Role::Commissioner, Uuid::from_u128(id))
 }
@@ -26,8 +34,8 @@ fn commissioner(id: u128) -> Beneficiary {
 /// The events of an account that is told of these, one after the other, under policy 1.
 fn told(beneficiary: Beneficiary, sources: &[&str]) -> Vec<AccountEvent> {
     let policy = Policies::compiled().get(PolicyVersion::FIRST).unwrap();
-    let mut account = Account::Unopened;
-    let mut facts = Facts::default();
+    let mut head = Head::new(policy);
+    let mut known = KnownFacts::default();
     let mut events = Vec::new();
     for (id, source) in (1..).zip(sources) {
         let fact = Fact {
@@ -38,11 +46,12 @@ fn told(beneficiary: Beneficiary, sources: &[&str]) -> Vec<AccountEvent> {
             by_dispute: false,
             occurred_at: instant(1),
         };
-        for event in award(&account, &facts, &fact, policy, instant(2)).unwrap() {
-            account = evolve(account, &event).unwrap();
-            events.push(event);
+        let settled = settle(head, beneficiary, &known, policy, instant(2)).unwrap();
+        if let Taken::Awarded { moved, .. } = settled.award(&known, &fact, policy).unwrap() {
+            head = moved.head;
+            events.extend(moved.events);
         }
-        facts.insert(fact);
+        known.insert(fact);
     }
     events
 }
@@ -171,14 +180,19 @@ async fn between_an_award_and_its_grade_the_view_shows_what_the_points_reach() {
     let row = rows.row(commissioner(1)).await.unwrap();
     assert_eq!(row.standing.grade, Grade::Bronze);
     assert_eq!(
-        serde_json::to_value(row.view(instant(9)).unwrap()).unwrap(),
+        serde_json::to_value(row.view(instant(9), no_vip()).unwrap()).unwrap(),
         json!({
             "id": Uuid::from_u128(1),
             "role": "commissioner",
             "lifetimePoints": 140,
             "grade": "Silver",
             "nextGrade": { "name": "Gold", "pointsToGo": 160 },
-            "vip": null,
+            "vip": {
+                "active": false,
+                "windowPoints": 0,
+                "threshold": 200,
+                "until": null,
+            },
             "policyVersion": 1,
             "asOf": "1970-01-01T00:00:09Z",
         })
@@ -194,7 +208,7 @@ async fn at_the_highest_grade_there_is_no_next_one() {
         .row(commissioner(1))
         .await
         .unwrap()
-        .view(instant(9))
+        .view(instant(9), no_vip())
         .unwrap();
     let view = serde_json::to_value(view).unwrap();
     assert_eq!(
@@ -248,6 +262,6 @@ async fn an_account_of_a_later_policy_is_not_shown_with_the_rules_of_another() {
     assert!(matches!(events[0].fact, AccountFact::PointsAwarded { .. }));
     rows.apply(&delivered(1, &events)).await.unwrap();
     let row = rows.row(commissioner(1)).await.unwrap();
-    let error = row.view(instant(9)).unwrap_err();
+    let error = row.view(instant(9), no_vip()).unwrap_err();
     assert_eq!(error.version.get(), 9);
 }

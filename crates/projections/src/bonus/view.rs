@@ -24,10 +24,8 @@ pub struct AccountView {
     /// The grade above it; null at the highest.
     #[schema(required)]
     pub next_grade: Option<NextGradeView>,
-    /// The VIP standing at `asOf`; null means that it is not computed, neither that the account is
-    /// VIP nor that it is not. This release never computes it.
-    #[schema(required)]
-    pub vip: Option<VipView>,
+    /// The VIP standing at `asOf`.
+    pub vip: VipView,
     /// The policy that the account was computed with.
     #[schema(minimum = 1)]
     pub policy_version: u16,

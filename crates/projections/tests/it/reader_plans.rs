@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use bonus_domain::{
-    Account, Beneficiary, Fact, Facts, Policies, PolicyVersion, SourceType, award, stored,
+    Beneficiary, Fact, Head, KnownFacts, Policies, PolicyVersion, SourceType, Taken, settle, stored,
 };
 use event_store::{
     BatchBound, Position, Reader, ReaderOptions, Sink, SinkError, StoredEvent, StreamId,
@@ -153,7 +153,12 @@ pub(crate) async fn award_points(store: &Store) {
         occurred_at: at,
     };
     let policy = Policies::compiled().get(PolicyVersion::FIRST).unwrap();
-    let events = award(&Account::Unopened, &Facts::default(), &fact, policy, at).unwrap();
+    let known = KnownFacts::default();
+    let settled = settle(Head::new(policy), fact.beneficiary, &known, policy, at).unwrap();
+    let Taken::Awarded { moved, .. } = settled.award(&known, &fact, policy).unwrap() else {
+        panic!("the fact is worth something");
+    };
+    let events = moved.events;
     let stream = StreamId::account(beneficiary.role, beneficiary.id);
     let encoded = events.iter().map(|event| {
         let (event_type, event_version, payload) = stored::encode(event);
