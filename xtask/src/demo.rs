@@ -46,12 +46,17 @@ pub(crate) struct Options {
 /// is a failure only if it cuts the story short.
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     let own_broker = options.system.kafka.is_none();
-    let plan = Plan::make(options.system, workspace::state().join(FOLDER))?;
+    let cast = Cast::draw()?;
+    let plan = Plan::make(
+        options.system,
+        workspace::state().join(FOLDER),
+        cast.people(),
+    )?;
     let interrupt = Interrupt::listen()?;
     let mut stack = Stack::start(&plan, &interrupt)?;
     stack.write_environment()?;
 
-    let cast = Cast::assemble()?;
+    let cast = cast.with_tokens()?;
     let mut teller = Teller::new(&mut stack, &interrupt)?;
     let told = tell(&mut teller, &cast, own_broker);
     if told.is_err() {

@@ -18,7 +18,10 @@ mod diagrams;
 mod failure;
 mod http;
 mod interrupt;
+mod issuer;
 mod kafka;
+mod node;
+mod people;
 mod python;
 mod queries;
 mod sbom;
@@ -29,6 +32,7 @@ mod test;
 mod tidy;
 mod token;
 mod up;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -36,7 +40,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
-use stack::StackOptions;
 
 /// The developer's commands of Artisan Atlas.
 #[derive(Debug, Parser)]
@@ -51,7 +54,7 @@ enum Command {
     /// Tells one commission, step by step, in a system of its own.
     Demo(demo::Options),
     /// Builds and starts the whole system, and stays until Ctrl-C.
-    Up(StackOptions),
+    Up(up::Options),
     /// Prints a bearer token for the development profile.
     Token(token::Options),
     /// Runs every test, on servers of its own.
@@ -68,6 +71,8 @@ enum Command {
     SeedLedger(seed_ledger::Options),
     /// Checks the rules of the house that no compiler knows.
     Tidy,
+    /// Builds the pages for browsers, generates the types of the SDK, or checks both.
+    Web(web::Options),
     /// Makes the pages in docs/ that are made by running the rules.
     Diagrams,
     /// Runs a private Postgres with the schema until Ctrl-C, for checked queries.
@@ -89,6 +94,7 @@ fn main() -> ExitCode {
         Command::Soak(options) => soak::run(&options),
         Command::SeedLedger(options) => seed_ledger::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Web(options) => web::run(&options),
         Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),
         Command::Sbom => sbom::run(),

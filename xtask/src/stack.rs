@@ -20,7 +20,10 @@ use crate::database;
 use crate::failure::Failure;
 use crate::http;
 use crate::interrupt::Interrupt;
+use crate::issuer;
+use crate::people::Person;
 use crate::token::DEVELOPMENT_SECRET;
+use crate::web;
 use crate::workspace;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -42,6 +45,17 @@ pub(crate) struct StackOptions {
     pub(crate) release: bool,
 }
 
+impl Addresses {
+    /// The origins of the pages, by both names of this machine.
+    fn origins(self) -> Vec<String> {
+        let port = self.query.port();
+        vec![
+            format!("http://{}", self.query),
+            format!("http://localhost:{port}"),
+        ]
+    }
+}
+
 /// A system that can be started: its programs are built and its addresses free.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -49,6 +63,8 @@ pub(crate) struct Plan {
     state: PathBuf,
     addresses: Addresses,
     postgres: Port,
+    /// Whom one can be by the development issuer, which is started if there is anybody.
+    people: Vec<Person>,
 }
 
 /// Where the applications listen.
@@ -57,27 +73,43 @@ struct Addresses {
     command: SocketAddr,
     query: SocketAddr,
     projector: SocketAddr,
+    issuer: Option<SocketAddr>,
 }
 
 impl Plan {
     /// Installs what is missing and builds, unless an address is taken. `state` is the folder for
     /// logs and configuration: systems that run at once have folders of their own. Runs before
-    /// [`Interrupt::listen`]: a signal ends us and the build at once.
-    pub(crate) fn make(options: StackOptions, state: PathBuf) -> Result<Self, Failure> {
+    /// [`Interrupt::listen`]: a signal ends us and the build at once. With `people` there is an
+    /// issuer, by which they sign in.
+    pub(crate) fn make(
+        options: StackOptions,
+        state: PathBuf,
+        people: Vec<Person>,
+    ) -> Result<Self, Failure> {
+        let issuer = || free_address(issuer::ADDRESS, issuer::PORT);
         let addresses = Addresses {
             command: free_address("ATLAS_COMMAND_ADDR", 8_080)?,
             query: free_address("ATLAS_QUERY_ADDR", 8_081)?,
             projector: free_address("ATLAS_PROJECTOR_ADDR", 8_082)?,
+            issuer: (!people.is_empty()).then(issuer).transpose()?,
         };
         let postgres = database::free_port()?;
         packages::ensure(&[Need::Compilers, Need::Postgres])?;
+        // First: an optimised program has them inside.
+        web::build_where_possible();
         build::programs(options.release)?;
         Ok(Self {
             options,
             state,
             addresses,
             postgres,
+            people,
         })
+    }
+
+    /// Whether people can sign in on the pages.
+    pub(crate) fn has_issuer(&self) -> bool {
+        self.addresses.issuer.is_some()
     }
 }
 
@@ -103,6 +135,7 @@ impl Stack {
             command,
             query,
             projector,
+            issuer,
         } = plan.addresses;
         let mut configuration = configuration();
         for (name, value) in [
@@ -113,8 +146,14 @@ impl Stack {
             ("ATLAS_COMMAND_ADDR", command.to_string()),
             ("ATLAS_QUERY_ADDR", query.to_string()),
             ("ATLAS_PROJECTOR_ADDR", projector.to_string()),
+            ("ATLAS_PAGES_ORIGINS", plan.addresses.origins().join(",")),
+            ("ATLAS_PAGES_COMMAND_URL", format!("http://{command}")),
         ] {
             configuration.insert(name.to_owned(), value);
+        }
+        if let Some(address) = issuer {
+            configuration.remove("ATLAS_JWT_SECRET");
+            configuration.extend(issuer::configuration(address));
         }
         let mut stack = Self {
             state: plan.state.clone(),
@@ -125,7 +164,7 @@ impl Stack {
             processes: Vec::new(),
             postgres,
         };
-        stack.start_processes(&plan.options, interrupt)?;
+        stack.start_processes(plan, interrupt)?;
         Ok(stack)
     }
 
@@ -135,6 +174,7 @@ impl Stack {
             command,
             query,
             projector,
+            ..
         } = self.addresses;
         let kafka = &self.kafka;
         let database = self.postgres.url("atlas_owner", database::NAME);
@@ -210,11 +250,8 @@ impl Stack {
         Ok(())
     }
 
-    fn start_processes(
-        &mut self,
-        options: &StackOptions,
-        interrupt: &Interrupt,
-    ) -> Result<(), Failure> {
+    fn start_processes(&mut self, plan: &Plan, interrupt: &Interrupt) -> Result<(), Failure> {
+        let options = &plan.options;
         let logs = self.logs();
         fs::create_dir_all(&logs).map_err(Failure::file(&logs))?;
 
@@ -230,6 +267,12 @@ impl Stack {
         let brokers = ("ATLAS_KAFKA_BROKERS".to_owned(), self.kafka.clone());
         self.configuration.extend([brokers]);
         self.migrate(options.release)?;
+        if let Some(address) = self.addresses.issuer {
+            let origins = self.addresses.origins();
+            let issuer = issuer::start(address, &origins, &plan.people, options.release, &logs)?;
+            self.processes.push(issuer);
+            self.wait_until_answered(address, "/jwks", interrupt)?;
+        }
 
         for (name, arguments, address) in [
             ("projector", Some("run"), self.addresses.projector),
@@ -239,7 +282,7 @@ impl Stack {
             let mut program = Command::new(workspace::program(name, options.release));
             program.args(arguments).envs(&self.configuration);
             self.processes.push(children::start(name, program, &logs)?);
-            self.wait_until_ready(address, interrupt)?;
+            self.wait_until_answered(address, "/health/ready", interrupt)?;
         }
         Ok(())
     }
@@ -260,14 +303,15 @@ impl Stack {
     }
 
     /// Waits for the process that was started last.
-    fn wait_until_ready(
+    fn wait_until_answered(
         &mut self,
         address: SocketAddr,
+        path: &str,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
         let deadline = Instant::now() + READY_WITHIN;
         // A refused connection and a 503 both mean: not yet.
-        while http::status(address, "/health/ready").ok() != Some(200) {
+        while http::status(address, path).ok() != Some(200) {
             self.check()?;
             if Instant::now() > deadline
                 && let Some(process) = self.processes.last()

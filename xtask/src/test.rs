@@ -13,6 +13,7 @@ use crate::database;
 use crate::failure::{self, Failure};
 use crate::kafka;
 use crate::python;
+use crate::web;
 
 /// What the scenarios ask our APIs with; they find it under `target/atlas`.
 const SCHEMATHESIS: &str = include_str!("../../crates/scenarios/schemathesis.txt");
@@ -35,7 +36,7 @@ impl Options {
 }
 
 /// Everything that the tests need from the machine, asked for at once.
-pub(crate) const NEEDS: [Need; 10] = [
+pub(crate) const NEEDS: [Need; 11] = [
     Need::Compilers,
     Need::Postgres,
     Need::IsolationTester,
@@ -45,6 +46,7 @@ pub(crate) const NEEDS: [Need; 10] = [
     Need::Nginx,
     Need::Curl,
     Need::Prometheus,
+    Need::Chromium,
     Need::Python,
 ];
 
@@ -58,6 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         "it asks our APIs for anything",
         || python::environment("schemathesis", SCHEMATHESIS).map(drop),
     )?;
+    web::build_for_tests()?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;
     let kafka = kafka::start()?;

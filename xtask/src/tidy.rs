@@ -7,6 +7,7 @@ mod packages;
 mod pages;
 mod sources;
 mod variables;
+mod web_packages;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -72,6 +73,8 @@ pub(crate) fn run() -> Result<(), Failure> {
             faults.extend(manifests::check_root(&read(&file)?));
         } else if name.ends_with("/Cargo.toml") {
             faults.extend(manifests::check_member(&name, &read(&file)?));
+        } else if web_packages::is_checked(&name) {
+            faults.extend(web_packages::check(&name, &read(&file)?));
         } else if pages::is_checked(&name) {
             faults.extend(pages::check(&name, &read(&file)?, &names));
         }
@@ -88,14 +91,15 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// Every file of the checkout, but for what is built, hidden or fetched.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let entries = fs::read_dir(&folder).map_err(Failure::file(&folder))?;
         for path in entries.flatten().map(|entry| entry.path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with('.') || path == workspace::root().join("target") {
+            let fetched = path == workspace::root().join("target") || name == "node_modules";
+            if name.starts_with('.') || fetched {
                 continue;
             }
             if path.is_dir() {

@@ -11,6 +11,7 @@ use sha2::Sha256;
 
 use crate::caller;
 use crate::failure::Failure;
+use crate::issuer;
 
 /// What processes that we start verify tokens with, unless the caller says otherwise. It protects
 /// nothing: everybody can read it here.
@@ -50,7 +51,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    fn claim(self) -> &'static str {
+    /// Its name in a token.
+    pub(crate) fn claim(self) -> &'static str {
         match self {
             Self::Commissioner => "commissioner",
             Self::Workshop => "workshop",
@@ -60,7 +62,8 @@ impl Role {
     }
 }
 
-/// Prints a token on standard output.
+/// Prints a token on standard output: of the development issuer if it runs, else signed with the
+/// secret that `up` gives to its processes.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let mut claims = claims(options.role, &options.sub, options.hours);
     claims.extend(options.claims.iter().cloned());
@@ -68,17 +71,19 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A token for somebody, signed with the secret that `up` gives to its processes.
+/// A token for somebody, as [`run`] makes it.
 pub(crate) fn issue(role: Role, sub: &str, hours: u32) -> Result<String, Failure> {
     sign_as_configured(claims(role, sub, hours))
 }
 
 fn claims(role: Role, sub: &str, hours: u32) -> Map<String, Value> {
     let ends = seconds_since_epoch() + u64::from(hours) * 3_600;
+    let issuer = || configured("ATLAS_JWT_ISSUER", DEFAULT_NAME);
+    let issuer = issuer::running().map_or_else(issuer, issuer::url);
     [
         ("sub", json!(sub)),
         ("role", json!(role.claim())),
-        ("iss", json!(configured("ATLAS_JWT_ISSUER", DEFAULT_NAME))),
+        ("iss", json!(issuer)),
         ("aud", json!(configured("ATLAS_JWT_AUDIENCE", DEFAULT_NAME))),
         ("exp", json!(ends)),
     ]
@@ -92,6 +97,9 @@ fn configured(name: &str, default: &str) -> String {
 }
 
 fn sign_as_configured(claims: Map<String, Value>) -> Result<String, Failure> {
+    if let Some(address) = issuer::running() {
+        return issuer::sign(address, &Value::Object(claims));
+    }
     let secret = configured("ATLAS_JWT_SECRET", DEVELOPMENT_SECRET);
     sign(&Value::Object(claims), &secret)
 }

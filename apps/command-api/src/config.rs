@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::http::HeaderValue;
 use service_runtime::config::{Faulty, Reader, Section, Variable, count};
 use service_runtime::{DatabaseConfig, RateConfig, RequestConfig, TokenConfig, listen_address};
 
@@ -20,6 +21,8 @@ pub struct Config {
     pub rate: RateConfig,
     /// How often commissioners may place orders.
     pub placing: PlacingConfig,
+    /// The origins whose pages may use the API from browsers, beside its own.
+    pub pages: Vec<HeaderValue>,
 }
 
 /// How often commissioners may place orders.
@@ -64,6 +67,11 @@ impl Config {
         "127.0.0.1:8080",
         "where the command API listens",
     );
+    /// `ATLAS_PAGES_ORIGINS`.
+    pub const PAGES: Variable = Variable::optional(
+        "ATLAS_PAGES_ORIGINS",
+        "the origins of pages that browsers may use the command API from, separated by commas",
+    );
 }
 
 impl Section for Config {
@@ -74,6 +82,7 @@ impl Section for Config {
         let tokens = TokenConfig::read(reader);
         let rate = RateConfig::read(reader);
         let placing = PlacingConfig::read(reader);
+        let pages = reader.optional(&Self::PAGES, origins);
         Ok(Self {
             address: address?,
             database: database?,
@@ -81,6 +90,43 @@ impl Section for Config {
             tokens: tokens?,
             rate: rate?,
             placing: placing?,
+            pages: pages?.unwrap_or_default(),
         })
+    }
+}
+
+/// Reads origins as browsers write them: scheme and authority, and nothing after.
+fn origins(text: &str) -> Result<Vec<HeaderValue>, &'static str> {
+    const EXPECTED: &str = "expected origins such as https://atlas.example, separated by commas";
+    let origin = |text: &str| {
+        let (scheme, authority) = text.split_once("://")?;
+        let plain = matches!(scheme, "http" | "https")
+            && !authority.is_empty()
+            && !authority.contains(['/', '?', '#', '@', '*', ' ']);
+        plain.then(|| HeaderValue::from_str(text).ok())?
+    };
+    text.split(',')
+        .map(|each| origin(each.trim()).ok_or(EXPECTED))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_taken_as_browsers_write_them() {
+        let taken = origins("http://127.0.0.1:8081, https://atlas.example").unwrap();
+        assert_eq!(taken, ["http://127.0.0.1:8081", "https://atlas.example"]);
+        for refused in [
+            "*",
+            "atlas.example",
+            "https://",
+            "https://a/",
+            "ftp://a",
+            "https://a,",
+        ] {
+            assert!(origins(refused).is_err(), "{refused}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use command_api::{ACCESS, AppState, Config, NAME, app, store_pool};
 use event_store::Executor;
-use http_edge::{Edge, Gate, Quota};
+use http_edge::{Edge, Gate, Quota, cross_origin};
 use kernel::{RandomIds, SystemClock};
 use mimalloc::MiMalloc;
 use service_runtime::{DatabaseHealth, Health, Process, continue_trace, run, watch_postgres};
@@ -29,6 +29,7 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         tokens,
         rate,
         placing,
+        pages,
     } = config;
     process.metrics.prepare(&[
         http_edge::instruments::ALL,
@@ -65,7 +66,10 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         max_in_flight: MAX_IN_FLIGHT,
         continue_trace,
     };
-    let router = app(state, edge, health.router(process.metrics.clone()));
+    let mut router = app(state, edge, health.router(process.metrics.clone()));
+    if !pages.is_empty() {
+        router = router.layer(cross_origin(pages));
+    }
     process.tasks.drain_for(requests.drain);
     process.tasks.serve("http", address, router).await?;
     Ok(())

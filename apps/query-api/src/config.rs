@@ -6,6 +6,8 @@ use std::time::Duration;
 use service_runtime::config::{Faulty, Reader, Section, Variable, millis};
 use service_runtime::{DatabaseConfig, RateConfig, RequestConfig, TokenConfig, listen_address};
 
+use crate::pages::PagesConfig;
+
 /// The configuration of the process.
 #[derive(Debug)]
 pub struct Config {
@@ -21,6 +23,8 @@ pub struct Config {
     pub rate: RateConfig,
     /// How long a read waits for the position that the client asks for.
     pub min_position_wait: Duration,
+    /// What the pages are told.
+    pub pages: PagesConfig,
 }
 
 impl Config {
@@ -46,6 +50,7 @@ impl Section for Config {
         let tokens = TokenConfig::read(reader);
         let rate = RateConfig::read(reader);
         let min_position_wait = reader.required(&Self::MIN_POSITION_WAIT, millis(0..=600_000));
+        let pages = PagesConfig::read(reader);
         Ok(Self {
             address: address?,
             database: database?,
@@ -53,6 +58,7 @@ impl Section for Config {
             tokens: tokens?,
             rate: rate?,
             min_position_wait: min_position_wait?,
+            pages: pages?,
         })
     }
 }

@@ -11,6 +11,7 @@
 mod access;
 mod app;
 mod config;
+mod pages;
 mod positions;
 mod reading;
 mod refusal;
@@ -20,6 +21,7 @@ mod state;
 pub use access::ACCESS;
 pub use app::{app, openapi};
 pub use config::Config;
+pub use pages::PagesConfig;
 pub use state::AppState;
 
 /// The name of the process, in logs, traces and on the database server.

@@ -34,8 +34,10 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         tokens,
         rate,
         min_position_wait,
+        pages,
     } = config;
     process.metrics.prepare(&[http_edge::instruments::ALL]);
+    let pages = pages.router(&tokens.issuer);
     let clock = Arc::new(SystemClock);
     let pool = pool_options(&database, MAX_CONNECTIONS)
         .after_connect(|connection, _| {
@@ -79,7 +81,11 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         max_in_flight: MAX_IN_FLIGHT,
         continue_trace,
     };
-    let router = app(state, edge, health.router(process.metrics.clone()));
+    let router = app(
+        state,
+        edge,
+        health.router(process.metrics.clone()).merge(pages),
+    );
     process.tasks.drain_for(requests.drain);
     process.tasks.serve("http", address, router).await?;
     Ok(())

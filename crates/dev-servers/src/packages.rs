@@ -29,6 +29,8 @@ pub enum Need {
     Kafka,
     /// Prometheus, and the tool that tries its rules.
     Prometheus,
+    /// Debian's Chromium, in which the pages are tested.
+    Chromium,
     /// Python's virtual environments, for tools that come as Python packages.
     Python,
 }
@@ -70,6 +72,7 @@ impl Need {
             Self::Prometheus => {
                 add(lacks("promtool") || lacks("prometheus"), "prometheus");
             }
+            Self::Chromium => add(lacks("chromium"), "chromium"),
             Self::Python => add(!has_python_environments(), "python3-venv"),
         }
         packages

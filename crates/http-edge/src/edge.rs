@@ -176,10 +176,10 @@ async fn seal(State(ids): State<Arc<dyn IdSource>>, mut request: Request, next: 
     let headers = response.headers_mut();
     report.write(headers);
     headers.insert(X_REQUEST_ID, id.to_header());
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache, no-transform"),
-    );
+    // Files of the pages have their own.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("private, no-cache, no-transform"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -7,6 +7,7 @@
 
 mod access;
 mod code;
+mod cross_origin;
 mod describe;
 mod edge;
 mod etag;
@@ -34,6 +35,7 @@ mod write_mark;
 
 pub use access::{Access, Relation, Row};
 pub use code::Code;
+pub use cross_origin::cross_origin;
 pub use describe::{AnswerHeader, Form, describe};
 pub use edge::Edge;
 pub use etag::{ETag, IfNoneMatch};

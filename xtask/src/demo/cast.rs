@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::people::Person;
 use crate::token::{self, Role};
 
 /// The kernel makes a fresh UUID for whoever reads it.
 const FRESH_ID: &str = "/proc/sys/kernel/random/uuid";
+/// How many hours the tokens of the story are good.
 const TOKEN_HOURS: u32 = 24;
 
 /// Everybody in the story.
@@ -21,24 +23,63 @@ pub(crate) struct Cast {
     pub(crate) maker: Party,
     /// The workshop that declines.
     pub(crate) decliner: Party,
+    /// Looks on.
+    pub(crate) analyst: Party,
 }
 
 /// Somebody who can act.
 #[derive(Debug)]
 pub(crate) struct Party {
     pub(crate) name: &'static str,
+    pub(crate) role: Role,
     pub(crate) id: String,
+    /// Empty until there is somebody who signs it.
     pub(crate) token: String,
 }
 
 impl Cast {
-    pub(crate) fn assemble() -> Result<Self, Failure> {
+    /// Gives everybody an id, and nobody a token yet: who signs them is not there.
+    pub(crate) fn draw() -> Result<Self, Failure> {
         Ok(Self {
             operator: Party::new("Olga", Role::Operator)?,
             commissioner: Party::new("Clara", Role::Commissioner)?,
             maker: Party::new("Oak & Iron", Role::Workshop)?,
             decliner: Party::new("Brass Lantern", Role::Workshop)?,
+            analyst: Party::new("Ana", Role::Analyst)?,
         })
+    }
+
+    /// The same with tokens.
+    pub(crate) fn with_tokens(mut self) -> Result<Self, Failure> {
+        for party in [
+            &mut self.operator,
+            &mut self.commissioner,
+            &mut self.maker,
+            &mut self.decliner,
+            &mut self.analyst,
+        ] {
+            party.token = token::issue(party.role, &party.id, TOKEN_HOURS)?;
+        }
+        Ok(self)
+    }
+
+    /// Whom one can be on the pages.
+    pub(crate) fn people(&self) -> Vec<Person> {
+        let everybody = [
+            &self.commissioner,
+            &self.maker,
+            &self.decliner,
+            &self.operator,
+            &self.analyst,
+        ];
+        everybody
+            .into_iter()
+            .map(|party| Person {
+                name: party.name,
+                role: party.role,
+                id: party.id.clone(),
+            })
+            .collect()
     }
 
     /// The name of whoever has this id, or the id of a stranger.
@@ -61,7 +102,11 @@ impl Party {
         let file = Path::new(FRESH_ID);
         let id = fs::read_to_string(file).map_err(Failure::file(file))?;
         let id = id.trim_end().to_owned();
-        let token = token::issue(role, &id, TOKEN_HOURS)?;
-        Ok(Self { name, id, token })
+        Ok(Self {
+            name,
+            role,
+            id,
+            token: String::new(),
+        })
     }
 }

@@ -19,6 +19,8 @@ pub(crate) fn tell(stack: &Stack, cast: &Cast, commission: &Commission) -> Resul
     let order = commission::order(cast);
     say(&format!(
         "
+The market     {query}/market/     as Clara, Oak & Iron or Brass Lantern
+The console    {query}/console/    as Olga, who runs it, or Ana, who looks on
 Every route    {command}/docs
                {query}/docs
 Health         {}/health/ready

@@ -80,6 +80,10 @@ const LAYERS: &[Layer] = &[
     },
     layer("dev-servers", &[]),
     layer("dev-broker", &[]),
+    Layer {
+        tests_use: &["dev-servers"],
+        ..layer("dev-issuer", &[])
+    },
     layer("test-support", &["dev-servers"]),
     layer(
         "command-api",
@@ -147,7 +151,7 @@ const LAYERS: &[Layer] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("rdkafka", &["messaging", "dev-broker"]),
     ("cqrs-es", &["order-domain", "bonus-domain"]),
-    ("clap", &["dev-broker", "projector", "xtask"]),
+    ("clap", &["dev-broker", "dev-issuer", "projector", "xtask"]),
 ];
 
 /// The domains decide; how facts are stored, sent and asked for is not theirs to know.

@@ -28,13 +28,14 @@ fn a_busy_port_is_named_before_anything_starts() {
 /// The programs are built already where every test is run, as by `cargo xtask test`.
 #[test]
 fn a_crash_in_the_middle_leaves_no_process() {
-    let ports: [u16; 4] = array::from_fn(|_| free_port().unwrap());
-    let [command, query, projector, postgres] = ports;
+    let ports: [u16; 5] = array::from_fn(|_| free_port().unwrap());
+    let [command, query, projector, issuer, postgres] = ports;
     let mut demo = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .arg("demo")
         .env("ATLAS_COMMAND_ADDR", format!("127.0.0.1:{command}"))
         .env("ATLAS_QUERY_ADDR", format!("127.0.0.1:{query}"))
         .env("ATLAS_PROJECTOR_ADDR", format!("127.0.0.1:{projector}"))
+        .env("ATLAS_ISSUER_ADDR", format!("127.0.0.1:{issuer}"))
         .env("ATLAS_PG_PORT", postgres.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -48,6 +49,6 @@ fn a_crash_in_the_middle_leaves_no_process() {
     demo.wait().unwrap();
 
     assert!(middle.is_some(), "the story ended early");
-    assert_eq!(listening, [true; 4]);
+    assert_eq!(listening, [true; 5]);
     ports.into_iter().for_each(wait_until_nobody_listens);
 }

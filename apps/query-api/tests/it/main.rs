@@ -21,6 +21,7 @@ mod invitations;
 mod lists;
 mod openapi;
 mod orders;
+mod pages;
 mod people;
 mod position;
 mod process;

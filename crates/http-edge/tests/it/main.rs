@@ -9,6 +9,7 @@
 
 mod app;
 mod bodies;
+mod cross_origin;
 mod fuzz;
 mod headers;
 mod issuer;

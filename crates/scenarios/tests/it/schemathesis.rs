@@ -21,7 +21,7 @@ const ROLES: [&str; 4] = ["commissioner", "workshop", "operator", "analyst"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_one_that_the_documents_describe() {
-    let (_broker, brokers) = start_broker().await;
+    let (_broker, brokers) = start_broker("schemathesis").await;
     let variables = [
         // Limits that nobody reaches, and that every answer tells of.
         ("ATLAS_RATE_PLACE_PER_MINUTE", "1000000"),
@@ -64,10 +64,10 @@ async fn every_answer_is_one_that_the_documents_describe() {
 }
 
 /// The broker in memory, for awards: what is read of accounts is to be there.
-async fn start_broker() -> (Process, String) {
+pub(crate) async fn start_broker(scenario: &str) -> (Process, String) {
     let folder = state_folder().join("scenarios");
     std::fs::create_dir_all(&folder).unwrap();
-    let log = folder.join(format!("dev-broker-{}.log", std::process::id()));
+    let log = folder.join(format!("dev-broker-{scenario}-{}.log", std::process::id()));
     let command = std::process::Command::new(target_folder().join("dev-broker"));
     let broker = Process::spawn("dev-broker", command, &log, Signal::KILL).unwrap();
     let address = eventually("the broker", Duration::from_secs(20), || async {

@@ -216,6 +216,20 @@ impl System {
         self.server = server;
     }
 
+    /// Starts the APIs again, with these variables in the place of ours, and waits for them.
+    pub(crate) async fn restart_with(&mut self, others: &[(&str, &str)]) {
+        let [first, second] = &mut self.commands;
+        for app in [first, second, &mut self.query] {
+            app.kill();
+            for (name, value) in others {
+                app.variables
+                    .insert((*name).to_owned(), (*value).to_owned());
+            }
+            app.start();
+        }
+        self.until(true).await;
+    }
+
     /// Stops Postgres hard and starts it again; every process notices both.
     pub(crate) async fn crash_postgres(&self) {
         self.server.stop_immediate().await;

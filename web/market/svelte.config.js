@@ -1,0 +1,4 @@
+// How the market is built: frame/kit.ts.
+import { kit } from "@artisan-atlas/frame/kit";
+
+export default kit("market");

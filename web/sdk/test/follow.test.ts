@@ -1,0 +1,121 @@
+// Following a list over connections that end, against prepared streams.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RefusedError, type Change } from "../src/index.ts";
+import { clientWith, problem } from "./answers.ts";
+
+/** A stream that says these things and then ends. */
+function stream(...frames: string[]) {
+  const headers = { "content-type": "text/event-stream" };
+  return new Response(frames.join(""), { headers });
+}
+
+function item(id: string, prev: string | null, orderId = id) {
+  return `id: ${id}\ndata: ${JSON.stringify({ prev, item: { orderId } })}\n\n`;
+}
+
+function caughtUp(id: string, prev: string) {
+  return `event: caught-up\nid: ${id}\ndata: ${JSON.stringify({ prev })}\n\n`;
+}
+
+/** The first so many changes, in short. */
+async function first(count: number, changes: AsyncIterable<Change<unknown>>) {
+  const told: string[] = [];
+  for await (const change of changes) {
+    told.push("id" in change ? `${change.type} ${change.id}` : change.type);
+    if (told.length === count) break;
+  }
+  return told;
+}
+
+test("goes on after a clean end from the last frame, whatever frame it was", async () => {
+  const { atlas, sent } = clientWith([
+    stream(item("b", "a"), item("c", "b")),
+    stream(caughtUp("d", "c")),
+    stream(item("e", "d")),
+  ]);
+  const told = await first(4, atlas.follow.listOrders({ after: "a" }));
+  assert.deepEqual(told, ["item b", "item c", "caughtUp d", "item e"]);
+  assert.deepEqual(sent.map((each) => each.headers.get("last-event-id")), ["a", "c", "d"]);
+  assert.equal(sent[0]?.headers.get("accept"), "text/event-stream");
+});
+
+test("comes again after whatever may pass", async () => {
+  const { atlas, sent } = clientWith([
+    new TypeError("connection refused"),
+    problem(503, "OVERLOADED", { retryable: true }),
+    stream("event: moved\ndata: {}\n\n"),
+    stream(item("b", "a")),
+  ]);
+  assert.deepEqual(await first(1, atlas.follow.listOrders({ after: "a" })), ["item b"]);
+  assert.equal(sent.length, 4);
+});
+
+test("an item that does not follow the last one is asked for again", async () => {
+  const { atlas, sent } = clientWith([
+    stream(item("b", "a"), item("d", "c")),
+    stream(item("c", "b"), item("d", "c")),
+  ]);
+  const told = await first(3, atlas.follow.listOrders({ after: "a" }));
+  assert.deepEqual(told, ["item b", "item c", "item d"]);
+  assert.equal(sent[1]?.headers.get("last-event-id"), "b");
+});
+
+test("a stream that goes on lacking something is given up", async () => {
+  const gap = () => stream(item("d", "c"));
+  const { atlas } = clientWith([gap(), gap(), gap(), gap()]);
+  assert.deepEqual(await first(2, atlas.follow.listOrders({ after: "a" })), ["reset"]);
+});
+
+test("a reset ends it: the caller reads anew", async () => {
+  const { atlas, left } = clientWith([stream("event: reset\ndata: {}\n\n", item("b", "a")), stream()]);
+  assert.deepEqual(await first(9, atlas.follow.listOrders({ after: "a" })), ["reset"]);
+  assert.equal(left.length, 1);
+});
+
+test("begins at an instant until there is an id to go on from", async () => {
+  const since = "2026-11-30T12:00:00Z";
+  const { atlas, sent } = clientWith([stream(), stream(item("a", null)), stream(item("b", "a"))]);
+  await first(2, atlas.follow.listOrders({ since }));
+  assert.deepEqual(sent.map((each) => each.url.searchParams.get("since")), [since, since, null]);
+});
+
+test("what it was not made for is told as such", async () => {
+  const { atlas } = clientWith([stream("event: weather\nid: w\ndata: [1]\n\n")]);
+  const { value } = await atlas.follow.listOrders().next();
+  assert.deepEqual(value, { type: "unknown", event: "weather", data: [1], id: "w" });
+});
+
+test("a refusal for good is thrown", async () => {
+  for (const refusal of [problem(403, "FORBIDDEN"), problem(409, "POSITION_FOREIGN")]) {
+    const { atlas, sent } = clientWith([refusal]);
+    await assert.rejects(atlas.follow.listInvitations().next(), RefusedError);
+    assert.equal(sent.length, 1);
+  }
+});
+
+test("whoever stops listening ends the connection", async () => {
+  let ended: unknown;
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(item("b", "a"))),
+    cancel: (reason) => void (ended = reason ?? "cancelled"),
+  });
+  const headers = { "content-type": "text/event-stream" };
+  const { atlas } = clientWith([new Response(body, { headers })]);
+  await first(1, atlas.follow.listOrders({ after: "a" }));
+  assert.notEqual(ended, undefined);
+});
+
+test("a silent server is left, and another connection made", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const headers = { "content-type": "text/event-stream" };
+  const silent = new Response(new ReadableStream({ start() {} }), { headers });
+  const { atlas, sent } = clientWith([silent, stream(item("b", "a"))]);
+  const next = atlas.follow.listOrders({ after: "a" }).next();
+  while (sent.length < 2) {
+    await new Promise((resolve) => setImmediate(resolve));
+    context.mock.timers.tick(45_000);
+  }
+  assert.equal((await next).value?.type, "item");
+});

@@ -1,0 +1,102 @@
+// Browsers of people who are signed in, and what each of them must never see.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium, type Browser, type Page } from "playwright-core";
+
+/** Where everything is, as the scenario says that runs these tests. */
+export const QUERY_URL = variable("ATLAS_SDK_QUERY_URL");
+export const COMMAND_URL = variable("ATLAS_SDK_COMMAND_URL");
+export const ISSUER = variable("ATLAS_PAGES_ISSUER");
+/** The people of the issuer, by name. */
+export const PEOPLE = JSON.parse(variable("ATLAS_PAGES_PEOPLE")) as Record<string, { sub: string; role: string }>;
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** How soon what somebody did is seen by others, in milliseconds. */
+export const SEEN_WITHIN = 8_000;
+
+/** Debian's Chromium. */
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+}
+
+/** Somebody in a browser of their own, at a page, signed in. */
+export async function signIn(browser: Browser, name: string, path: string): Promise<Person> {
+  const context = await browser.newContext({ timezoneId: "Europe/Vienna" });
+  const page = await context.newPage();
+  const person = new Person(page);
+  await page.goto(`${QUERY_URL}${path}`);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.getByRole("link", { name }).click();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  return person;
+}
+
+/** Somebody at a page. */
+export class Person {
+  readonly page: Page;
+  readonly #complaints: string[] = [];
+
+  constructor(page: Page) {
+    this.page = page;
+    page.setDefaultTimeout(SEEN_WITHIN);
+    const ours = [QUERY_URL, COMMAND_URL, ISSUER].map((url) => new URL(url).origin);
+    page.on("request", (request) => {
+      const { origin } = new URL(request.url());
+      if (!ours.includes(origin)) this.#complaints.push(`a request to ${request.url()}`);
+    });
+    page.on("pageerror", (error) => this.#complaints.push(`an error: ${error.message}`));
+    page.on("console", (message) => {
+      const text = message.text();
+      if (/Content Security Policy|TrustedHTML/i.test(text)) this.#complaints.push(text);
+    });
+  }
+
+  /** A button of this name. */
+  press(name: string | RegExp) {
+    return this.page.getByRole("button", { name }).click();
+  }
+
+  /** Fills in a field. */
+  fill(label: string | RegExp, value: string) {
+    return this.page.getByLabel(label).first().fill(value);
+  }
+
+  /** Waits until a text is shown. */
+  sees(text: string | RegExp) {
+    return this.page.getByText(text).first().waitFor({ timeout: SEEN_WITHIN });
+  }
+
+  /** Nothing on the page keeps people with disabilities out, in light and in dark. */
+  async isAccessible(where: string) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await this.page.emulateMedia({ colorScheme });
+      await this.page.evaluate(AXE_LOADED) || await this.#inject();
+      const findings = (await this.page.evaluate(RUN_AXE)) as string[];
+      assert.deepEqual(findings, [], `${where}, ${colorScheme}`);
+    }
+  }
+
+  /** The test is no part of the page: its script comes past the policy. */
+  async #inject() {
+    const session = await this.page.context().newCDPSession(this.page);
+    await session.send("Runtime.evaluate", { expression: AXE });
+    await session.detach();
+  }
+
+  /** Nothing was asked of strangers, refused by the policy, or broken. */
+  isContent() {
+    assert.deepEqual(this.#complaints, []);
+  }
+}
+
+const AXE_LOADED = `typeof axe !== "undefined"`;
+const RUN_AXE = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })
+  .then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map((node) => node.html).join(" ")))`;
+
+function variable(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: these tests want running services`);
+  return value;
+}
