@@ -4,7 +4,6 @@ mod counted;
 mod days;
 mod ledger;
 mod page;
-mod plans;
 mod rights;
 mod story;
 mod swaps;
