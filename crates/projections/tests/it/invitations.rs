@@ -83,6 +83,7 @@ async fn an_item_has_its_keys_and_no_others() {
             "offerRevision": 1,
             "outdated": false,
             "invitedAt": "2027-01-01T00:02:01.000001Z",
+            "yourTurn": false,
         })
     );
     let revisions: Vec<_> = shown.iter().map(|i| i["offerRevision"].as_i64()).collect();

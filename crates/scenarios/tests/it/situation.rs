@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::commission::{Party, offer};
+use crate::commission::{Party, offer, placement};
 use crate::system::System;
 
 /// Nobody listens there: commands and queries need no Kafka.
@@ -28,16 +28,17 @@ async fn what_everybody_is_told_of_a_command_is_what_becomes_of_it() {
     let mut done = BTreeSet::new();
     let mut refused = BTreeSet::new();
     for life in 0..LIVES {
-        let placed = commissioner.place(app, &workshops[..2]).await;
-        let mut order = json!({ "orderId": placed });
-        let mut position: Option<String> = None;
+        let invited = [workshops[0].id, workshops[1].id];
+        let answer = commissioner
+            .post(app, "/v1/orders", &placement(&invited))
+            .await;
+        let mut order = answer.ok();
+        let placed = order["orderId"].as_str().unwrap().to_owned();
+        let mut position = order["position"].as_str().unwrap().to_owned();
         for step in 0..STEPS {
             let mut possible = Vec::new();
             for party in parties {
-                let least = position
-                    .iter()
-                    .map(|it| ("atlas-min-position", it.as_str()));
-                let least: Vec<_> = least.collect();
+                let least = [("atlas-min-position", position.as_str())];
                 let path = format!("/v1/orders/{placed}/situation");
                 let situation = party.get(&system.query, &path, &least).await.ok();
                 for command in situation["commands"].as_array().unwrap() {
@@ -69,7 +70,7 @@ async fn what_everybody_is_told_of_a_command_is_what_becomes_of_it() {
             let answer = send(&party, &system, &command, life + step, &workshops).await;
             assert!(answer["code"].is_null(), "{command}: {answer}");
             done.insert(command["command"].as_str().unwrap().to_owned());
-            position = Some(answer["position"].as_str().unwrap().to_owned());
+            position = answer["position"].as_str().unwrap().to_owned();
             order = answer;
         }
         assert!(order["version"].as_i64() > Some(2), "{order}");
