@@ -6,9 +6,11 @@ use dev_servers::packages;
 use dev_servers::{ServerError, free_port};
 
 use crate::command::{self, step};
+use crate::deployment;
 use crate::failure::Failure;
 use crate::python;
 use crate::queries;
+use crate::sbom;
 use crate::test;
 use crate::tidy;
 use crate::web;
@@ -32,6 +34,14 @@ pub(crate) fn run() -> Result<(), Failure> {
         "licences and sources are allowed",
         check_dependencies,
     )?;
+    step(
+        "deployment",
+        "compose.yaml and the Kubernetes files are taken by their readers",
+        deployment::check,
+    )?;
+    step("sbom", "what the programs are made of is written", || {
+        sbom::write().map(drop)
+    })?;
     step(
         "clippy and .sqlx",
         "no warning, and no query that changed",

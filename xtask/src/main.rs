@@ -13,6 +13,7 @@ mod command;
 mod database;
 mod db;
 mod demo;
+mod deployment;
 mod diagrams;
 mod failure;
 mod http;
@@ -23,6 +24,7 @@ mod node;
 mod people;
 mod python;
 mod queries;
+mod sbom;
 mod seed_ledger;
 mod soak;
 mod stack;
@@ -75,6 +77,8 @@ enum Command {
     Diagrams,
     /// Runs a private Postgres with the schema until Ctrl-C, for checked queries.
     Db(db::Options),
+    /// Writes the bill of materials of the programs, in CycloneDX's JSON.
+    Sbom,
     /// Runs real Apache Kafka on a free port until Ctrl-C.
     Kafka,
 }
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Command::Web(options) => web::run(&options),
         Command::Diagrams => diagrams::run(),
         Command::Db(options) => db::run(&options),
+        Command::Sbom => sbom::run(),
         Command::Kafka => kafka::run(),
     };
     match outcome {

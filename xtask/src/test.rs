@@ -18,6 +18,9 @@ use crate::web;
 /// What the scenarios ask our APIs with; they find it under `target/atlas`.
 const SCHEMATHESIS: &str = include_str!("../../crates/scenarios/schemathesis.txt");
 
+/// What analysts' tools are tried with; the projector's tests find it there too.
+const ANALYTICS: &str = include_str!("../../apps/projector/tests/it/analytics/requirements.txt");
+
 /// Which tests to run.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
@@ -36,7 +39,7 @@ impl Options {
 }
 
 /// Everything that the tests need from the machine, asked for at once.
-pub(crate) const NEEDS: [Need; 9] = [
+pub(crate) const NEEDS: [Need; 11] = [
     Need::Compilers,
     Need::Postgres,
     Need::IsolationTester,
@@ -44,6 +47,8 @@ pub(crate) const NEEDS: [Need; 9] = [
     Need::Redis,
     Need::PgBouncer,
     Need::Nginx,
+    Need::Curl,
+    Need::Prometheus,
     Need::Chromium,
     Need::Python,
 ];
@@ -59,6 +64,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         || python::environment("schemathesis", SCHEMATHESIS).map(drop),
     )?;
     web::build_for_tests()?;
+    step(
+        "install psycopg, pandas and others",
+        "analysts' tools read our views",
+        || python::environment("analytics", ANALYTICS).map(drop),
+    )?;
     build::programs_and_tests()?;
     let postgres = database::start(None, Port::Free)?;
     let kafka = kafka::start()?;

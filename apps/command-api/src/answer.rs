@@ -13,10 +13,18 @@ use utoipa::{IntoResponses, ToSchema};
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What a command on an order came to.
-pub(crate) struct OrderAnswer(pub(crate) Answer);
+pub(crate) struct OrderAnswer {
+    pub(crate) answer: Answer,
+    /// The members of the body that were not read.
+    pub(crate) ignored: Vec<String>,
+}
 
 /// What a command on a directory entry came to.
-pub(crate) struct WorkshopAnswer(pub(crate) Answer);
+pub(crate) struct WorkshopAnswer {
+    pub(crate) answer: Answer,
+    /// The members of the body that were not read.
+    pub(crate) ignored: Vec<String>,
+}
 
 /// The order after a command.
 #[derive(Serialize, ToSchema)]
@@ -34,6 +42,10 @@ pub(crate) struct OrderAfter {
     /// Where its last event lies in the log: send it as `Atlas-Min-Position` to read what you
     /// wrote.
     position: String,
+    /// The members of the body that were not read, as JSON pointers; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    ignored: Vec<String>,
 }
 
 /// The directory entry after a command.
@@ -49,6 +61,10 @@ pub(crate) struct WorkshopAfter {
     /// Where its last event lies in the log: send it as `Atlas-Min-Position` to read what you
     /// wrote.
     position: String,
+    /// The members of the body that were not read, as JSON pointers; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    ignored: Vec<String>,
 }
 
 /// The answer of every command on an existing order.
@@ -68,7 +84,7 @@ pub(crate) struct Done(OrderAfter);
 
 impl IntoResponse for OrderAnswer {
     fn into_response(self) -> Response {
-        let Self(answer) = self;
+        let Self { answer, ignored } = self;
         let location = (answer.status == StatusCode::CREATED.as_u16())
             .then(|| HeaderValue::try_from(format!("/v1/orders/{}", answer.key)).ok())
             .flatten();
@@ -77,6 +93,7 @@ impl IntoResponse for OrderAnswer {
             version: answer.version.get(),
             state: answer.state.clone(),
             position: answer.token.encode(),
+            ignored,
         };
         let mut response = answered(&answer, body);
         if let Some(location) = location {
@@ -88,11 +105,12 @@ impl IntoResponse for OrderAnswer {
 
 impl IntoResponse for WorkshopAnswer {
     fn into_response(self) -> Response {
-        let Self(answer) = self;
+        let Self { answer, ignored } = self;
         let body = WorkshopAfter {
             workshop_id: answer.key.clone(),
             version: answer.version.get(),
             position: answer.token.encode(),
+            ignored,
         };
         answered(&answer, body)
     }

@@ -18,7 +18,7 @@ pub fn app(state: AppState, edge: Edge, health: Router) -> Router {
     let documents = SwaggerUi::new("/docs")
         .url("/openapi.json", openapi())
         .config(Config::default().validator_url("none"));
-    edge.around(api.with_state(state), health.merge(documents))
+    edge.around_commands(api.with_state(state), health.merge(documents))
 }
 
 /// The OpenAPI document that the application serves.
@@ -35,6 +35,7 @@ pub fn openapi() -> Document {
         .flat_map(|it| it.schemas.values_mut());
     schemas.for_each(refuse_control_characters);
     describe(&mut document, answer_headers);
+    document.paths.paths.iter_mut().for_each(show_state_after);
     document
 }
 
@@ -82,6 +83,30 @@ fn refuse_null_bodies(item: &mut PathItem) {
     }
 }
 
+/// Lets the example of an answer show a state that the command can lead to.
+fn show_state_after((path, item): (&String, &mut PathItem)) {
+    let state = match path.rsplit('/').next() {
+        Some("confirm" | "complete" | "approve" | "request-changes" | "resolve") => "inProgress",
+        Some("accept") => "completed",
+        Some("cancel") => "cancelled",
+        _ => return,
+    };
+    let responses = item.post.iter_mut();
+    let responses = responses.filter_map(|it| it.responses.responses.get_mut("200"));
+    for response in responses {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        for content in response.content.values_mut() {
+            if let RefOr::T(content) = content
+                && let Some(state_of) = content.example.as_mut().and_then(|it| it.get_mut("state"))
+            {
+                *state_of = state.into();
+            }
+        }
+    }
+}
+
 /// What every text holds: something beside space, and no control characters but newline and tab.
 const TEXT: &str =
     r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b-\x1f\x7f-\x9f]*$";
@@ -104,10 +129,14 @@ fn refuse_control_characters(schema: &mut RefOr<Schema>) {
 #[openapi(
     info(
         title = "Artisan Atlas command API",
-        description = "What the parties of a commission want done. Every answer that is not a \
-                       success is an RFC 9457 problem: beside those of each command, 404 NOT_FOUND \
-                       for a path that is not described here, and 405 METHOD_NOT_ALLOWED with \
-                       `Allow` for a method that its path does not take.",
+        description = include_str!("description.md"),
+    ),
+    tags(
+        (name = "orders", description = "An order from its placement to its end."),
+        (name = "negotiation", description = "Workshops answer, the commissioner chooses."),
+        (name = "work", description = "The confirmed work, stage by stage."),
+        (name = "workshops", description = "The directory of workshops, which operators keep."),
+        (name = "health", description = "Of the process itself."),
     ),
     components(schemas(OrderAfter, WorkshopAfter, Problem))
 )]

@@ -9,7 +9,7 @@ use event_store::Executor;
 use http_edge::{Edge, Gate, Quota, cross_origin};
 use kernel::{RandomIds, SystemClock};
 use mimalloc::MiMalloc;
-use service_runtime::{Health, Process, continue_trace, run, watch_postgres};
+use service_runtime::{DatabaseHealth, Health, Process, continue_trace, run, watch_postgres};
 
 /// How many requests may be under way at once.
 const MAX_IN_FLIGHT: usize = 512;
@@ -31,17 +31,22 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         placing,
         pages,
     } = config;
+    process.metrics.prepare(&[
+        http_edge::instruments::ALL,
+        event_store::instruments::EXECUTOR,
+    ]);
     let clock = Arc::new(SystemClock);
     let ids = Arc::new(RandomIds);
     let pool = store_pool(&database);
-    let mut health = Health::default();
+    let mut health = Health::of(&process.tasks);
+    let database_health = DatabaseHealth::require(&mut health);
     process.tasks.spawn(
         "postgres",
         watch_postgres(
             database,
             NAME,
             pool.clone(),
-            health.require("postgres"),
+            database_health,
             process.tasks.finish(),
         ),
     );
@@ -65,6 +70,7 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
     if !pages.is_empty() {
         router = router.layer(cross_origin(pages));
     }
+    process.tasks.drain_for(requests.drain);
     process.tasks.serve("http", address, router).await?;
     Ok(())
 }

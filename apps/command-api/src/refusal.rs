@@ -3,8 +3,8 @@
 
 use event_store::{ExecuteError, Outcome};
 use http_edge::{Code, FieldError, Problem};
-use order_domain::order::{Missing, OrderState, Refusal, Rejection};
-use order_domain::value::{Fault, Outdated};
+use order_domain::order::{OrderState, Refusal, Rejection};
+use order_domain::value::Fault;
 use order_domain::workshop;
 
 use crate::decision::Refused;
@@ -61,116 +61,47 @@ pub(crate) fn problem(error: ExecuteError<Refused>) -> Problem {
 }
 
 fn by_order(rejection: Rejection) -> Problem {
+    let detail = rejection.detail();
     let Rejection {
         command,
         state,
         why,
     } = rejection;
+    let problem = |code| Problem::new(code, detail);
     match why {
-        Refusal::NotFound(missing) => Problem::not_found(match missing {
-            Missing::Order => "there is no such order, or you are no party to it".to_owned(),
-            Missing::Invitation(workshop_id) => {
-                format!("workshop {workshop_id} was never invited to this order")
-            }
-            Missing::Stage(stage) => format!("this order has no stage {stage}"),
-        }),
-        Refusal::Forbidden { role } => Problem::forbidden(format!(
-            "{command} is for another party of this order to give, not for this {role}"
-        )),
+        Refusal::NotFound(_) => problem(Code::NotFound),
+        Refusal::Forbidden { .. } => problem(Code::Forbidden),
         Refusal::Invalid { faults } => invalid(faults),
         Refusal::IllegalTransition => {
             let state = state.map_or("notPlaced", OrderState::as_str);
-            Problem::new(
-                Code::IllegalTransition,
-                format!("{command} is not allowed while the order is {state}"),
-            )
-            .with_transition(state, command.as_str())
+            problem(Code::IllegalTransition).with_transition(state, command.as_str())
         }
-        Refusal::UnknownWorkshop { faults } => Problem::new(
-            Code::UnknownWorkshop,
-            "some of the workshops cannot be invited, so none was; errors lists each of them",
-        )
-        .with_errors(field_errors(faults)),
-        Refusal::AlreadyInvited { faults } => Problem::new(
-            Code::AlreadyInvited,
-            "some of the workshops are invited already, so none was invited; errors lists each of \
-             them",
-        )
-        .with_errors(field_errors(faults)),
-        Refusal::NothingToChange => Problem::new(
-            Code::NothingToChange,
-            format!("{command} would leave everything as it is: what was sent stands already"),
-        ),
-        Refusal::InvitationNotOpen {
-            workshop_id,
-            status,
-        } => Problem::new(
-            Code::InvitationNotOpen,
-            format!(
-                "the invitation of workshop {workshop_id} is {status}; only a pending one can be \
-                 answered"
-            ),
-        ),
-        Refusal::OfferNotStanding {
-            workshop_id,
-            status,
-        } => Problem::new(
-            Code::OfferNotStanding,
-            format!("workshop {workshop_id} has no offer that stands: its invitation is {status}"),
-        ),
+        Refusal::UnknownWorkshop { faults } => {
+            problem(Code::UnknownWorkshop).with_errors(field_errors(faults))
+        }
+        Refusal::AlreadyInvited { faults } => {
+            problem(Code::AlreadyInvited).with_errors(field_errors(faults))
+        }
+        Refusal::NothingToChange => problem(Code::NothingToChange),
+        Refusal::InvitationNotOpen { .. } => problem(Code::InvitationNotOpen),
+        Refusal::OfferNotStanding { .. } => problem(Code::OfferNotStanding),
         Refusal::OfferOutdated { reason, .. } => {
-            Problem::new(Code::OfferOutdated, outdated(reason)).with_reason(reason.as_str())
+            problem(Code::OfferOutdated).with_reason(reason.as_str())
         }
-        Refusal::OfferChanged {
-            workshop_id,
-            current,
-        } => Problem::new(
-            Code::OfferChanged,
-            format!(
-                "the offer of workshop {workshop_id} stands at revision {current}, not at the one \
-                 that you name; read it before you confirm it"
-            ),
-        )
-        .with_current_offer_revision(current.get()),
-        Refusal::NotCurrentStage { stage, current } => Problem::new(
-            Code::NotCurrentStage,
-            format!("stages run in order: stage {current} is the current one, not stage {stage}"),
-        )
-        .with_current_stage(current.get()),
-        Refusal::StageAwaitingApproval { current } => Problem::new(
-            Code::StageAwaitingApproval,
-            format!("stage {current} is marked complete already; its commissioner has to approve"),
-        )
-        .with_current_stage(current.get()),
-        Refusal::StageNotAwaitingApproval { current } => Problem::new(
-            Code::StageNotAwaitingApproval,
-            format!("stage {current} is not marked complete yet; its workshop has to do that"),
-        )
-        .with_current_stage(current.get()),
-        Refusal::RevisionLimit { most } => Problem::new(
-            Code::RevisionLimit,
-            format!("revision {most} is the last: go on with what stands"),
-        ),
-        Refusal::OrderTooLarge { most } => Problem::new(
-            Code::OrderTooLarge,
-            format!(
-                "the order would take more than {} MiB: it takes no more of this, but it can be \
-                 brought to its end",
-                most >> 20
-            ),
-        ),
-    }
-}
-
-const fn outdated(reason: Outdated) -> &'static str {
-    match reason {
-        Outdated::RequestRevised => {
-            "the offer is not for the current revision of the request; the workshop has to read \
-             the request and answer that revision"
+        Refusal::OfferChanged { current, .. } => {
+            problem(Code::OfferChanged).with_current_offer_revision(current.get())
         }
-        Outdated::DeadlinePassed => {
-            "the offer's own deadline has passed; the workshop has to revise it first"
+        Refusal::NotCurrentStage { current, .. } => {
+            problem(Code::NotCurrentStage).with_current_stage(current.get())
         }
+        Refusal::StageAwaitingApproval { current } => {
+            problem(Code::StageAwaitingApproval).with_current_stage(current.get())
+        }
+        Refusal::StageNotAwaitingApproval { current } => {
+            problem(Code::StageNotAwaitingApproval).with_current_stage(current.get())
+        }
+        Refusal::RevisionLimit { .. } => problem(Code::RevisionLimit),
+        Refusal::OrderTooLarge { .. } => problem(Code::OrderTooLarge),
     }
 }
 

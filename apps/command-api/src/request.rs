@@ -27,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) fingerprint: [u8; 32],
     pub(crate) expected: Option<Version>,
     pub(crate) traceparent: String,
+    /// The members of the body that were not read.
+    pub(crate) ignored: Vec<String>,
 }
 
 impl<S, P, B, M> FromRequest<S> for Sent<P, B, M>
@@ -56,6 +58,7 @@ where
                 fingerprint: body.fingerprint,
                 expected: precondition?.expected(),
                 traceparent,
+                ignored: body.ignored,
             },
             precondition: PhantomData,
         })
@@ -113,6 +116,10 @@ pub(crate) struct CommandHeaders {
     /// The version that the order must have, as in its ETag: exactly one strong tag.
     #[param(rename = "If-Match", required = false, example = "\"4\"")]
     if_match: String,
+    /// `handling=strict` refuses a body with members that are not read (422), which are else named
+    /// in `ignored` of the answer: RFC 7240.
+    #[param(rename = "Prefer", required = false, example = "handling=strict")]
+    prefer: String,
 }
 
 /// The headers of a command that has no version to depend on.
@@ -132,4 +139,8 @@ pub(crate) struct UnconditionalHeaders {
         example = "7f3a-1"
     )]
     idempotency_key: String,
+    /// `handling=strict` refuses a body with members that are not read (422), which are else named
+    /// in `ignored` of the answer: RFC 7240.
+    #[param(rename = "Prefer", required = false, example = "handling=strict")]
+    prefer: String,
 }

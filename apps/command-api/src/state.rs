@@ -12,6 +12,7 @@ use order_domain::order::{OrderCommand, PlaceOrder};
 use order_domain::workshop::PutWorkshop;
 use uuid::Uuid;
 
+use crate::answer::{OrderAnswer, WorkshopAnswer};
 use crate::decision::{Circumstances, OrderDecision, Refused, WorkshopDecision};
 use crate::refusal;
 use crate::request::Asked;
@@ -65,14 +66,16 @@ impl AppState {
         principal: &Principal,
         order_id: OrderId,
         command: PlaceOrder,
-        asked: Asked,
-    ) -> Result<Answer, Problem> {
+        mut asked: Asked,
+    ) -> Result<OrderAnswer, Problem> {
         let actor = principal.actor();
         let circumstances = self.circumstances(actor, &asked);
         let command = OrderCommand::PlaceOrder(command);
         let decision = OrderDecision::new(order_id, command, circumstances)
             .spending(principal.placing_budget());
-        self.execute(decision, actor, asked).await
+        let ignored = std::mem::take(&mut asked.ignored);
+        let answer = self.execute(decision, actor, asked).await?;
+        Ok(OrderAnswer { answer, ignored })
     }
 
     /// Gives a command on an order.
@@ -81,11 +84,13 @@ impl AppState {
         actor: Actor,
         order_id: OrderId,
         command: OrderCommand,
-        asked: Asked,
-    ) -> Result<Answer, Problem> {
+        mut asked: Asked,
+    ) -> Result<OrderAnswer, Problem> {
         let circumstances = self.circumstances(actor, &asked);
         let decision = OrderDecision::new(order_id, command, circumstances);
-        self.execute(decision, actor, asked).await
+        let ignored = std::mem::take(&mut asked.ignored);
+        let answer = self.execute(decision, actor, asked).await?;
+        Ok(OrderAnswer { answer, ignored })
     }
 
     /// Gives a command on an entry of the directory.
@@ -93,11 +98,13 @@ impl AppState {
         &self,
         actor: Actor,
         command: PutWorkshop,
-        asked: Asked,
-    ) -> Result<Answer, Problem> {
+        mut asked: Asked,
+    ) -> Result<WorkshopAnswer, Problem> {
         let circumstances = self.circumstances(actor, &asked);
         let decision = WorkshopDecision::new(command, circumstances);
-        self.execute(decision, actor, asked).await
+        let ignored = std::mem::take(&mut asked.ignored);
+        let answer = self.execute(decision, actor, asked).await?;
+        Ok(WorkshopAnswer { answer, ignored })
     }
 
     async fn execute<D: Decision<Rejection = Refused>>(

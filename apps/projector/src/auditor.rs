@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use event_store::audit::{
     AUDITOR, Auditorship, CheckpointAudit, CheckpointFinding, Finding, Part, RecordError, Round,
-    StreamAudit, count_findings, rounds,
+    StreamAudit,
 };
 use event_store::{Shares, generation};
 use projections::audit::Difference;
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::ProjectorConfig;
+use crate::gauges::Gauges;
 
 /// The audit of checkpoints and streams.
 const STORE: &str = "store";
@@ -45,9 +46,7 @@ pub(crate) struct Auditor {
     shares: Shares,
     interval: Duration,
     window: Duration,
-    /// What the last audit of the checkpoints found missing, by reader; none before this process
-    /// has made one.
-    missing: Option<Vec<(String, i64)>>,
+    gauges: Gauges,
     /// When the next page of each read model is to be compared.
     due: BTreeMap<Model, Instant>,
 }
@@ -76,7 +75,7 @@ impl Auditor {
             shares,
             interval: config.audit_interval,
             window: config.audit_window,
-            missing: None,
+            gauges: Gauges::default(),
             due: BTreeMap::new(),
         }
     }
@@ -119,7 +118,7 @@ impl Auditor {
         }
         let store = self.auditorship.round(&mut connection, STORE, None).await?;
         let is_due = store.proved.is_none_or(|proved| proved >= self.interval);
-        if is_due || self.missing.is_none() {
+        if is_due || self.gauges.missing.is_none() {
             self.verify(&mut connection, stop).await?;
         }
         let mut walks = Vec::with_capacity(Model::ALL.len());
@@ -130,7 +129,7 @@ impl Auditor {
                 .round(&mut connection, subject, Some(&reader));
             walks.push((version, round.await?));
         }
-        self.tell(&mut connection).await?;
+        self.gauges.tell(&mut connection).await?;
         drop(connection);
         for (version, round) in &mut walks {
             while !stop.is_cancelled() && self.is_due(version.model, end) {
@@ -172,7 +171,7 @@ impl Auditor {
             }
         }
         let checkpoints = checkpoints.end(connection).await?;
-        self.missing = Some(checkpoints.iter().map(missing).collect());
+        self.gauges.missing = Some(checkpoints.iter().map(missing).collect());
         let mut findings: Vec<Finding> = checkpoints.iter().filter_map(unproved).collect();
         findings.extend(streams.broken().iter().map(|broken| Finding {
             stream: broken.stream.to_string(),
@@ -197,15 +196,17 @@ impl Auditor {
         Ok(())
     }
 
-    /// Whether nobody told it to stop, and it still is the one who audits.
+    /// Whether nobody told it to stop, and it still is the one who audits: then the gauges are its
+    /// own.
     async fn goes_on(
-        &self,
+        &mut self,
         connection: &mut PgConnection,
         stop: &CancellationToken,
     ) -> Result<bool, AuditError> {
         if !self.auditorship.hold(connection).await? {
             return Err(RecordError::TakenOver.into());
         }
+        self.gauges.tell(connection).await?;
         Ok(!stop.is_cancelled())
     }
 
@@ -251,25 +252,6 @@ impl Auditor {
         }
         let left = size.max(round.last_streams) - round.streams;
         Ok(pause(self.window, round.age, left, is_busy))
-    }
-
-    /// Sets the gauges.
-    async fn tell(&self, connection: &mut PgConnection) -> Result<(), AuditError> {
-        for (reader, missing) in self.missing.iter().flatten() {
-            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-            metrics::gauge!("atlas_audit_missing", "reader" => reader.clone()).set(*missing as f64);
-        }
-        let rounds = rounds(connection).await?;
-        for model in Model::ALL {
-            let subject = model.as_str();
-            let found = count_findings(connection, subject).await?;
-            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-            metrics::gauge!("atlas_audit_drift", "model" => subject).set(found as f64);
-            let round = rounds.iter().find(|round| round.subject == subject);
-            metrics::gauge!("atlas_audit_oldest_unproved_seconds", "model" => subject)
-                .set(round.map_or(Duration::ZERO, Round::oldest_proof));
-        }
-        Ok(())
     }
 }
 

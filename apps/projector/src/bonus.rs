@@ -13,9 +13,10 @@ use kernel::{Clock, EventId, OrderId, RandomIds, SystemClock};
 use messaging::{BoxedError, Consumer, ConsumerOptions, HandleError, Handler, Kafka, Received};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{Instrument as _, info_span, warn};
 
 use crate::config::ProjectorConfig;
+use crate::traced::Spans;
 
 /// The consumer group.
 pub(crate) const GROUP: &str = "atlas-bonus";
@@ -168,7 +169,19 @@ impl Handler for Facts {
                 }
             }
         }
-        match self.ingest.run(&deliveries).await {
+        let spans = Spans::of(
+            info_span!(
+                "bonus.handle",
+                otel.kind = "consumer",
+                messages = messages.len()
+            ),
+            deliveries
+                .iter()
+                .map(|delivery| delivery.traceparent.as_deref()),
+            || info_span!("bonus.award", otel.kind = "consumer"),
+        );
+        let taken_in = self.ingest.run(&deliveries);
+        match taken_in.instrument(spans.batch.clone()).await {
             Ok(_) => Ok(()),
             Err(error) => Err(unhandled(error, &places, &deliveries)),
         }

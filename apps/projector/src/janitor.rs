@@ -1,5 +1,6 @@
 //! Cleans up: stored answers of idempotency keys that are older than promised, the bytes of dead
-//! letters that were closed long ago, and dead letters whose event was handled without a message.
+//! letters that were closed long ago, dead letters whose event was handled without a message, and
+//! analysts' transactions that have outlived their limits.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use bonus_store::kept;
 use event_store::idempotency;
 use kernel::EventId;
+use projections::analysts;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -20,6 +22,11 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const PAGE: i64 = 1000;
 /// Of how many dead letters one statement erases the bytes: they may be large.
 const LETTERS: i64 = 100;
+/// How long a transaction of an analyst's may be open: twice what its role is allowed for a statement
+/// or for idling (`deploy/roles.sql`).
+const ANALYSIS: Duration = Duration::from_secs(120);
+/// How many of them are ended at once: as many sessions as the role may have.
+const ANALYSTS: i64 = 20;
 
 /// Cleans up until `finish`.
 pub(crate) async fn run(pool: PgPool, finish: CancellationToken) -> Result<(), Infallible> {
@@ -34,6 +41,10 @@ pub(crate) async fn run(pool: PgPool, finish: CancellationToken) -> Result<(), I
 
 async fn clean(pool: &PgPool, finish: &CancellationToken) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
+    for ended in analysts::end_overrunning(&mut connection, ANALYSIS, ANALYSTS).await? {
+        let (pid, seconds) = (ended.pid, ended.seconds);
+        warn!(pid, seconds, "janitor.analyst_ended");
+    }
     let keys = delete_keys(&mut connection, finish).await?;
     let letters = forget_letters(&mut connection, finish).await?;
     let handled = close_handled(&mut connection, finish).await?;

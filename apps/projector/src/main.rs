@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod dlq;
 mod explain;
+mod gauges;
 mod janitor;
 mod kafka_health;
 mod migrate;
@@ -26,6 +27,7 @@ mod run;
 mod session;
 mod status;
 mod stored_facts;
+mod traced;
 mod verify_store;
 mod vip_clock;
 

@@ -1,15 +1,30 @@
-//! `projector migrate`: brings the schema up to this release, as the role that owns it.
+//! `projector migrate`: brings the schema up to this release, as the role that owns it, and writes
+//! the policies that this release has compiled in where analysts read them.
 
-use service_runtime::schema::{self, MigrateError, Migrated};
+use std::collections::BTreeSet;
+
+use service_runtime::schema::{self, Blocker, MigrateError, Migrated};
 use service_runtime::{DatabaseConfig, chain};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::cli::Exit;
 use crate::session::{Failure, Session};
 
-/// Applies what is missing, and says what it did.
+/// Applies what is missing, and says for whom it waits and what it did.
 pub(crate) async fn migrate(session: Session<DatabaseConfig>) -> Result<(), Failure> {
-    match schema::migrate(&session.config).await.map_err(failure)? {
+    let mut told = BTreeSet::new();
+    let mut waits_for = |blocker: Blocker| {
+        if told.insert(blocker.pid) {
+            let Blocker { pid, role } = blocker;
+            eprintln!("a migration waits for the transaction of process {pid}, {role}");
+        }
+    };
+    let migrated = schema::migrate(&session.config, &mut waits_for).await;
+    match migrated.map_err(failure)? {
         Migrated::Applied(count) => {
+            write_policies(&session).await.map_err(|error| {
+                Failure::new(Exit::Failed, chain(&error)).during("the policies were not written")
+            })?;
             eprintln!("{count} migrations applied; the schema is that of this release");
         }
         Migrated::AlreadyNewer => {
@@ -17,6 +32,13 @@ pub(crate) async fn migrate(session: Session<DatabaseConfig>) -> Result<(), Fail
         }
     }
     Ok(())
+}
+
+async fn write_policies(session: &Session<DatabaseConfig>) -> Result<(), sqlx::Error> {
+    let options = session.connect_options(&session.config);
+    let mut connection = PgConnection::connect_with(&options).await?;
+    bonus_store::write_policies(&mut connection).await?;
+    connection.close().await
 }
 
 fn failure(error: MigrateError) -> Failure {

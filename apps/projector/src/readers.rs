@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::relay::messages_of;
+use crate::traced::Traced;
 
 /// How often the readers' rows are looked at for health.
 const LOOK: Duration = Duration::from_secs(1);
@@ -104,7 +105,7 @@ impl Readers {
     /// Sends what happens to Kafka until `stop`.
     pub(crate) async fn relay(self, kafka: Kafka, retention: Retention, stop: CancellationToken) {
         let topics = TopicGuard::new(kafka.clone(), self.pool.clone(), retention);
-        let mut relay = Relay::new(kafka, messages_of).guarded_by(topics);
+        let mut relay = Traced(Relay::new(kafka, messages_of).guarded_by(topics));
         self.drive(RELAY, self.connect.clone(), &mut relay, &stop)
             .await;
     }

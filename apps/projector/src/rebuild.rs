@@ -9,11 +9,11 @@ use std::time::Duration;
 use clap::Args;
 use event_store::failure::{SqlFailure, classify};
 use kernel::{IdSource as _, RandomIds};
-use projections::Model;
 use projections::rebuild::{
     Authority, Certificate, Claimed, Plan, Reading, Rebuild, RebuildError, Rebuilder, State,
     SwapPlan, Told,
 };
+use projections::{Model, Version};
 use service_runtime::config::{Faulty, Reader, Section};
 use service_runtime::{DatabaseConfig, chain};
 
@@ -147,7 +147,9 @@ async fn carry_on(rebuild: &mut Rebuild, options: &RebuildOptions) -> Result<(),
             keep: options.keep,
             authority: options.act.authority(),
         };
-        let swapped = rebuild.swap(check, &plan).await;
+        let swapped = rebuild
+            .swap(check, &plan, &mut |told| teller.tell(told))
+            .await;
         teller.end();
         let certificate = match &swapped {
             Ok(certificate) => Some(certificate),
@@ -201,16 +203,20 @@ impl Teller {
                 self.end();
                 eprintln!("{version} is dropped");
             }
-            Told::Waits { version, reader } => {
-                let kind = |reader: Reading| match reader {
-                    Reading::Session { pid, .. } => Reading::Session { pid, seconds: 0 },
-                    Reading::Reader | Reading::Lock => reader,
-                };
-                if self.waits.replace(kind(reader)) != Some(kind(reader)) {
-                    self.end();
-                    eprintln!("{version} is dropped once {} has ended", name(reader));
-                }
-            }
+            Told::ServesAfter { version, reader } => self.waits(version, "served", reader),
+            Told::Waits { version, reader } => self.waits(version, "dropped", reader),
+        }
+    }
+
+    /// Says for whom it waits, once.
+    fn waits(&mut self, version: Version, what: &str, reader: Reading) {
+        let kind = match reader {
+            Reading::Session { pid, .. } => Reading::Session { pid, seconds: 0 },
+            Reading::Reader | Reading::Lock => reader,
+        };
+        if self.waits.replace(kind) != Some(kind) {
+            self.end();
+            eprintln!("{version} is {what} once {} has ended", name(reader));
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bonus_domain::Beneficiary;
+use bonus_store::instruments::{RECOMPUTE_STUCK, RECOMPUTED_ACCOUNTS};
 use bonus_store::{Recompute, RecomputeError, Recomputed, Step, Stuck};
 use event_store::Lease;
 use kernel::{RandomIds, SystemClock};
@@ -53,7 +54,8 @@ impl Work for Recomputing {
 
     async fn turn(&mut self) -> Result<Duration, RecomputeError> {
         let Step { done, stuck, .. } = self.recompute.step(AT_ONCE).await?;
-        metrics::counter!("atlas_recompute_accounts_total").increment(done.seen);
+        RECOMPUTED_ACCOUNTS.of([]).increment(done.seen);
+        RECOMPUTE_STUCK.of([]).set(stuck.len() as f64);
         let got_on = done.seen > stuck.len() as u64;
         if stuck != self.stuck {
             for (beneficiary, why) in &stuck {

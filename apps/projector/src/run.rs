@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use event_store::{Shares, Wakeups, generation, wake};
 use kernel::{IdSource as _, RandomIds};
 use messaging::{ConsumerState, Kafka};
-use service_runtime::{Health, ListenError, Process, pool_options, watch_postgres};
+use service_runtime::{DatabaseHealth, Health, ListenError, Process, pool_options, watch_postgres};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
@@ -32,22 +32,26 @@ async fn start(
     process: &Process,
     only: &[Role],
 ) -> Result<(), ListenError> {
-    let mut health = Health::default();
+    prepare_metrics(process);
+    let mut health = Health::of(&process.tasks);
     let tasks = &process.tasks;
     let owner = format!("{NAME} {}", RandomIds.next());
     let pool = pool(config, &owner);
+    let roles = Roles {
+        process,
+        database: DatabaseHealth::require(&mut health),
+        only,
+    };
     tasks.spawn(
         "postgres",
         watch_postgres(
             config.database.clone(),
             NAME,
             pool.clone(),
-            health.require("postgres"),
+            roles.database.clone(),
             tasks.finish(),
         ),
     );
-    let has = |role: Role| only.is_empty() || only.contains(&role);
-    let (read_models, relay) = (has(Role::ReadModels), has(Role::Relay));
     let readers = Readers {
         connect: config.database.connect_options(&owner),
         pool: pool.clone(),
@@ -56,61 +60,49 @@ async fn start(
         lease: config.lease,
         wakeups: Wakeups::new(),
     };
-    if read_models {
-        spawn(
-            process,
-            "read models",
-            readers.clone().follow(tasks.finish()),
-        );
-    }
-    if relay {
-        let kafka = Kafka::new(&config.brokers);
-        spawn(
-            process,
-            "relay",
-            readers
-                .clone()
-                .relay(kafka, config.retention, tasks.finish()),
-        );
-    }
-    let watched = readers::watched(&mut health, read_models, relay);
-    spawn(
-        process,
-        "readers",
-        readers.clone().watch(watched, tasks.finish()),
-    );
-    let wakeups = readers.wakeups.clone();
-    let listening = wakeups.listen(pool.clone(), wake::EVENTS, tasks.finish());
-    spawn(process, "wake-ups", listening);
-    let shares = readers.shares.clone();
-    spawn(process, "shares", shares.keep(pool.clone(), tasks.finish()));
-    let bonus = if has(Role::Bonus) {
-        bonus(config, process, pool.clone())
+    roles.follow_feed(config, &readers, &mut health);
+    let bonus = if roles.have(Role::Bonus) {
+        roles.take_in_facts(config, pool.clone())
     } else {
         watch::channel(ConsumerState::default()).1
     };
     let kafka = Kafka::new(&config.brokers);
     let dependency = health.prefer("kafka");
     let watching = kafka_health::watch(kafka, bonus, dependency, tasks.finish());
-    spawn(process, "kafka", watching);
-    if has(Role::Auditor) {
+    roles.spawn("kafka", watching);
+    if roles.have(Role::Auditor) {
         let auditor = Auditor::new(config, &readers.owner, readers.shares.clone());
-        spawn(process, "auditor", auditor.run(tasks.finish()));
+        roles.spawn("auditor", auditor.run(tasks.finish()));
     }
-    if has(Role::VipClock) {
+    if roles.have(Role::VipClock) {
         let clock = vip_clock::role(config, &pool, &readers);
-        spawn(process, "vip clock", clock.run(tasks.finish()));
+        roles.spawn("vip clock", clock.run(tasks.finish()));
     }
-    if has(Role::Recompute) {
+    if roles.have(Role::Recompute) {
         let recompute = recompute::role(config, &pool, &readers);
-        spawn(process, "recompute", recompute.run(tasks.finish()));
+        roles.spawn("recompute", recompute.run(tasks.finish()));
     }
-    if has(Role::Janitor) {
-        tasks.spawn("janitor", janitor::run(pool, tasks.finish()));
+    if roles.have(Role::Janitor) {
+        let cleaning = janitor::run(pool, tasks.finish());
+        roles.spawn("janitor", async move {
+            let Ok(()) = cleaning.await;
+        });
     }
     let router = health.router(process.metrics.clone());
     tasks.serve("health", config.address, router).await?;
     Ok(())
+}
+
+/// The series that rules and panels name are there from the start.
+fn prepare_metrics(process: &Process) {
+    process.metrics.prepare(&[
+        event_store::instruments::READERS,
+        event_store::instruments::AUDITOR,
+        messaging::instruments::RELAY,
+        messaging::instruments::CONSUMER,
+        dead_letters::instruments::ALL,
+        bonus_store::instruments::ALL,
+    ]);
 }
 
 /// The sessions of a process have its name as an owner: who leads can be looked up among them.
@@ -122,27 +114,70 @@ fn pool(config: &ProjectorConfig, owner: &str) -> PgPool {
         .connect_lazy_with(config.database.connect_options(owner))
 }
 
-/// Starts the bonus role; what its consumer is at.
-fn bonus(
-    config: &ProjectorConfig,
-    process: &Process,
-    pool: PgPool,
-) -> watch::Receiver<ConsumerState> {
-    let facts = bonus::Facts::new(pool.clone(), config.conflict.0);
-    let consumer = bonus::consumer(config, pool.clone(), facts);
-    let state = consumer.state();
-    let finish = process.tasks.finish();
-    process.tasks.spawn(
-        "bonus",
-        async move { bonus::run(consumer, pool, finish).await },
-    );
-    state
+/// What the process does, once the database is fit for it.
+struct Roles<'a> {
+    process: &'a Process,
+    database: DatabaseHealth,
+    /// These and no others; all where it is empty.
+    only: &'a [Role],
 }
 
-/// Starts a task that cannot fail.
-fn spawn(process: &Process, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-    process.tasks.spawn(name, async move {
-        task.await;
-        Ok::<(), Infallible>(())
-    });
+impl Roles<'_> {
+    fn have(&self, role: Role) -> bool {
+        self.only.is_empty() || self.only.contains(&role)
+    }
+
+    /// Starts what follows the feed, and what watches it.
+    fn follow_feed(&self, config: &ProjectorConfig, readers: &Readers, health: &mut Health) {
+        let tasks = &self.process.tasks;
+        let (read_models, relay) = (self.have(Role::ReadModels), self.have(Role::Relay));
+        if read_models {
+            self.spawn("read models", readers.clone().follow(tasks.finish()));
+        }
+        if relay {
+            let kafka = Kafka::new(&config.brokers);
+            let sending = readers
+                .clone()
+                .relay(kafka, config.retention, tasks.finish());
+            self.spawn("relay", sending);
+        }
+        let watched = readers::watched(health, read_models, relay);
+        self.spawn("readers", readers.clone().watch(watched, tasks.finish()));
+        let pool = readers.pool.clone();
+        let listening = readers.wakeups.clone();
+        let listening = listening.listen(pool.clone(), wake::EVENTS, tasks.finish());
+        self.spawn("wake-ups", listening);
+        let shares = readers.shares.clone();
+        self.spawn("shares", shares.keep(pool, tasks.finish()));
+    }
+
+    /// Starts the bonus role; what its consumer is at.
+    fn take_in_facts(
+        &self,
+        config: &ProjectorConfig,
+        pool: PgPool,
+    ) -> watch::Receiver<ConsumerState> {
+        let facts = bonus::Facts::new(pool.clone(), config.conflict.0);
+        let consumer = bonus::consumer(config, pool.clone(), facts);
+        let state = consumer.state();
+        let (finish, database) = (self.process.tasks.finish(), self.database.clone());
+        self.process.tasks.spawn("bonus", async move {
+            match finish.run_until_cancelled(database.fit()).await {
+                Some(()) => bonus::run(consumer, pool, finish).await,
+                None => Ok(()),
+            }
+        });
+        state
+    }
+
+    /// Starts a task that cannot fail.
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (finish, database) = (self.process.tasks.finish(), self.database.clone());
+        self.process.tasks.spawn(name, async move {
+            if finish.run_until_cancelled(database.fit()).await.is_some() {
+                task.await;
+            }
+            Ok::<(), Infallible>(())
+        });
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bonus_domain::Beneficiary;
+use bonus_store::instruments::{VIP_CLOCK_FACTS, VIP_DELAY_SECONDS};
 use bonus_store::{Stuck, Turned, VipClock, VipClockError};
 use event_store::Lease;
 use kernel::{RandomIds, SystemClock};
@@ -45,7 +46,8 @@ impl Work for Ticking {
         let Turned {
             told, stuck, more, ..
         } = self.clock.turn().await?;
-        metrics::counter!("atlas_vip_clock_facts_total").increment(told as u64);
+        VIP_CLOCK_FACTS.of([]).increment(told as u64);
+        VIP_DELAY_SECONDS.of([]).set(self.clock.overdue().await?);
         if stuck != self.stuck {
             for (beneficiary, why) in &stuck {
                 warn!(%beneficiary, error = chain(why), "vip_clock.stuck");

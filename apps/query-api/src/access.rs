@@ -33,6 +33,7 @@ const OPERATORS: By = &[(Operator, Relation::Any)];
 pub const ACCESS: Access = Access(&[
     Row::get("/v1/orders", EVERYBODY),
     Row::get("/v1/orders/{id}", PARTIES_OF_THE_ORDER),
+    Row::get("/v1/orders/{id}/situation", PARTIES_OF_THE_ORDER),
     Row::get("/v1/orders/{id}/timeline", PARTIES_OF_THE_ORDER),
     Row::get("/v1/orders/{id}/as-of", PARTIES_OF_THE_ORDER),
     Row::get("/v1/invitations", &[(Workshop, Relation::Any)]),

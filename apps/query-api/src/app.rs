@@ -4,18 +4,22 @@ use axum::Router;
 use bonus_store::LedgerItem;
 use http_edge::{AnswerHeader, Edge, Form, List, Problem, describe};
 use projections::bonus::AccountView;
-use projections::orders::{InvitationItem, OrderAsOf, OrderDetail, OrderItem, TimelineEntry};
+use projections::orders::{
+    InvitationItem, OrderAsOf, OrderDetail, OrderItem, Situation, TimelineEntry,
+};
 use projections::workshops::WorkshopItem;
 use service_runtime::HealthApi;
 use utoipa::OpenApi;
-use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::path::PathItem;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, RefOr, Schema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::AppState;
 use crate::routes;
 use crate::routes::{
     ActItem, DeadLetterCodeName, DeadLetterDetail, DeadLetterGroup, DeadLetterItem,
-    DeadLetterKindName, Explained, PolicyView, Projections,
+    DeadLetterKindName, Explained, PolicyView, Projections, TurnFilter,
 };
 
 /// The whole application. `health` are the routes of the process itself.
@@ -35,7 +39,39 @@ pub fn openapi() -> Document {
         .merge_from(routes)
         .merge_from(HealthApi::openapi());
     describe(&mut document, answer_headers);
+    for path in STREAMS {
+        let item = document.paths.paths.get_mut(path);
+        item.into_iter().for_each(say_that_it_streams);
+    }
     document
+}
+
+/// The paths that stream what they show to who accepts `text/event-stream`.
+const STREAMS: [&str; 3] = ["/v1/orders", "/v1/orders/{id}/timeline", "/v1/invitations"];
+
+/// What a stream looks like.
+const FRAMES: &str = "id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI\n\
+    data: {\"item\":{},\"prev\":null}\n\n\
+    event: caught-up\n\
+    id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBM\n\
+    data: {\"prev\":\"Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI\"}\n\n";
+
+fn say_that_it_streams(item: &mut PathItem) {
+    let responses = item.get.iter_mut();
+    let responses = responses.filter_map(|it| it.responses.responses.get_mut("200"));
+    for response in responses {
+        if let RefOr::T(response) = response {
+            let text = ObjectBuilder::new().schema_type(Type::String).build();
+            let frames = ContentBuilder::new()
+                .schema(Some(RefOr::T(Schema::Object(text))))
+                .example(Some(FRAMES.into()))
+                .build();
+            let content = RefOr::T(frames);
+            response
+                .content
+                .insert("text/event-stream".to_owned(), content);
+        }
+    }
 }
 
 const POSITION: AnswerHeader = AnswerHeader {
@@ -72,12 +108,14 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
 #[openapi(
     info(
         title = "Artisan Atlas query API",
-        description = "How commissions stand, as each viewer may see them. Every answer says in \
-                       `Atlas-Position` how far its read model has come and in \
-                       `Atlas-Lag-Seconds` how old it is. Every answer that is not a success is \
-                       an RFC 9457 problem: beside those of each read, 404 NOT_FOUND for a path \
-                       that is not described here, and 405 METHOD_NOT_ALLOWED with `Allow` for a \
-                       method that its path does not take.",
+        description = include_str!("description.md"),
+    ),
+    tags(
+        (name = "orders", description = "Orders, and how they came to be what they are."),
+        (name = "workshops", description = "The directory of workshops."),
+        (name = "bonus", description = "Points, grades and VIP standing."),
+        (name = "operations", description = "How the house itself is, for those who run it."),
+        (name = "health", description = "Of the process itself."),
     ),
     components(schemas(
         AccountView,
@@ -99,6 +137,8 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         PolicyView,
         Problem,
         Projections,
+        Situation,
+        TurnFilter,
     )),
 )]
 struct QueryApi;

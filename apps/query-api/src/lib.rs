@@ -11,6 +11,7 @@
 mod access;
 mod app;
 mod config;
+mod live;
 mod pages;
 mod positions;
 mod reading;

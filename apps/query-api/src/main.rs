@@ -10,7 +10,9 @@ use http_edge::{Edge, Gate};
 use kernel::{RandomIds, SystemClock};
 use mimalloc::MiMalloc;
 use query_api::{ACCESS, AppState, Config, NAME, app};
-use service_runtime::{Health, Process, continue_trace, pool_options, run, watch_postgres};
+use service_runtime::{
+    DatabaseHealth, Health, Process, continue_trace, pool_options, run, watch_postgres,
+};
 
 /// How many connections the process holds at most.
 const MAX_CONNECTIONS: u32 = 16;
@@ -34,6 +36,7 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         min_position_wait,
         pages,
     } = config;
+    process.metrics.prepare(&[http_edge::instruments::ALL]);
     let pages = pages.router(&tokens.issuer);
     let clock = Arc::new(SystemClock);
     let pool = pool_options(&database, MAX_CONNECTIONS)
@@ -41,14 +44,15 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
             Box::pin(async move { generation::enter(connection).await.map(drop) })
         })
         .connect_lazy_with(database.connect_options(NAME));
-    let mut health = Health::default();
+    let mut health = Health::of(&process.tasks);
+    let database_health = DatabaseHealth::require(&mut health);
     process.tasks.spawn(
         "postgres",
         watch_postgres(
             database,
             NAME,
             pool.clone(),
-            health.require("postgres"),
+            database_health.clone(),
             process.tasks.finish(),
         ),
     );
@@ -58,11 +62,20 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
     let listening = wakeups
         .clone()
         .listen(pool.clone(), wake::CHECKPOINTS, process.tasks.finish());
+    let finish = process.tasks.finish();
     process.tasks.spawn("wake-ups", async move {
-        listening.await;
+        // Before its schema is there the database has nothing to tell.
+        if finish
+            .run_until_cancelled(database_health.fit())
+            .await
+            .is_some()
+        {
+            listening.await;
+        }
         Ok::<(), Infallible>(())
     });
-    let state = AppState::new(pool, gate, clock, min_position_wait, wakeups);
+    let state = AppState::new(pool, gate, clock, min_position_wait, wakeups)
+        .closing_with(process.tasks.finish());
     let edge = Edge {
         ids: Arc::new(RandomIds),
         timeout: requests.timeout,
@@ -74,6 +87,7 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         edge,
         health.router(process.metrics.clone()).merge(pages),
     );
+    process.tasks.drain_for(requests.drain);
     process.tasks.serve("http", address, router).await?;
     Ok(())
 }

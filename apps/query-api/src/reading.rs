@@ -38,6 +38,15 @@ pub(crate) struct ReadHeaders {
         example = "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI"
     )]
     atlas_min_position: Option<String>,
+    /// `handling=strict` refuses parameters of the query that are not read (400), which lists else
+    /// name in `ignored`: RFC 7240.
+    #[param(
+        rename = "Prefer",
+        value_type = String,
+        required = false,
+        example = "handling=strict"
+    )]
+    prefer: Option<String>,
 }
 
 /// A read under way on a snapshot's connection.

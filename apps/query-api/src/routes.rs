@@ -19,12 +19,14 @@ mod read_bonus_ledger;
 mod read_dead_letter;
 mod read_order;
 mod read_policy;
+mod read_situation;
 mod read_timeline;
 
 pub(crate) use explanation::Explained;
 pub(crate) use list_acts::ActItem;
 pub(crate) use list_dead_letter_groups::DeadLetterGroup;
 pub(crate) use list_dead_letters::{DeadLetterCodeName, DeadLetterItem, DeadLetterKindName};
+pub(crate) use list_orders::TurnFilter;
 pub(crate) use list_projections::Projections;
 pub(crate) use policies::PolicyView;
 pub(crate) use read_dead_letter::DeadLetterDetail;
@@ -38,6 +40,7 @@ pub(crate) fn all() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_orders::list_orders))
         .routes(routes!(read_order::read_order))
+        .routes(routes!(read_situation::read_situation))
         .routes(routes!(read_timeline::read_timeline))
         .routes(routes!(read_as_of::read_as_of))
         .routes(routes!(list_invitations::list_invitations))

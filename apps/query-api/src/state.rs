@@ -8,7 +8,9 @@ use event_store::Wakeups;
 use http_edge::Gate;
 use kernel::Clock;
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
+use crate::live::Places;
 use crate::positions::Positions;
 
 /// What every route is given. Cheap to clone.
@@ -19,6 +21,8 @@ pub struct AppState {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) min_position_wait: Duration,
     pub(crate) positions: Positions,
+    pub(crate) places: Places,
+    pub(crate) closing: CancellationToken,
 }
 
 impl AppState {
@@ -38,7 +42,15 @@ impl AppState {
             gate: Arc::new(gate),
             clock,
             min_position_wait,
+            places: Places::default(),
+            closing: CancellationToken::new(),
         }
+    }
+
+    /// The same, whose streams end when `closing` is cancelled.
+    #[must_use]
+    pub fn closing_with(self, closing: CancellationToken) -> Self {
+        Self { closing, ..self }
     }
 }
 

@@ -15,6 +15,7 @@ mod accounts;
 mod activate;
 mod check_policies;
 mod ingest;
+pub mod instruments;
 mod kept_types;
 mod known_facts;
 mod ledger;
@@ -26,6 +27,7 @@ mod recompute;
 mod vip_at;
 mod vip_clock;
 mod whole_ledger;
+mod write_policies;
 
 pub use account_facts::{AccountFacts, ComputedWith, account_facts, computed_with};
 pub use activate::{
@@ -42,3 +44,4 @@ pub use recompute::{Recompute, RecomputeError, Step, Stuck};
 pub use vip_at::vip_at;
 pub use vip_clock::{Turned, VipClock, VipClockError};
 pub use whole_ledger::{Ledger, LedgerState, WholeLedgerError, whole_ledger};
+pub use write_policies::write_policies;

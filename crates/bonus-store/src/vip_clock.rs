@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bonus_domain::{Beneficiary, Undecided, settle};
 use chrono::{DateTime, Utc};
@@ -84,6 +85,26 @@ impl VipClock {
         let turned = self.settle(&mut transaction, heads, now).await?;
         transaction.commit().await?;
         Ok(turned)
+    }
+
+    /// For how long the account has been due that is due longest.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn overdue(&self) -> Result<Duration, sqlx::Error> {
+        let seconds = sqlx::query_scalar!(
+            r#"
+            SELECT extract(epoch FROM clock_timestamp() - vip_changes_at)::double precision
+                       AS "overdue!"
+            FROM bonus.accounts
+            WHERE vip_changes_at <= clock_timestamp()
+            ORDER BY vip_changes_at
+            LIMIT 1
+            "#
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(Duration::try_from_secs_f64(seconds.unwrap_or_default()).unwrap_or_default())
     }
 
     async fn settle(

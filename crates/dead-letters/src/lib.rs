@@ -11,14 +11,17 @@
 
 mod claim;
 mod close;
+mod depth;
 mod discard;
 mod find;
 mod forget;
+pub mod instruments;
 mod open_code;
 mod record;
 
 pub use claim::{Standing, claim, look, release};
 pub use close::{OpenEvent, close_events, close_handled, open_events};
+pub use depth::{Depth, depths};
 pub use discard::discard;
 pub use find::{
     DeadLetter, Group, GroupKey, LISTED_KEY, Listed, Selected, Selection, State, Summary, find,

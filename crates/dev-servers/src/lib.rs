@@ -18,6 +18,7 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
+mod prometheus;
 mod redis;
 mod tool;
 
@@ -29,4 +30,5 @@ pub use pgbouncer::{PgBouncerOptions, PrivatePgBouncer};
 pub use port::{Port, free_port, is_port_free};
 pub use postgres::{PostgresOptions, PrivatePostgres, Shutdown, isolation_tester};
 pub use process::{Process, ProcessError, Signal, run_to_end, run_to_end_with};
+pub use prometheus::{PrivatePrometheus, PrometheusOptions};
 pub use redis::{PrivateRedis, RedisOptions};

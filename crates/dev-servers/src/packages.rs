@@ -23,8 +23,12 @@ pub enum Need {
     PgBouncer,
     /// nginx, the gateway that compresses.
     Nginx,
+    /// curl, which probes what runs in images.
+    Curl,
     /// Java and Maven, which run and fetch Apache Kafka.
     Kafka,
+    /// Prometheus, and the tool that tries its rules.
+    Prometheus,
     /// Debian's Chromium, in which the pages are tested.
     Chromium,
     /// Python's virtual environments, for tools that come as Python packages.
@@ -59,10 +63,14 @@ impl Need {
             }
             Self::Redis => add(lacks("redis-server"), "redis-server"),
             Self::PgBouncer => add(lacks("pgbouncer"), "pgbouncer"),
+            Self::Curl => add(lacks("curl"), "curl"),
             Self::Nginx => add(lacks("nginx"), "nginx"),
             Self::Kafka => {
                 add(lacks("java"), "default-jre-headless");
                 add(lacks("mvn"), "maven");
+            }
+            Self::Prometheus => {
+                add(lacks("promtool") || lacks("prometheus"), "prometheus");
             }
             Self::Chromium => add(lacks("chromium"), "chromium"),
             Self::Python => add(!has_python_environments(), "python3-venv"),
@@ -91,7 +99,13 @@ pub enum PackagesError {
 }
 
 /// Packages whose servers Debian starts for the whole machine, now and at every boot.
-const SERVERS: [&str; 4] = ["nginx", "pgbouncer", "postgresql", "redis-server"];
+const SERVERS: [&str; 5] = [
+    "nginx",
+    "pgbouncer",
+    "postgresql",
+    "prometheus",
+    "redis-server",
+];
 
 /// The line that somebody else has to run, and what undoes that servers of the machine are started.
 fn by_hand(packages: &[&str]) -> String {
@@ -134,7 +148,7 @@ case " $* " in *" postgresql "*)
 esac
 apt-get -q update
 apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
-for server in nginx pgbouncer postgresql redis-server; do
+for server in nginx pgbouncer postgresql prometheus redis-server; do
     case " $* " in *" $server "*)
         update-rc.d "$server" disable || :
     esac

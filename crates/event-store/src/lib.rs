@@ -28,6 +28,7 @@ mod feed;
 pub mod generation;
 mod group_commit;
 pub mod idempotency;
+pub mod instruments;
 mod lease;
 mod load;
 mod outcome;
@@ -55,9 +56,9 @@ pub use executor::Executor;
 pub use feed::{Batch, BatchBound, Feed, Selection};
 pub use generation::Generation;
 pub use lease::Lease;
-pub use load::{LONGEST_STREAM, Page, load, load_page};
+pub use load::{LONGEST_STREAM, Page, load, load_page, stream_bytes};
 pub use outcome::Outcome;
-pub use parked::{Parked, parked, parked_at, parked_page};
+pub use parked::{Parked, is_parked, parked, parked_at, parked_page};
 pub use reader::{
     Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus,
     Standing, begin_anew, reader_page, reader_statuses,

@@ -371,3 +371,24 @@ fn at_least(age: &PgInterval) -> Duration {
 fn required<T>(value: Option<T>, column: &'static str) -> Result<T, sqlx::Error> {
     value.ok_or_else(|| sqlx::Error::ColumnNotFound(column.to_owned()))
 }
+
+/// How much room the events of `stream` take, in bytes, as [`LoadedStream::bytes`] counts it.
+///
+/// # Errors
+/// What the database said.
+pub async fn stream_bytes(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+) -> Result<usize, sqlx::Error> {
+    let bytes = sqlx::query_scalar!(
+        r#"
+        SELECT coalesce(sum(e.bytes), 0)::bigint AS "bytes!" FROM store.events e
+        WHERE e.aggregate_type = $1 AND e.aggregate_id = $2
+        "#,
+        stream.kind(),
+        stream.key(),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+}

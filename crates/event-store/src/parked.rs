@@ -91,6 +91,33 @@ pub async fn parked(
     Ok(found.into_iter().next())
 }
 
+/// Whether any reader has parked `stream`, in the caller's snapshot.
+///
+/// # Errors
+/// What the database said.
+pub async fn is_parked(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+) -> Result<bool, sqlx::Error> {
+    let parked = sqlx::query_scalar!(
+        r#"
+        SELECT true AS "parked!"
+        FROM store.checkpoints c
+        CROSS JOIN LATERAL (
+            SELECT FROM store.parked p
+            WHERE p.reader = c.name AND p.aggregate_type = $1 AND p.aggregate_id = $2
+            LIMIT 1
+        ) p
+        LIMIT 1
+        "#,
+        stream.kind(),
+        stream.key(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(parked.is_some())
+}
+
 /// The parked stream whose waiting events `position` is one of, in the caller's snapshot.
 ///
 /// # Errors

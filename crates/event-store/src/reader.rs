@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::failure::chain;
+use crate::instruments::{
+    FEED_FAILURES, FEED_HALTED, FEED_LAG_EVENTS, FEED_LAG_SECONDS, FEED_PARKED,
+};
 use crate::{Sink, SinkError, Wakeup};
 pub(crate) use leader::VERIFICATION;
 use leader::{Leader, Verdict};
@@ -126,6 +129,8 @@ impl Reader {
     /// Ends within a second of `stop`, whether the database and the sink answer or not, and gives
     /// the lease back if it can.
     pub async fn drive(&self, sink: &mut dyn Sink, stop: &CancellationToken) -> Ended {
+        // The first failure is an increase.
+        FEED_FAILURES.of([&self.options.name]).increment(0);
         let mut pace = Pace::new(self.options.batch, self.options.max_rate);
         let mut verdict = None;
         loop {
@@ -287,13 +292,13 @@ impl Reader {
     async fn beat(&self, leader: &mut Leader, pace: &mut Pace) -> Result<(), ReaderError> {
         leader.renew_at(pace.measure()).await?;
         let lag = leader.lag().await?;
-        let gauge =
-            |name: &'static str| metrics::gauge!(name, "reader" => self.options.name.clone());
+        let reader = [self.options.name.as_str()];
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        gauge("atlas_feed_lag_events").set(lag.events as f64);
-        gauge("atlas_feed_lag_seconds").set(lag.seconds);
+        FEED_LAG_EVENTS.of(reader).set(lag.events as f64);
+        FEED_LAG_SECONDS.of(reader).set(lag.seconds);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        gauge("atlas_feed_parked").set(lag.parked as f64);
+        FEED_PARKED.of(reader).set(lag.parked as f64);
+        FEED_HALTED.of(reader).set(0.0);
         Ok(())
     }
 
@@ -305,10 +310,11 @@ impl Reader {
             info!(reader, "reader.lease_lost");
             return pace.failed();
         }
-        metrics::counter!("atlas_feed_failures_total", "reader" => reader.clone()).increment(1);
+        FEED_FAILURES.of([reader]).increment(1);
         let condition = condition_of(failure);
         let halts = matches!(condition, Condition::Halted { .. });
         if halts {
+            FEED_HALTED.of([reader]).set(1.0);
             error!(reader, error = told, "reader.halted");
         } else {
             warn!(reader, error = told, "reader.failed");

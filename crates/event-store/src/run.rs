@@ -16,6 +16,7 @@ use crate::executor::Store;
 use crate::failure::{SqlFailure, classify, did_nothing};
 use crate::group_commit::Undone;
 use crate::group_commit::jobs::{AppendJob, LoadJob};
+use crate::instruments::{APPEND_CONFLICTS, COMMAND_RETRIES, QUEUE_WAIT_SECONDS};
 use crate::load::{LoadRequest, LoadedWithKey, StoredUnderKey};
 use crate::outcome::{Outcome, SharedOutcome};
 use crate::queue::{Arrival, Full};
@@ -84,7 +85,7 @@ impl<D: Decision> Run<D> {
                 visitor.join().map_err(full)?.turn().await
             }
         };
-        metrics::histogram!("atlas_queue_wait_seconds").record(came.elapsed());
+        QUEUE_WAIT_SECONDS.of([]).record(came.elapsed());
         self.until_decided().await
     }
 
@@ -146,14 +147,14 @@ impl<D: Decision> Run<D> {
             match self.attempt().await {
                 Ok(Attempt::Done(answer)) => return Ok(answer),
                 Ok(Attempt::RaceLost) => {
-                    metrics::counter!("atlas_append_conflicts_total").increment(1);
+                    APPEND_CONFLICTS.of([]).increment(1);
                     if again.after_lost_race().is_none() {
                         return self.refuse(ExecuteError::Conflict).await;
                     }
                 }
                 Err(error) => again.after(error)?,
             }
-            metrics::counter!("atlas_command_retries_total").increment(1);
+            COMMAND_RETRIES.of([]).increment(1);
             let longest = again.longest_pause();
             let pause = rand::rng().random_range(longest / 2..longest);
             tokio::time::sleep(pause).await;

@@ -12,9 +12,10 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi, Ref, RefOr, Response};
 
-use crate::Code;
 use crate::examples::problem;
+use crate::open::say_open;
 use crate::problem::PROBLEM_JSON;
+use crate::{Code, problem_schema};
 
 /// A header of answers, as the document describes it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -132,13 +133,19 @@ impl Form {
     }
 }
 
+const BEARER: &str = "A JSON Web Token of the issuer that the deployment trusts, as \
+    `Authorization: Bearer …` and never in an address. Claims: `sub` (a UUID, who it is), `role` \
+    (`commissioner`, `workshop`, `operator` or `analyst`), `iss`, `aud`, `exp`; optional `nbf`, `name`. \
+    60 s of leeway. In development `cargo xtask token` makes one.";
+
 /// Completes the document of an API: tokens, the headers of every answer, and an example of each
 /// problem. `own` are the headers that the API's own answers have, by path and status.
 pub fn describe(document: &mut OpenApi, own: fn(&str, u16) -> &'static [AnswerHeader]) {
     let mut components = document.components.take().unwrap_or_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT");
+        .bearer_format("JWT")
+        .description(Some(BEARER));
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
@@ -155,6 +162,7 @@ pub fn describe(document: &mut OpenApi, own: fn(&str, u16) -> &'static [AnswerHe
             }
         }
     }
+    say_open(document, &mut components);
     document.components = Some(components);
 }
 
@@ -208,5 +216,9 @@ fn add_examples(components: &mut Components, response: &Response) {
             .value(Some(problem(*code)));
         let name = code.as_str().to_owned();
         components.examples.insert(name, RefOr::T(example.build()));
+        let schema = problem_schema::schema(*code);
+        components
+            .schemas
+            .insert(problem_schema::name(*code), schema);
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
@@ -52,15 +52,27 @@ impl Edge {
     /// Puts the layers around `api`, the routes of the contract, and `open`, the routes that must
     /// always answer (health, metrics, documents).
     pub fn around(self, api: Router, open: Router) -> Router {
+        let api = api
+            .fallback(no_such_route)
+            .method_not_allowed_fallback(wrong_method);
+        self.layers(api, open)
+    }
+
+    /// The same around the routes of commands: who wants to read is told where.
+    pub fn around_commands(self, api: Router, open: Router) -> Router {
+        let api = api
+            .fallback(no_such_command)
+            .method_not_allowed_fallback(no_command_by_that);
+        self.layers(api, open)
+    }
+
+    fn layers(self, api: Router, open: Router) -> Router {
         let bounds = Bounds {
             timeout: self.timeout,
             in_flight: Arc::new(Semaphore::new(self.max_in_flight)),
             continue_trace: self.continue_trace,
         };
-        let api = api
-            .fallback(no_such_route)
-            .method_not_allowed_fallback(wrong_method)
-            .layer(from_fn_with_state(bounds, surround));
+        let api = api.layer(from_fn_with_state(bounds, surround));
         let open = open
             .method_not_allowed_fallback(wrong_method)
             .layer(map_response(as_problem))
@@ -104,6 +116,26 @@ async fn surround(State(bounds): State<Bounds>, mut request: Request, next: Next
 
 async fn no_such_route() -> Problem {
     Problem::not_found("there is no such path; see /openapi.json for those that there are")
+}
+
+/// Where what is not a command is found.
+const READS: &str = "commands are given here; what is read is at the query API, under the same paths \
+                     (in development http://127.0.0.1:8081)";
+
+async fn no_such_command(method: Method) -> Problem {
+    if method.is_safe() {
+        Problem::not_found(READS)
+    } else {
+        no_such_route().await
+    }
+}
+
+async fn no_command_by_that(method: Method) -> Problem {
+    if method.is_safe() {
+        Problem::new(Code::MethodNotAllowed, READS)
+    } else {
+        wrong_method().await
+    }
 }
 
 /// What is not found beside the routes of the contract, such as a file of the documents.

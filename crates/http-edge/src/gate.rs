@@ -5,6 +5,7 @@ mod configured;
 use axum::extract::MatchedPath;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use chrono::{DateTime, Utc};
 use kernel::{Actor, Role};
 
 use crate::headers::single;
@@ -37,11 +38,11 @@ impl Gate {
         PlacingBudget::new(self.limits.clone(), actor, report)
     }
 
-    /// Who sends the request, if they may: 401, then 403 for a role that can never use the route,
+    /// Who sends the request, and until when their token is good, if they may: 401, then 403 for a role that can never use the route,
     /// then 429.
-    pub(crate) async fn admit(&self, parts: &Parts) -> Result<Actor, Problem> {
+    pub(crate) async fn admit(&self, parts: &Parts) -> Result<(Actor, DateTime<Utc>), Problem> {
         let token = bearer(&parts.headers)?;
-        let actor = self.verifier.verify(token).await.map_err(refused)?;
+        let (actor, good_until) = self.verifier.verify(token).await.map_err(refused)?;
         tracing::Span::current().record("actor", tracing::field::display(actor));
         let path = parts.extensions.get::<MatchedPath>();
         let row = path.and_then(|path| self.access.row(parts.method.as_str(), path.as_str()));
@@ -50,7 +51,7 @@ impl Gate {
         }
         let report = Report::of(&parts.extensions);
         self.limits.count(actor, &report).await?;
-        Ok(actor)
+        Ok((actor, good_until))
     }
 }
 

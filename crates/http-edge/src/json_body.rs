@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::headers::{NotSingle, single};
+use crate::ignored::{Unread, is_strict};
 use crate::place::Place;
 use crate::strict_json::{self, Mismatch};
 use crate::write_mark::WriteMark;
@@ -28,6 +29,9 @@ const EMPTY: &[u8] = b"{}";
 pub struct JsonBody<T> {
     /// What was sent; an empty body counts as `{}`.
     pub value: T,
+    /// The members that were not read, as JSON pointers. With `Prefer: handling=strict` they are
+    /// 422, and there are none here.
+    pub ignored: Vec<String>,
     /// SHA-256 over method, path and raw body: what a repeat under one Idempotency-Key must share.
     pub fingerprint: [u8; 32],
 }
@@ -51,10 +55,14 @@ where
             &bytes
         };
         let value = strict_json::parse(raw).map_err(not_json)?;
-        let value = read(value)?;
+        let (value, unread) = read(value)?;
+        if !unread.is_empty() && is_strict(&head.headers) {
+            return Err(Problem::invalid(unread.iter().map(Unread::fault).collect()));
+        }
         WriteMark::of(&head.extensions).set();
         Ok(Self {
             value,
+            ignored: unread.into_iter().map(|unread| unread.pointer).collect(),
             fingerprint: fingerprint(head.method.as_str(), head.uri.path(), raw),
         })
     }
@@ -117,7 +125,7 @@ fn not_json(reason: String) -> Problem {
     Problem::malformed(format!("the body is not JSON as we take it: {reason}"))
 }
 
-fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+fn read<T: DeserializeOwned>(value: Value) -> Result<(T, Vec<Unread>), Problem> {
     strict_json::read(value).map_err(|Mismatch { pointer, detail }| {
         Problem::malformed("the body has a value of another JSON type than it must be; see errors")
             .with_errors(vec![FieldError { pointer, detail }])

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use kernel::Actor;
 
+use crate::instruments::RATE_LIMITED;
 use crate::{Code, Problem};
 use in_process::OwnBuckets;
 use quota::{Standing, whole_seconds};
@@ -42,6 +43,9 @@ impl Policy {
         }
     }
 }
+
+/// The names of the limits.
+pub(crate) const POLICIES: [&str; 2] = [Policy::Requests.name(), Policy::Placing.name()];
 
 /// What each principal may do how often. Cheap to clone.
 #[derive(Clone)]
@@ -113,7 +117,7 @@ impl Limits {
                 Spent::Nothing
             });
         }
-        metrics::counter!("atlas_rate_limited_total", "policy" => policy.name()).increment(1);
+        RATE_LIMITED.of([policy.name()]).increment(1);
         Err(looked_at)
     }
 

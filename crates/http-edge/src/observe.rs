@@ -4,13 +4,14 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, Method};
+use axum::http::{HeaderName, Method, StatusCode};
 use axum::response::Response;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use crate::headers::single;
-use crate::{Problem, RequestId};
+use crate::instruments::{HTTP_FAILURES, HTTP_REQUEST_SECONDS, NO_CODE};
+use crate::{Code, Problem, RequestId};
 
 /// Makes a span a part of the trace that a `traceparent` names, if there is a well-formed one.
 pub type ContinueTrace = fn(&Span, Option<&str>);
@@ -77,13 +78,14 @@ fn record(method: &'static str, route: String, response: &Response, took: Durati
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
     }
-    metrics::histogram!(
-        "atlas_http_request_seconds",
-        "method" => method,
-        "route" => route.clone(),
-        "status" => status.as_u16().to_string(),
-    )
-    .record(took);
+    HTTP_REQUEST_SECONDS
+        .of([method, &route, class(status)])
+        .record(took);
+    if status.is_server_error() {
+        let code = response.extensions().get::<Problem>().map(Problem::code);
+        let code = code.map_or(NO_CODE, Code::as_str);
+        HTTP_FAILURES.of([code]).increment(1);
+    }
     log(method, &route, response, took);
 }
 
@@ -127,6 +129,17 @@ fn log(method: &'static str, route: &str, response: &Response, took: Duration) {
             cause,
             "answered"
         ),
+    }
+}
+
+/// The status without its particulars: a code says more than they do.
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Problem, Query, Segment};
+use crate::{Ignored, Problem, Query, Segment};
 
 /// How many items a page has if nothing else is asked for.
 const DEFAULT_LIMIT: u32 = 50;
@@ -131,6 +131,10 @@ pub struct List<T> {
     pub items: Vec<T>,
     /// How to ask for the next page; null if this is the last.
     pub next_cursor: Option<String>,
+    /// The parameters of the query that were not read; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub ignored: Vec<String>,
 }
 
 impl<T> List<T> {
@@ -147,6 +151,19 @@ impl<T> List<T> {
         items.truncate(limit);
         let last = items.last().filter(|_| more);
         let next_cursor = last.map(|item| list.next(&key(item)));
-        Self { items, next_cursor }
+        Self {
+            items,
+            next_cursor,
+            ignored: Vec::new(),
+        }
+    }
+
+    /// The same, with the names of the parameters that were not read.
+    #[must_use]
+    pub fn ignoring(self, ignored: Ignored) -> Self {
+        Self {
+            ignored: ignored.0,
+            ..self
+        }
     }
 }

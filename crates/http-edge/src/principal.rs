@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
 use kernel::Actor;
 
 use crate::{Gate, PlacingBudget, Problem};
@@ -15,6 +16,7 @@ use crate::{Gate, PlacingBudget, Problem};
 /// The application's state gives the [`Gate`], as an `Arc`.
 pub struct Principal {
     actor: Actor,
+    expires_at: DateTime<Utc>,
     placing: PlacingBudget,
 }
 
@@ -23,6 +25,12 @@ impl Principal {
     #[must_use]
     pub const fn actor(&self) -> Actor {
         self.actor
+    }
+
+    /// Until when its token is good, the leeway included.
+    #[must_use]
+    pub const fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
     }
 
     /// What it may still place.
@@ -47,8 +55,12 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let gate = Arc::<Gate>::from_ref(state);
-        let actor = gate.admit(parts).await?;
+        let (actor, expires_at) = gate.admit(parts).await?;
         let placing = gate.placing_budget(actor, parts);
-        Ok(Self { actor, placing })
+        Ok(Self {
+            actor,
+            expires_at,
+            placing,
+        })
     }
 }

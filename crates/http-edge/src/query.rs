@@ -1,4 +1,4 @@
-//! The query of a read: parameters by name, unknown ones ignored.
+//! The query of a read: parameters by name. What of it nobody reads, [`crate::Ignored`] says.
 
 use std::fmt::{self, Display};
 
@@ -9,6 +9,7 @@ use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor}
 use serde::forward_to_deserialize_any;
 
 use crate::Problem;
+use crate::ignored::ReadNames;
 
 /// The parameters of a query, as a struct of optional texts and enumerations: what else a text must
 /// be is the route's to say. An unknown value of an enumeration and a parameter that stands twice
@@ -32,10 +33,43 @@ where
         let parameters = pairs
             .into_iter()
             .map(|(name, value)| (name.clone(), Parameter { name, value }));
-        match T::deserialize(MapDeserializer::new(parameters)) {
+        let named = Named {
+            parameters: MapDeserializer::new(parameters),
+            names: ReadNames::of(&mut parts.extensions),
+        };
+        match T::deserialize(named) {
             Ok(parameters) => Ok(Self(parameters)),
             Err(Unreadable(reason)) => Err(Problem::malformed(reason)),
         }
+    }
+}
+
+/// A query that notes which names are read of it.
+struct Named<D> {
+    parameters: D,
+    names: ReadNames,
+}
+
+impl<'de, D: Deserializer<'de, Error = Unreadable>> Deserializer<'de> for Named<D> {
+    type Error = Unreadable;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        self.parameters.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        self.names.add(fields);
+        self.parameters.deserialize_map(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct newtype_struct seq tuple tuple_struct map option enum identifier ignored_any
     }
 }
 

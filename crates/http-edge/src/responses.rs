@@ -8,6 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::Code;
 use crate::problem::PROBLEM_JSON;
+use crate::problem_schema::one_of;
 
 impl Code {
     /// How every route of an API may refuse.
@@ -97,7 +98,7 @@ fn response(codes: &[Code]) -> Response {
         (name, RefOr::Ref::<Example>(example))
     });
     let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
+        .schema(Some(one_of(codes)))
         .examples_from_iter(examples)
         .build();
     ResponseBuilder::new()

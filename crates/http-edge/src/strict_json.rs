@@ -2,15 +2,19 @@
 //! value of another type than the one asked for. serde by itself takes the last of two keys, and
 //! an array in the place of an object; and its messages speak of Rust.
 
+mod within;
+
 use std::fmt::{self, Display};
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
-    Visitor,
+    self, DeserializeOwned, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::{Map, Number, Value};
+
+use self::within::{Elements, Entries, Notes};
+use crate::ignored::Unread;
 
 /// Where a text is not what was asked for, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +33,11 @@ pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
     }
 }
 
-/// Reads a value as a type.
-pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Mismatch> {
-    T::deserialize(Strict(value))
+/// Reads a value as a type; with the members that the type does not read.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<(T, Vec<Unread>), Mismatch> {
+    let notes = Notes::default();
+    let read = T::deserialize(Strict::of(value, &notes))?;
+    Ok((read, notes.unread.into_inner()))
 }
 
 /// A value none of whose objects names a key twice.
@@ -126,8 +132,7 @@ impl Mismatch {
     }
 
     /// The same mismatch, seen from one step further out.
-    fn under(mut self, step: impl Display) -> Self {
-        let step = step.to_string().replace('~', "~0").replace('/', "~1");
+    fn under(mut self, step: &str) -> Self {
         self.pointer = format!("/{step}{}", self.pointer);
         self
     }
@@ -156,7 +161,16 @@ impl de::Error for Mismatch {
 }
 
 /// A value that gives itself only as what it is.
-struct Strict(Value);
+struct Strict<'n> {
+    value: Value,
+    notes: &'n Notes,
+}
+
+impl<'n> Strict<'n> {
+    const fn of(value: Value, notes: &'n Notes) -> Self {
+        Self { value, notes }
+    }
+}
 
 /// A number that is whole, however it is written: JSON has one type of numbers, in which `1`, `1.0`
 /// and `1e0` are the same.
@@ -182,29 +196,29 @@ fn whole(value: &Value) -> Option<i128> {
 macro_rules! whole_numbers {
     ($($method:ident: $type:ident, $visit:ident;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-            let number = whole(&self.0).and_then(|number| $type::try_from(number).ok());
+            let number = whole(&self.value).and_then(|number| $type::try_from(number).ok());
             match number {
                 Some(number) => visitor.$visit(number),
                 None => Err(Mismatch::expected(
                     format_args!("a whole number from {} to {}", $type::MIN, $type::MAX),
-                    &self.0,
+                    &self.value,
                 )),
             }
         }
     )*};
 }
 
-impl<'de> Deserializer<'de> for Strict {
+impl<'de> Deserializer<'de> for Strict<'_> {
     type Error = Mismatch;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        match self.0 {
+        match self.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(value),
             Value::Number(number) => visit_number(&number, visitor),
             Value::String(text) => visitor.visit_string(text),
-            Value::Array(values) => visitor.visit_seq(Elements::of(values)),
-            Value::Object(values) => visitor.visit_map(Entries::of(values)),
+            Value::Array(values) => visitor.visit_seq(Elements::of(values, self.notes)),
+            Value::Object(values) => visitor.visit_map(Entries::of(values, &[], self.notes)),
         }
     }
 
@@ -220,15 +234,15 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        let Value::Bool(value) = self.0 else {
-            return Err(Mismatch::expected("true or false", &self.0));
+        let Value::Bool(value) = self.value else {
+            return Err(Mismatch::expected("true or false", &self.value));
         };
         visitor.visit_bool(value)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        let Value::String(text) = self.0 else {
-            return Err(Mismatch::expected("a string", &self.0));
+        let Value::String(text) = self.value else {
+            return Err(Mismatch::expected("a string", &self.value));
         };
         visitor.visit_string(text)
     }
@@ -238,7 +252,7 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        if self.0.is_null() {
+        if self.value.is_null() {
             visitor.visit_none()
         } else {
             visitor.visit_some(self)
@@ -254,26 +268,34 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        let Value::Array(values) = self.0 else {
-            return Err(Mismatch::expected("an array", &self.0));
+        let Value::Array(values) = self.value else {
+            return Err(Mismatch::expected("an array", &self.value));
         };
-        visitor.visit_seq(Elements::of(values))
+        visitor.visit_seq(Elements::of(values, self.notes))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        let Value::Object(values) = self.0 else {
-            return Err(Mismatch::expected("an object", &self.0));
+        let Value::Object(values) = self.value else {
+            return Err(Mismatch::expected("an object", &self.value));
         };
-        visitor.visit_map(Entries::of(values))
+        visitor.visit_map(Entries::of(values, &[], self.notes))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        self.deserialize_map(visitor)
+        let Value::Object(values) = self.value else {
+            return Err(Mismatch::expected("an object", &self.value));
+        };
+        visitor.visit_map(Entries::of(values, names, self.notes))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        self.notes.note_unread();
+        visitor.visit_unit()
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -282,8 +304,8 @@ impl<'de> Deserializer<'de> for Strict {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        let Value::String(name) = &self.0 else {
-            return Err(Mismatch::expected("a string", &self.0));
+        let Value::String(name) = &self.value else {
+            return Err(Mismatch::expected("a string", &self.value));
         };
         let name: StrDeserializer<'_, Mismatch> = name.as_str().into_deserializer();
         visitor.visit_enum(name)
@@ -291,7 +313,6 @@ impl<'de> Deserializer<'de> for Strict {
 
     forward_to_deserialize_any! {
         f32 f64 i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
-        ignored_any
     }
 }
 
@@ -301,73 +322,5 @@ fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::
         (None, Some(number), _) => visitor.visit_i64(number),
         (None, None, Some(number)) => visitor.visit_f64(number),
         (None, None, None) => Err(Mismatch::here("the number is too large")),
-    }
-}
-
-struct Elements {
-    rest: std::iter::Enumerate<std::vec::IntoIter<Value>>,
-}
-
-impl Elements {
-    fn of(values: Vec<Value>) -> Self {
-        Self {
-            rest: values.into_iter().enumerate(),
-        }
-    }
-}
-
-impl<'de> SeqAccess<'de> for Elements {
-    type Error = Mismatch;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Mismatch> {
-        self.rest
-            .next()
-            .map(|(index, value)| seed.deserialize(Strict(value)).map_err(|m| m.under(index)))
-            .transpose()
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.rest.len())
-    }
-}
-
-struct Entries {
-    rest: serde_json::map::IntoIter,
-    current: Option<(String, Value)>,
-}
-
-impl Entries {
-    fn of(values: Map<String, Value>) -> Self {
-        Self {
-            rest: values.into_iter(),
-            current: None,
-        }
-    }
-}
-
-impl<'de> MapAccess<'de> for Entries {
-    type Error = Mismatch;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Mismatch> {
-        self.current = self.rest.next();
-        self.current
-            .as_ref()
-            .map(|(key, _)| seed.deserialize(key.as_str().into_deserializer()))
-            .transpose()
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Mismatch> {
-        match self.current.take() {
-            Some((key, value)) => seed
-                .deserialize(Strict(value))
-                .map_err(|mismatch| mismatch.under(key)),
-            None => Err(Mismatch::here("a value without a key")),
-        }
     }
 }

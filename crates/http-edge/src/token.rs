@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Validation};
 use kernel::{Actor, Clock, Role};
 use serde::Deserialize;
@@ -65,11 +66,11 @@ impl TokenVerifier {
         }
     }
 
-    /// Who the bearer of a token is.
+    /// Who the bearer of a token is, and until when it is good: its `exp` and the leeway.
     ///
     /// # Errors
     /// The first reason why it is not valid.
-    pub async fn verify(&self, token: &str) -> Result<Actor, TokenError> {
+    pub async fn verify(&self, token: &str) -> Result<(Actor, DateTime<Utc>), TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
         if header.crit.is_some() {
             // It names extensions that must be understood, and none is here.
@@ -80,7 +81,7 @@ impl TokenVerifier {
             .map_err(|error| refusal(&error))?
             .claims;
         self.check(&claims)?;
-        actor(&claims)
+        Ok((actor(&claims)?, claims.good_until()))
     }
 
     fn check(&self, claims: &Claims) -> Result<(), TokenError> {
@@ -144,6 +145,17 @@ struct Claims {
     nbf: Option<f64>,
     #[expect(dead_code, reason = "read so that an odd one is refused, and not used")]
     name: Option<String>,
+}
+
+impl Claims {
+    fn good_until(&self) -> DateTime<Utc> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "what is too late is taken for never"
+        )]
+        let seconds = (self.exp + LEEWAY_SECONDS) as i64;
+        DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
 }
 
 #[derive(Deserialize)]

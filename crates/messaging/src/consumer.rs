@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use kernel::{Clock as _, SystemClock};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -28,10 +29,13 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::Kafka;
 use crate::backoff::Backoff;
 use crate::client::{apart, note};
 use crate::failure::chain;
+use crate::instruments::{
+    CONSUMER_BATCH_SECONDS, CONSUMER_DEAD_LETTERS, CONSUMER_LATENCY_SECONDS, CONSUMER_PAUSED,
+};
+use crate::{Kafka, instruments};
 use bury::Undertaker;
 use context::GroupContext;
 pub use handler::{BoxedError, HandleError, Handler, Received};
@@ -104,6 +108,7 @@ struct Done {
 
 /// What one client consumes.
 struct Member<'a, H> {
+    group: &'a str,
     handler: &'a H,
     undertaker: &'a Undertaker,
     client: &'a Client,
@@ -138,6 +143,7 @@ impl<H: Handler> Consumer<H> {
         } = self.options.clone();
         let undertaker = Undertaker::new(kafka, database, group);
         let mut backoff = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
+        instruments::prepare_consumer(&self.options.group, &self.options.topics);
         while !stop.is_cancelled() {
             let started = Instant::now();
             if let Err(failure) = self.consume(&undertaker, &stop).await {
@@ -175,6 +181,7 @@ impl<H: Handler> Consumer<H> {
         client.subscribe(&topics)?;
         info!(group = self.options.group, "consumer.started");
         let mut member = Member {
+            group: &self.options.group,
             handler: &self.handler,
             undertaker,
             client: &client,
@@ -223,7 +230,8 @@ impl<H: Handler> Consumer<H> {
     fn tell(&self, member: &Member<'_, H>) {
         let waiting = member.assigned.values().filter_map(Assigned::due).count();
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        metrics::gauge!("atlas_consumer_paused_partitions", "group" => self.options.group.clone())
+        CONSUMER_PAUSED
+            .of([&self.options.group])
             .set(waiting as f64);
         self.state.send_if_modified(|now| {
             let state = ConsumerState { waiting };
@@ -253,8 +261,11 @@ impl<'a, H: Handler> Member<'a, H> {
             let is_ready = |partition: &mut Partition| partition.is_ready(now);
             if let Some(mut partition) = assigned.partition.take_if(is_ready) {
                 let (of, number) = (of.clone(), assigned.number);
+                let took = CONSUMER_BATCH_SECONDS.of([self.group]);
                 started.push(async move {
+                    let began = Instant::now();
                     let work = partition.work(handler, undertaker).await;
+                    took.record(began.elapsed());
                     Done {
                         of,
                         number,
@@ -299,7 +310,12 @@ impl<'a, H: Handler> Member<'a, H> {
     fn told(&self, of: &TopicPartition, work: Work) {
         let (topic, partition) = (of.topic.as_str(), of.partition);
         match work {
-            Work::Handled { next } => {
+            Work::Handled { next, told_at } => {
+                let latency = CONSUMER_LATENCY_SECONDS.of([self.group]);
+                let now = SystemClock.now();
+                for told in told_at {
+                    latency.record((now - told).to_std().unwrap_or_default());
+                }
                 if let Some(next) = next {
                     self.commit(of, next);
                 }
@@ -315,11 +331,9 @@ impl<'a, H: Handler> Member<'a, H> {
                     detail,
                     "consumer.dead_letter: the message was given up, see projector dlq"
                 );
-                metrics::counter!(
-                    "atlas_consumer_dead_letters_total",
-                    "topic" => of.topic.clone(), "code" => code.as_str()
-                )
-                .increment(1);
+                CONSUMER_DEAD_LETTERS
+                    .of([&of.topic, code.as_str()])
+                    .increment(1);
             }
             Work::Retry { source, pause } => warn!(
                 topic,

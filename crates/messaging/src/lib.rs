@@ -17,6 +17,7 @@ mod backoff;
 mod client;
 mod consumer;
 mod failure;
+pub mod instruments;
 mod redrive;
 mod relay;
 mod replay;

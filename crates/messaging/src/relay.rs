@@ -13,12 +13,12 @@ use std::time::Instant;
 use async_trait::async_trait;
 use contracts::Outbound;
 use event_store::{Sent, Sink, SinkError, StoredEvent};
-use kernel::{Clock, SystemClock};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::Kafka;
+use crate::instruments::RELAY_DELIVERY_SECONDS;
 use crate::sender::Sender;
 use crate::topics::{TopicGuard, TopicsError};
 use flight::{Flight, Undelivered};
@@ -181,15 +181,10 @@ fn is_refusal(error: &KafkaError) -> bool {
     )
 }
 
-/// Notes how long events that were sent at `started` took, from there and from their commit.
+/// Notes how long events that were sent at `started` took. From their commit on the reader does.
 fn measure(events: &[StoredEvent], started: Instant) {
     if events.is_empty() {
         return;
     }
-    metrics::histogram!("atlas_relay_delivery_seconds").record(started.elapsed());
-    let now = SystemClock.now();
-    let since_commit = metrics::histogram!("atlas_relay_commit_to_kafka_seconds");
-    for event in events {
-        since_commit.record((now - event.recorded_at).to_std().unwrap_or_default());
-    }
+    RELAY_DELIVERY_SECONDS.of([]).record(started.elapsed());
 }

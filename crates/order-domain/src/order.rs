@@ -10,6 +10,7 @@ mod evolve;
 mod invitation;
 #[cfg(test)]
 mod page;
+mod possible;
 mod rejection;
 #[cfg(test)]
 mod scenario;
@@ -21,6 +22,7 @@ mod size;
 mod state;
 pub mod stored;
 mod subject;
+mod turn;
 mod work;
 
 pub use admit::{admit, on_behalf_of};
@@ -37,7 +39,9 @@ pub use event::{
 };
 pub use evolve::{Corrupt, evolve, fold};
 pub use invitation::{Invitation, InvitationStatus};
+pub use possible::{Intent, intents, possible};
 pub use rejection::{Code, Missing, Refusal, Rejection};
 pub use state::{Dispute, Ending, ORDER_SHAPE, Order, OrderState, Placement};
 pub use subject::{Cancellable, Subject, subject_of};
+pub use turn::{Task, Wait, Whom};
 pub use work::{Stage, StageStatus, Work};

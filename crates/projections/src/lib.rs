@@ -12,6 +12,7 @@
 //! who may see what, [`Snapshot`] for reading rows together with their position, and [`rebuild`] for
 //! the next version of a read model.
 
+pub mod analysts;
 pub mod audit;
 pub mod bonus;
 mod following;

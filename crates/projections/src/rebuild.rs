@@ -34,6 +34,7 @@ pub use claim::{Claimed, Plan, Rebuild, code};
 pub use show::{Shown, State};
 pub use swap::SwapPlan;
 
+use crate::analysts::Session;
 use crate::{Model, Version};
 
 /// Who rebuilds, and how the store is reached.
@@ -84,6 +85,13 @@ pub enum Told<'a> {
         /// To be compared, as the statistics have it.
         total: u64,
     },
+    /// A version is not served yet.
+    ServesAfter {
+        /// Which.
+        version: Version,
+        /// For whom it waits.
+        reader: Reading,
+    },
     /// A version is not dropped yet.
     Waits {
         /// Which.
@@ -109,6 +117,13 @@ pub enum Reading {
     },
     /// Whoever holds a lock on its tables.
     Lock,
+}
+
+impl From<Session> for Reading {
+    fn from(session: Session) -> Self {
+        let Session { pid, seconds } = session;
+        Self::Session { pid, seconds }
+    }
 }
 
 /// Hears what a step says.

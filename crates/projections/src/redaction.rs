@@ -5,6 +5,7 @@
 //! everything if it is the confirmed one, nothing if not.
 
 use kernel::{Actor, CommissionerId, Role, WorkshopId};
+use order_domain::order::{Order, Wait};
 use serde_json::{Map, Value};
 
 use crate::orders::{OrderDetail, OrderItem, Recorded, TimelineEntry, summary};
@@ -102,6 +103,19 @@ pub(crate) fn redact_item(viewer: Viewer, mut order: OrderItem) -> Option<OrderI
         }
     }
     Some(order)
+}
+
+/// Whom an order waits for, as far as it is seen. A workshop is told as if it were the only one
+/// invited; of work that is another's, nothing.
+pub(crate) fn waits_seen(sight: Sight, order: &Order) -> Vec<Wait> {
+    match sight {
+        Sight::Whole => order.waits_for(),
+        Sight::Confirmed(workshop_id) => order.as_if_alone(workshop_id).waits_for(),
+        Sight::Invited(workshop_id) if order.work().is_none() => {
+            order.as_if_alone(workshop_id).waits_for()
+        }
+        Sight::Invited(_) => vec![],
+    }
 }
 
 /// How much of an event a workshop is told.

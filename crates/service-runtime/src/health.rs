@@ -12,8 +12,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use utoipa::{OpenApi, ToSchema};
 
+use crate::instruments::DEPENDENCY_UP;
+use crate::lifecycle::Tasks;
 use crate::log_lines::chain;
 use crate::metrics::Metrics;
 
@@ -21,9 +24,19 @@ use crate::metrics::Metrics;
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     dependencies: Vec<Dependency>,
+    draining: CancellationToken,
 }
 
 impl Health {
+    /// Of a process that has these tasks: it is not ready once it was told to stop.
+    #[must_use]
+    pub fn of(tasks: &Tasks) -> Self {
+        Self {
+            dependencies: Vec::new(),
+            draining: tasks.draining(),
+        }
+    }
+
     /// Adds a dependency without which the process is not ready. It counts as down at first.
     pub fn require(&mut self, name: &'static str) -> Dependency {
         self.add(name, true)
@@ -48,7 +61,8 @@ impl Health {
     /// What is known now.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let dependencies: Vec<_> = self
+        let stopping = self.draining.is_cancelled();
+        let mut dependencies: Vec<_> = self
             .dependencies
             .iter()
             .map(|dependency| DependencyReadiness {
@@ -59,7 +73,15 @@ impl Health {
             })
             .collect();
         let missing = |dependency: &Dependency| dependency.0.required && dependency.is_down();
-        let status = if self.dependencies.iter().any(missing) {
+        if stopping {
+            dependencies.push(DependencyReadiness {
+                name: "process",
+                required: true,
+                ok: false,
+                detail: Some("it was told to stop".to_owned()),
+            });
+        }
+        let status = if stopping || self.dependencies.iter().any(missing) {
             ReadinessStatus::Unready
         } else if dependencies.iter().any(|d| !d.ok) {
             ReadinessStatus::Degraded
@@ -72,15 +94,30 @@ impl Health {
         }
     }
 
+    /// Sets the gauges of what is known now.
+    fn measure(&self) {
+        for dependency in &self.dependencies {
+            let up = if dependency.is_up() { 1.0 } else { 0.0 };
+            DEPENDENCY_UP.of([dependency.0.name]).set(up);
+        }
+    }
+
     /// The routes `/health/live`, `/health/ready` and `/metrics`.
     pub fn router(self, metrics: Metrics) -> Router {
+        let health = self.clone();
         Router::new()
             .route("/health/live", get(live))
             .route(
                 "/health/ready",
                 get(move || async move { self.readiness() }),
             )
-            .route("/metrics", get(move || async move { exposition(&metrics) }))
+            .route(
+                "/metrics",
+                get(move || async move {
+                    health.measure();
+                    exposition(&metrics)
+                }),
+            )
     }
 }
 
@@ -323,6 +360,18 @@ mod tests {
                 ],
             })
         );
+    }
+
+    #[test]
+    fn whoever_was_told_to_stop_is_not_ready_and_says_so() {
+        let mut health = Health::default();
+        health.require("postgres").up();
+        assert_eq!(health.readiness().status, ReadinessStatus::Ready);
+        health.draining.cancel();
+        let readiness = health.readiness();
+        assert_eq!(readiness.status, ReadinessStatus::Unready);
+        let last = readiness.dependencies.last().unwrap();
+        assert_eq!((last.name, last.ok), ("process", false));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub fn listen_address(reader: &mut Reader, variable: &Variable) -> Result<Socket
 pub struct RequestConfig {
     /// How long a request may take before it is answered with 504.
     pub timeout: Duration,
+    /// For how long requests are taken after the process was told to stop.
+    pub drain: Duration,
 }
 
 impl RequestConfig {
@@ -33,12 +35,22 @@ impl RequestConfig {
         "10000",
         "how long a request may take, in milliseconds",
     );
+    /// `ATLAS_DRAIN_MS`.
+    pub const DRAIN: Variable = Variable::with_default(
+        "ATLAS_DRAIN_MS",
+        "0",
+        "for how long requests are taken after SIGTERM, in milliseconds",
+    );
 }
 
 impl Section for RequestConfig {
     fn read(reader: &mut Reader) -> Result<Self, Faulty> {
         let timeout = reader.required(&Self::TIMEOUT, millis(1..=600_000));
-        Ok(Self { timeout: timeout? })
+        let drain = reader.required(&Self::DRAIN, millis(0..=120_000));
+        Ok(Self {
+            timeout: timeout?,
+            drain: drain?,
+        })
     }
 }
 

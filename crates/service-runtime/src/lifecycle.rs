@@ -1,16 +1,18 @@
 //! A process's life: its tasks, the signals that end it, and the code that it exits with.
 //!
-//! Two tokens end work. *Finish* asks tasks to complete what they hold and take nothing new; it
-//! is cancelled by the first SIGTERM or SIGINT, or when a task dies. *Drop* ends what is still
-//! running after the bound or a second signal.
+//! A signal is heard in steps. First the process *drains*: it says that it is not ready, and goes on as
+//! ever for a while, so that whoever sends it requests has looked elsewhere by then. Two tokens end
+//! work. *Finish* asks tasks to complete what they hold and take nothing new; it
+//! is cancelled after the first SIGTERM or SIGINT, or when a task dies. *Drop* ends what is still
+//! running after the bound or a further signal.
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,14 +25,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::log_lines::chain;
-use crate::serve::{Bounds, serve};
+use crate::serve::{Bounds, Ends, serve};
 
 /// How long tasks have to finish.
 const FINISH_BOUND: Duration = Duration::from_secs(20);
 /// How long dropping may take before the process exits anyway.
 const DROP_BOUND: Duration = Duration::from_secs(2);
-/// The first signal asks to finish, the second to drop; further ones change nothing.
-const SIGNALS_THAT_COUNT: usize = 2;
+/// The first signal asks to drain and then to finish; each further one ends what is waited for:
+/// draining, then finishing.
+const SIGNALS_THAT_COUNT: usize = 3;
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -46,21 +49,38 @@ pub struct ListenError {
 /// Starts tasks of the process and tells them when to end. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tasks {
+    draining: CancellationToken,
     finish: CancellationToken,
     drop: CancellationToken,
     tracker: TaskTracker,
     failed: Arc<AtomicBool>,
+    drain_for: Arc<OnceLock<Duration>>,
 }
 
 impl Tasks {
     fn new() -> Self {
         let drop = CancellationToken::new();
         Self {
+            draining: drop.child_token(),
             finish: drop.child_token(),
             drop,
             tracker: TaskTracker::new(),
             failed: Arc::new(AtomicBool::new(false)),
+            drain_for: Arc::default(),
         }
+    }
+
+    /// Cancelled when the process was told to stop: it is not ready from then on, and answers what
+    /// comes until *finish* is cancelled too. Nothing long is to be begun.
+    #[must_use]
+    pub fn draining(&self) -> CancellationToken {
+        self.draining.clone()
+    }
+
+    /// For how long the process drains once it was told to stop; the first call counts, and without
+    /// one it does not.
+    pub fn drain_for(&self, time: Duration) {
+        self.drain_for.get_or_init(|| time);
     }
 
     /// Cancelled when work is to be finished and nothing new begun.
@@ -122,7 +142,11 @@ impl Tasks {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         tracing::info!(task = name, address = %local, "listening");
-        let serve = serve(listener, router, self.finish.clone(), Bounds::default());
+        let ends = Ends {
+            draining: self.draining.clone(),
+            finish: self.finish.clone(),
+        };
+        let serve = serve(listener, router, ends, Bounds::default());
         self.spawn(name, async move {
             serve.await;
             Ok::<(), Infallible>(())
@@ -222,17 +246,37 @@ impl Lifecycle {
         }
     }
 
+    /// Waits until the time is over, a task dies, or another signal comes.
+    async fn drain(&mut self, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = self.tasks.finish.cancelled() => {}
+            Some(signal) = self.signals.recv() => tracing::info!(signal, "draining is cut short"),
+            () = tokio::time::sleep(time) => {}
+        }
+    }
+
     async fn end_in_good_order(&mut self) -> bool {
         let Tasks {
+            draining,
             finish,
             drop,
             tracker,
             failed,
+            drain_for,
         } = self.tasks.clone();
         tokio::select! {
             () = finish.cancelled() => {}
-            Some(signal) = self.signals.recv() => tracing::info!(signal, "shutting down"),
+            Some(signal) = self.signals.recv() => {
+                let drain = drain_for.get().copied().unwrap_or_default();
+                tracing::info!(signal, drain_seconds = drain.as_secs_f64(), "shutting down");
+                draining.cancel();
+                self.drain(drain).await;
+            }
         }
+        draining.cancel();
         finish.cancel();
         tracker.close();
         let finished = tokio::select! {
@@ -286,6 +330,37 @@ mod tests {
         signals.send("SIGTERM").await.unwrap();
         assert!(lifecycle.end_in_good_order().await);
         assert_eq!(was_done.await, Ok("the last of it"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_goes_on_while_the_process_drains_and_another_signal_ends_that() {
+        const DRAIN: Duration = Duration::from_secs(10);
+        for (signals_sent, drained) in [(1, DRAIN), (2, Duration::ZERO)] {
+            let (signals, mut lifecycle) = lifecycle();
+            let tasks = lifecycle.tasks().clone();
+            tasks.drain_for(DRAIN);
+            let began = tokio::time::Instant::now();
+            let (done, was_done) = oneshot::channel();
+            let (draining, finish) = (tasks.draining(), tasks.finish());
+            tasks.spawn("worker", async move {
+                draining.cancelled().await;
+                let told_at_once = began.elapsed().is_zero() && !finish.is_cancelled();
+                finish.cancelled().await;
+                done.send((told_at_once, began.elapsed())).unwrap();
+                Ok::<(), Infallible>(())
+            });
+            signals.send("SIGTERM").await.unwrap();
+            let ending = tokio::spawn(async move { lifecycle.end_in_good_order().await });
+            // It has to be heard before the second.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            for _ in 1..signals_sent {
+                signals.send("SIGTERM").await.unwrap();
+            }
+            assert!(ending.await.unwrap());
+            let (told_at_once, took) = was_done.await.unwrap();
+            assert!(told_at_once);
+            assert_eq!(took.as_secs(), drained.as_secs());
+        }
     }
 
     #[tokio::test(start_paused = true)]

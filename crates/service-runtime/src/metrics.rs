@@ -1,21 +1,17 @@
 //! Metrics: one recorder a process, rendered as Prometheus text.
 //!
-//! Code records through the `metrics` macros. Histograms are of seconds or of jobs that went
+//! Code records through the constants of its crate's `instruments.rs`. Histograms are of seconds or of jobs that went
 //! together; their names end in `_seconds` and `_jobs`.
 
 use std::time::Duration;
 
+use instruments::{DURATIONS, List};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 
 /// A gauge that nobody has set for so long is gone: what it said is of another owner, or of none.
 /// Whoever has a gauge sets it every few seconds.
 const GAUGE_LIFE: Duration = Duration::from_secs(20);
-
-/// From half a millisecond to half a minute: an append, a request, a lag.
-const SECONDS: &[f64] = &[
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
 
 /// As many as go together at most.
 const JOBS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0];
@@ -36,7 +32,7 @@ impl Metrics {
     /// If there is one already.
     pub fn install() -> Result<Self, MetricsError> {
         let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), DURATIONS)
             .and_then(|builder| {
                 builder.set_buckets_for_metric(Matcher::Suffix("_jobs".to_owned()), JOBS)
             })
@@ -45,7 +41,13 @@ impl Metrics {
             .build_recorder();
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|error| MetricsError(error.into()))?;
+        instruments::prepare(&[crate::instruments::ALL]);
         Ok(Self(handle))
+    }
+
+    /// Makes the series of these instruments that are known from the start, with 0.
+    pub fn prepare(&self, lists: &[List]) {
+        instruments::prepare(lists);
     }
 
     /// Everything recorded until now, in Prometheus's text format.

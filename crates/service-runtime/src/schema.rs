@@ -21,6 +21,8 @@ const LOCK_TIMEOUT: &str = "200ms";
 /// How often it is tried again, and the pause before that.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(300);
+/// How often it is looked for whom a migration waits.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The role that owns the schema.
 const OWNER: &str = "atlas_owner";
@@ -35,6 +37,15 @@ pub enum Migrated {
     Applied(usize),
     /// The database has been migrated by a newer release.
     AlreadyNewer,
+}
+
+/// A session that a migration waits for: the change is tried again until it has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocker {
+    /// Its server process.
+    pub pid: i32,
+    /// Its role.
+    pub role: String,
 }
 
 /// How a database differs from this release.
@@ -81,11 +92,15 @@ pub enum MigrateError {
     Failed(#[source] SqlxMigrateError),
 }
 
-/// Applies every missing migration, each in its own transaction.
+/// Applies every missing migration, each in its own transaction. `waits_for` hears for whom, again
+/// and again while that lasts.
 ///
 /// # Errors
 /// See [`MigrateError`]. What was applied before an error stays.
-pub async fn migrate(config: &DatabaseConfig) -> Result<Migrated, MigrateError> {
+pub async fn migrate(
+    config: &DatabaseConfig,
+    waits_for: &mut (dyn FnMut(Blocker) + Send),
+) -> Result<Migrated, MigrateError> {
     let options = config
         .connect_options("projector migrate")
         .options([("lock_timeout", LOCK_TIMEOUT), ("statement_timeout", "0")]);
@@ -104,10 +119,7 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Migrated, MigrateError> 
             ),
         });
     }
-    connection
-        .ensure_migrations_table()
-        .await
-        .map_err(MigrateError::Failed)?;
+    ensure_table(&mut connection).await?;
     let before = applied(&mut connection)
         .await
         .map_err(MigrateError::Unreachable)?;
@@ -119,7 +131,8 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Migrated, MigrateError> 
     if before.keys().max().copied() > newest {
         return Ok(Migrated::AlreadyNewer);
     }
-    run(&mut connection).await?;
+    let mut beside = options.connect().await.map_err(MigrateError::Unreachable)?;
+    run(&mut connection, &mut beside, waits_for).await?;
     connection
         .close()
         .await
@@ -135,15 +148,67 @@ async fn may_change_schema(connection: &mut PgConnection) -> Result<bool, sqlx::
     .await
 }
 
-async fn run(connection: &mut PgConnection) -> Result<(), MigrateError> {
+/// Makes sqlx's table where it is missing. Two who make it at once get in each other's way, also where
+/// both say `IF NOT EXISTS`; to the second try it is there.
+async fn ensure_table(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    match connection.ensure_migrations_table().await {
+        Ok(()) => Ok(()),
+        Err(_) => connection
+            .ensure_migrations_table()
+            .await
+            .map_err(MigrateError::Failed),
+    }
+}
+
+async fn run(
+    connection: &mut PgConnection,
+    beside: &mut PgConnection,
+    waits_for: &mut (dyn FnMut(Blocker) + Send),
+) -> Result<(), MigrateError> {
+    let pid = sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "pid!""#)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(MigrateError::Unreachable)?;
     for _ in 0..TRIES {
-        match MIGRATOR.run_direct(&mut *connection).await {
+        let tried = tokio::select! {
+            tried = MIGRATOR.run_direct(&mut *connection) => tried,
+            error = watch(beside, pid, waits_for) => {
+                return Err(MigrateError::Unreachable(error));
+            }
+        };
+        match tried {
             Ok(()) => return Ok(()),
             Err(error) if is_busy(&error) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(MigrateError::Failed(error)),
         }
     }
     Err(MigrateError::Busy { tries: TRIES })
+}
+
+/// Says for whom the session waits, until the database fails.
+async fn watch(
+    beside: &mut PgConnection,
+    pid: i32,
+    waits_for: &mut (dyn FnMut(Blocker) + Send),
+) -> sqlx::Error {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let blockers = sqlx::query_as!(
+            Blocker,
+            r#"
+            SELECT a.pid AS "pid!", a.usename::text AS "role!"
+            FROM unnest(pg_blocking_pids($1)) b (pid)
+            JOIN pg_stat_activity a ON a.pid = b.pid
+            WHERE a.usename IS NOT NULL
+            LIMIT 10
+            "#,
+            pid,
+        );
+        match blockers.fetch_all(&mut *beside).await {
+            Ok(blockers) => blockers.into_iter().for_each(&mut *waits_for),
+            Err(error) => return error,
+        }
+    }
 }
 
 fn is_busy(error: &SqlxMigrateError) -> bool {

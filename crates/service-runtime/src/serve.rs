@@ -1,11 +1,15 @@
 //! Serving HTTP/1: connections that are bounded in number, in the size of a request's head, and in
 //! how long they may keep us waiting.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -49,14 +53,19 @@ impl Default for Bounds {
     }
 }
 
+/// When serving ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Ends {
+    /// From then on each answer asks its client to open another connection: elsewhere, if it can.
+    pub(crate) draining: CancellationToken,
+    /// From then on nothing new is taken.
+    pub(crate) finish: CancellationToken,
+}
+
 /// Serves connections until `finish` is cancelled; then those that have a request under way are
 /// waited for, and the others closed. Dropping the future cuts all of them off.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    finish: CancellationToken,
-    bounds: Bounds,
-) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, ends: Ends, bounds: Bounds) {
+    let finish = ends.finish.clone();
     let places = Arc::new(Semaphore::new(bounds.connections));
     let mut connections = JoinSet::new();
     while let Some(stream) = finish
@@ -78,7 +87,7 @@ pub(crate) async fn serve(
             },
             ..bounds
         };
-        let connection = serve_connection(stream, router.clone(), finish.clone(), bounds);
+        let connection = serve_connection(stream, router.clone(), ends.clone(), bounds);
         connections.spawn(async move {
             connection.await;
             drop(place);
@@ -104,12 +113,20 @@ async fn accept(listener: &TcpListener, connections: &mut JoinSet<()>) -> TcpStr
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
-    router: Router,
-    finish: CancellationToken,
-    bounds: Bounds,
-) {
+async fn serve_connection(stream: TcpStream, router: Router, ends: Ends, bounds: Bounds) {
+    let Ends { draining, finish } = ends;
+    let router = TowerToHyperService::new(router);
+    let answering = service_fn(move |request| {
+        let (answer, draining) = (router.call(request), draining.clone());
+        async move {
+            let mut answer = answer.await?;
+            if draining.is_cancelled() {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, Infallible>(answer)
+        }
+    });
     // Answers are written whole: holding back the last packet only makes clients wait.
     stream.set_nodelay(true).ok();
     let stream = TokioIo::new(Impatient::new(stream, bounds.stall));
@@ -118,7 +135,7 @@ async fn serve_connection(
         .header_read_timeout(bounds.head)
         .max_header_size(LARGEST_HEAD)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(stream, TowerToHyperService::new(router));
+        .serve_connection(stream, answering);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -159,7 +176,7 @@ mod tests {
 
     struct Server {
         address: SocketAddr,
-        finish: CancellationToken,
+        ends: Ends,
         task: JoinHandle<()>,
     }
 
@@ -167,15 +184,18 @@ mod tests {
         async fn start(bounds: Bounds) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let finish = CancellationToken::new();
+            let ends = Ends {
+                draining: CancellationToken::new(),
+                finish: CancellationToken::new(),
+            };
             let router = Router::new()
                 .route("/", get(async || "here"))
                 .route("/large", get(async || vec![b'x'; 64 << 20]))
                 .route("/echo", post(async |body: String| body));
-            let task = tokio::spawn(serve(listener, router, finish.clone(), bounds));
+            let task = tokio::spawn(serve(listener, router, ends.clone(), bounds));
             Self {
                 address,
-                finish,
+                ends,
                 task,
             }
         }
@@ -185,7 +205,7 @@ mod tests {
         }
 
         async fn ends(self) {
-            self.finish.cancel();
+            self.ends.finish.cancel();
             timeout(BOUND, self.task).await.unwrap().unwrap();
         }
     }
@@ -215,6 +235,31 @@ mod tests {
         assert!(answer(&mut quick).await.ends_with("here"));
         assert_eq!(is_closed(&mut slow).await, b"");
         assert_eq!(is_closed(&mut silent).await, b"");
+        server.ends().await;
+    }
+
+    #[tokio::test]
+    async fn while_draining_each_answer_ends_its_connection_and_new_ones_are_taken() {
+        let server = Server::start(Bounds {
+            head: BOUND,
+            ..bounds()
+        })
+        .await;
+        let mut client = server.connect().await;
+        client.write_all(GET).await.unwrap();
+        let kept = answer(&mut client).await;
+        assert!(!kept.contains("connection: close"), "{kept}");
+        server.ends.draining.cancel();
+        client.write_all(GET).await.unwrap();
+        let last = String::from_utf8(is_closed(&mut client).await).unwrap();
+        assert!(
+            last.contains("connection: close") && last.ends_with("here"),
+            "{last}"
+        );
+        let mut another = server.connect().await;
+        another.write_all(GET).await.unwrap();
+        let answered = String::from_utf8(is_closed(&mut another).await).unwrap();
+        assert!(answered.ends_with("here"), "{answered}");
         server.ends().await;
     }
 
@@ -326,7 +371,7 @@ mod tests {
         let mut other = server.connect().await;
         other.write_all(GET).await.unwrap();
         answer(&mut other).await;
-        server.finish.cancel();
+        server.ends.finish.cancel();
         assert_eq!(is_closed(&mut other).await, b"");
         client.write_all(b"lf").await.unwrap();
         let said = is_closed(&mut client).await;

@@ -77,6 +77,9 @@ pub enum TelemetryError {
     AlreadyStarted(#[source] tracing_subscriber::util::TryInitError),
 }
 
+/// As many causes as a batch has at most.
+const MOST_LINKS: u32 = 1024;
+
 /// The telemetry of this process. Stop it last.
 pub struct Telemetry {
     provider: SdkTracerProvider,
@@ -116,7 +119,9 @@ fn provider(
     config: &TelemetryConfig,
 ) -> Result<SdkTracerProvider, TelemetryError> {
     let resource = Resource::builder().with_service_name(name).build();
-    let builder = SdkTracerProvider::builder().with_resource(resource);
+    let builder = SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_max_links_per_span(MOST_LINKS);
     let Some(endpoint) = &config.otlp_endpoint else {
         // Ids for logs and events, and nothing recorded that nobody would read.
         let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));

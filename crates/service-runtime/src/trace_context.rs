@@ -21,6 +21,14 @@ pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
     }
 }
 
+/// Links `span` to the trace that a `traceparent` names, without becoming a part of it: for what has
+/// several causes, or none that waits for it. A malformed one is passed over.
+pub fn link_trace(span: &Span, traceparent: &str) {
+    if let Some(cause) = parse(traceparent) {
+        span.add_link(cause);
+    }
+}
+
 /// The `traceparent` of the current span, to be stored or sent with what follows from it.
 /// Outside of every span it names a fresh trace, so that there always is one.
 #[must_use]

@@ -100,10 +100,24 @@ impl TestDatabase {
         format!("postgres://{role}@{host}:{port}/{}", self.name)
     }
 
+    /// One with the roles and no schema, for whoever brings it.
+    ///
+    /// # Panics
+    /// When none can be made; with the reason.
+    pub async fn without_schema() -> Self {
+        Self::copy(server::shared().await, None).await
+    }
+
     async fn copy_template(superuser: PgConnectOptions) -> Self {
+        let template = template::migrated(&superuser).await;
+        let template = template.unwrap_or_else(|error| panic!("no template for a test: {error}"));
+        Self::copy(superuser, Some(template)).await
+    }
+
+    async fn copy(superuser: PgConnectOptions, template: Option<String>) -> Self {
         let name = format!("test_{:016x}", RandomState::new().hash_one(0));
+        let template = template.as_deref().unwrap_or(template::ROLES_ALONE);
         let made = async {
-            let template = template::migrated(&superuser).await?;
             let mut admin = superuser.connect().await?;
             // Rights on a database itself are not copied: these are what the migrations give.
             for statement in [

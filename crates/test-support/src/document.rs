@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An API's document.
 #[derive(Debug)]
@@ -87,16 +87,56 @@ impl Document {
                 "the member {member} of the example of {code} is missing"
             ));
         }
-        let promised = at(&self.0, &["components", "schemas", "Problem", "properties"]);
-        match sent.difference(&keys(promised)).next() {
+        let schema = format!("Problem_{code}");
+        let reference = json!(format!("#/components/schemas/{schema}"));
+        let meant = at(problem, &["schema"]);
+        let alternatives = at(meant, &["oneOf"]).as_array().into_iter().flatten();
+        if !alternatives
+            .chain([meant])
+            .any(|one| one.get("$ref") == Some(&reference))
+        {
+            return Err(format!("{schema} is none of the response's schemas"));
+        }
+        let schema = at(&self.0, &["components", "schemas", &schema]);
+        conforms(schema, body)?;
+        match sent.difference(&keys(at(schema, &["properties"]))).next() {
             Some(member) => Err(format!("the member {member} is not described")),
             None => Ok(()),
         }
     }
 }
 
-/// Members whose own members are each event's or each act's own.
-const FREE: [&str; 3] = ["data", "subject", "result"];
+/// Whether an object has every member that a schema requires, each of its type and one of its words.
+fn conforms(schema: &Value, body: &Value) -> Result<(), String> {
+    let required = at(schema, &["required"]).as_array().into_iter().flatten();
+    if let Some(name) = required
+        .filter_map(Value::as_str)
+        .find(|name| body.get(name).is_none())
+    {
+        return Err(format!("the member {name} is required and missing"));
+    }
+    let properties = at(schema, &["properties"]).as_object();
+    for (name, property) in properties.into_iter().flatten() {
+        let Some(value) = body.get(name) else {
+            continue;
+        };
+        let fits = match at(property, &["type"]).as_str() {
+            Some("string") => value.is_string(),
+            Some("integer") => value.is_i64(),
+            Some("boolean") => value.is_boolean(),
+            Some("array") => value.is_array(),
+            Some(_) | None => true,
+        };
+        let words = at(property, &["enum"]).as_array();
+        if !fits || words.is_some_and(|words| !words.contains(value)) {
+            return Err(format!("the member {name} is {value}"));
+        }
+    }
+    Ok(())
+}
+
+/// Members whose own members are each event's or each act's own, and one that is seldom there.
+const FREE: [&str; 4] = ["data", "subject", "result", "ignored"];
 
 /// Whether a body has the keys of the example, as far as both have any, but for what is [`FREE`].
 fn has_shape(example: &Value, body: &Value) -> Result<(), String> {
@@ -148,8 +188,6 @@ fn matches(template: &str, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn document() -> Document {
@@ -161,13 +199,17 @@ mod tests {
                     "content": { "application/json": { "example": { "id": 7, "in": [{ "a": 1 }] } } },
                 },
                 "404": { "content": { "application/problem+json": {
+                    "schema": reference("schemas/Problem_NOT_FOUND"),
                     "examples": { "NOT_FOUND": reference("examples/NOT_FOUND") },
                 } } },
             } } } },
             "components": {
                 "headers": { "ETag": { "required": true } },
                 "examples": { "NOT_FOUND": { "value": { "code": "NOT_FOUND", "detail": "no" } } },
-                "schemas": { "Problem": { "properties": { "code": {}, "detail": {} } } },
+                "schemas": { "Problem_NOT_FOUND": {
+                    "required": ["code", "detail"],
+                    "properties": { "code": {}, "detail": { "type": "string" } },
+                } },
             },
         }))
     }
@@ -195,6 +237,7 @@ mod tests {
             (404, &["etag"], not_found),
             (404, &[], json!({ "code": "GONE", "detail": "no" })),
             (404, &[], json!({ "code": "NOT_FOUND" })),
+            (404, &[], json!({ "code": "NOT_FOUND", "detail": 7 })),
             (
                 404,
                 &[],

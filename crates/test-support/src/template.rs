@@ -9,6 +9,9 @@ use crate::server::workspace;
 /// Any number: who makes the template holds the advisory lock of this key in `postgres`.
 const LOCK: i64 = 0x6174_6c61_7374_6573;
 
+/// What `deploy/roles.sql` makes: a database without a schema.
+pub(crate) const ROLES_ALONE: &str = "atlas_template";
+
 /// Makes sure that the server has a template with the migrations of this checkout, and returns its
 /// name. Several processes may ask at once.
 pub(crate) async fn migrated(superuser: &PgConnectOptions) -> Result<String, sqlx::Error> {
@@ -35,7 +38,7 @@ async fn make(
 ) -> Result<(), sqlx::Error> {
     let unfinished = format!("{name}_unfinished");
     let drop = format!("DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)");
-    let create = format!("CREATE DATABASE {unfinished} TEMPLATE atlas_template OWNER atlas_owner");
+    let create = format!("CREATE DATABASE {unfinished} TEMPLATE {ROLES_ALONE} OWNER atlas_owner");
     let rename = format!("ALTER DATABASE {unfinished} RENAME TO {name}");
     admin.execute(drop.as_str()).await?;
     admin.execute(create.as_str()).await?;

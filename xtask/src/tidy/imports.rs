@@ -33,13 +33,22 @@ const LAYERS: &[Layer] = &[
     Layer {
         // A stock repository must read our store: its test needs a domain to read.
         tests_use: &["order-domain"],
-        ..layer("event-store", &["kernel"])
+        ..layer("event-store", &["kernel", "instruments"])
     },
-    layer("bonus-store", &["kernel", "bonus-domain", "event-store"]),
-    layer("dead-letters", &["kernel", "contracts"]),
+    layer(
+        "bonus-store",
+        &["kernel", "bonus-domain", "event-store", "instruments"],
+    ),
+    layer("dead-letters", &["kernel", "contracts", "instruments"]),
     layer(
         "messaging",
-        &["kernel", "contracts", "event-store", "dead-letters"],
+        &[
+            "kernel",
+            "contracts",
+            "event-store",
+            "dead-letters",
+            "instruments",
+        ],
     ),
     layer(
         "projections",
@@ -51,8 +60,24 @@ const LAYERS: &[Layer] = &[
             "event-store",
         ],
     ),
-    layer("http-edge", &["kernel", "service-runtime"]),
-    layer("service-runtime", &[]),
+    layer("http-edge", &["kernel", "service-runtime", "instruments"]),
+    layer("service-runtime", &["instruments"]),
+    layer("instruments", &[]),
+    Layer {
+        tests_use: &["dev-servers"],
+        ..layer(
+            "monitoring",
+            &[
+                "event-store",
+                "bonus-store",
+                "dead-letters",
+                "messaging",
+                "http-edge",
+                "service-runtime",
+                "instruments",
+            ],
+        )
+    },
     layer("dev-servers", &[]),
     layer("dev-broker", &[]),
     Layer {
@@ -114,6 +139,8 @@ const LAYERS: &[Layer] = &[
             "contracts",
             "messaging",
             "publishing",
+            // For the questions that operators ask.
+            "monitoring",
         ],
         ..layer("scenarios", &[])
     },

@@ -1,4 +1,4 @@
-//! Every variable that the processes read is listed in `.env.example`.
+//! Every variable that the processes read, or that a deployment sets, is listed in `.env.example`.
 
 use std::collections::BTreeSet;
 
@@ -25,6 +25,25 @@ pub(super) fn check(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fa
     faults
 }
 
+/// Whether a file says how processes are deployed.
+pub(super) fn is_of_a_deployment(file: &str) -> bool {
+    file == "compose.yaml" || (file.starts_with("deploy/kubernetes/") && file.ends_with(".yaml"))
+}
+
+/// The names in a file of a deployment that look like our variables and are not listed.
+pub(super) fn check_deployment(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fault> {
+    let is_of_a_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let mut faults = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let words = line.split(|it| !is_of_a_name(it));
+        for name in words.filter(|word| is_variable(word) && !listed.contains(*word)) {
+            let problem = format!("{name} is not listed in .env.example: nobody reads it");
+            faults.push(Fault::new(file, index + 1, problem));
+        }
+    }
+    faults
+}
+
 /// The variables of `.env.example`, also those that are commented out.
 pub(super) fn listed(text: &str) -> BTreeSet<String> {
     let names = text.lines().filter_map(|line| line.split_once('='));
@@ -45,6 +64,19 @@ fn is_variable(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deployment_sets_what_is_listed_and_nothing_else() {
+        let listed = listed("ATLAS_ONE=1\n");
+        let text = "a:\n  ATLAS_ONE: ${ATLAS_ONE:-1}\n  - name: ATLAS_TWO\n";
+        let faults = check_deployment("compose.yaml", text, &listed);
+        assert_eq!(
+            faults.iter().map(|fault| fault.line).collect::<Vec<_>>(),
+            [3]
+        );
+        assert!(is_of_a_deployment("deploy/kubernetes/base/route.yaml"));
+        assert!(!is_of_a_deployment("deploy/prometheus/rules/pages.yml"));
+    }
 
     #[test]
     fn a_variable_that_is_not_listed_is_found() {

@@ -38,5 +38,4 @@ pub(crate) async fn accept_work(
         sent.asked,
     )
     .await
-    .map(OrderAnswer)
 }

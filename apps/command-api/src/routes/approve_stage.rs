@@ -42,5 +42,4 @@ pub(crate) async fn approve_stage(
     let command = OrderCommand::ApproveStage(ApproveStage { stage });
     app.command_order(principal.actor(), order_id, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

@@ -49,5 +49,4 @@ pub(crate) async fn cancel_order(
     let command = OrderCommand::CancelOrder(command);
     app.command_order(principal.actor(), sent.path, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

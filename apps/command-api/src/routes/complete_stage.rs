@@ -44,5 +44,4 @@ pub(crate) async fn complete_stage(
     let command = OrderCommand::CompleteStage(CompleteStage { stage });
     app.command_order(principal.actor(), order_id, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

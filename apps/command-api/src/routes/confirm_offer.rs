@@ -61,5 +61,4 @@ pub(crate) async fn confirm_offer(
     let command = OrderCommand::ConfirmOffer(command);
     app.command_order(principal.actor(), order_id, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

@@ -54,5 +54,4 @@ pub(crate) async fn decline_invitation(
     let command = OrderCommand::DeclineInvitation(command);
     app.command_order(principal.actor(), order_id, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

@@ -1,7 +1,7 @@
 //! `PATCH /v1/orders/{id}/request`: the commissioner changes what is asked for.
 
 use axum::extract::State;
-use http_edge::{Principal, Problem, problems};
+use http_edge::{Code, Principal, Problem, problems};
 use kernel::OrderId;
 use order_domain::order::{EditRequest, OrderCommand};
 use order_domain::value::RequestEditInput;
@@ -54,6 +54,16 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(field).map(Some)
 }
 
+impl Body {
+    /// Whether it changes nothing that there is.
+    const fn is_empty(&self) -> bool {
+        self.title.is_none()
+            && self.brief.is_none()
+            && self.budget.is_none()
+            && self.deadline.is_none()
+    }
+}
+
 impl From<Body> for RequestEditInput {
     fn from(body: Body) -> Self {
         Self {
@@ -86,9 +96,18 @@ pub(crate) async fn edit_request(
     principal: Principal,
     sent: Sent<OrderId, Body>,
 ) -> Result<OrderAnswer, Problem> {
+    let nothing_known = sent.body.is_empty() && !sent.asked.ignored.is_empty();
     let command = EditRequest::parse(sent.body.into(), app.now()).map_err(refusal::invalid)?;
     let command = OrderCommand::EditRequest(command);
     app.command_order(principal.actor(), sent.path, command, sent.asked)
         .await
-        .map(OrderAnswer)
+        .map_err(|problem| {
+            if nothing_known && problem.code() == Code::NothingToChange {
+                let read =
+                    "nothing in the body is read here: title, brief, budget and deadline are";
+                Problem::new(Code::NothingToChange, read)
+            } else {
+                problem
+            }
+        })
 }

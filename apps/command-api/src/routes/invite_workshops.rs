@@ -58,5 +58,4 @@ pub(crate) async fn invite_workshops(
     let command = OrderCommand::InviteWorkshops(command);
     app.command_order(principal.actor(), sent.path, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

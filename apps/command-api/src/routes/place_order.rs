@@ -117,5 +117,4 @@ pub(crate) async fn place_order(
         .map_err(refusal::invalid)?;
     app.place_order(&principal, order_id, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

@@ -89,5 +89,4 @@ pub(crate) async fn put_workshop(
     let command = PutWorkshop::parse(sent.path, sent.body.into()).map_err(refusal::invalid)?;
     app.command_workshop(principal.actor(), command, sent.asked)
         .await
-        .map(WorkshopAnswer)
 }

@@ -62,5 +62,4 @@ pub(crate) async fn request_stage_changes(
     let command = OrderCommand::RequestStageChanges(command);
     app.command_order(principal.actor(), order_id, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

@@ -55,5 +55,4 @@ pub(crate) async fn resolve_dispute(
     let command = OrderCommand::ResolveDispute(command);
     app.command_order(principal.actor(), sent.path, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

@@ -135,5 +135,4 @@ pub(crate) async fn submit_offer(
     let command = OrderCommand::SubmitOffer(command);
     app.command_order(principal.actor(), order_id, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

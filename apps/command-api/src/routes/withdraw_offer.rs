@@ -55,5 +55,4 @@ pub(crate) async fn withdraw_offer(
     let command = OrderCommand::WithdrawOffer(command);
     app.command_order(principal.actor(), order_id, command, sent.asked)
         .await
-        .map(OrderAnswer)
 }

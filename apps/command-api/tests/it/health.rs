@@ -35,6 +35,7 @@ async fn a_redis_that_is_away_degrades_the_process_and_fails_nothing() {
             "status": status,
             "dependencies": [
                 {"name": "postgres", "required": true, "ok": true},
+                {"name": "schema", "required": true, "ok": true},
                 {"name": "redis", "required": false, "ok": ok},
             ],
         })

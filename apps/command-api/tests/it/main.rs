@@ -22,6 +22,7 @@ mod fuzz;
 mod health;
 mod idempotency;
 mod if_match;
+mod ignored;
 mod leavers;
 mod limits;
 mod lost_answers;

@@ -40,7 +40,7 @@ fn everything_that_it_refers_to_is_there() {
     let document = document();
     let mut references = BTreeSet::new();
     collect_references(&document, &mut references);
-    assert!(references.contains("#/components/schemas/Problem"));
+    assert!(references.contains("#/components/schemas/Problem_NOT_FOUND"));
     for reference in references {
         let pointer = reference
             .strip_prefix('#')

@@ -95,6 +95,7 @@ async fn a_process_without_keys_is_not_ready_and_puts_tokens_off() {
             "status": "unready",
             "dependencies": [
                 {"name": "postgres", "required": true, "ok": true},
+                {"name": "schema", "required": true, "ok": true},
                 {
                     "name": "keys", "required": true, "ok": false,
                     "detail": "the file of published keys cannot be read: No such file or \

@@ -47,6 +47,7 @@ impl Pair {
         let status = if ok { "ready" } else { "degraded" };
         let dependencies = json!([
             {"name": "postgres", "required": true, "ok": true},
+            {"name": "schema", "required": true, "ok": true},
             {"name": "redis", "required": false, "ok": ok},
         ]);
         let expected = json!({"status": status, "dependencies": dependencies});

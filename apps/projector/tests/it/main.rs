@@ -1,10 +1,13 @@
-//! The projector's command line, run as operators run it, against a real Postgres.
+//! The projector's command line, run as operators run it, against a real Postgres; and what
+//! analysts read of what it keeps.
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
 
+mod analytics;
 mod auditor;
 mod program;
 mod status;

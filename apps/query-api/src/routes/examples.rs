@@ -42,6 +42,11 @@ pub(super) fn request() -> Value {
 
 /// An item of the list.
 pub(super) fn item() -> Value {
+    with(summary(), json!({"yourTurn": false}))
+}
+
+/// What the list and the detail have in common.
+fn summary() -> Value {
     let mut request = request();
     if let Some(request) = request.as_object_mut() {
         request.remove("brief");
@@ -73,7 +78,7 @@ pub(super) fn order() -> Value {
         "offer": offer(),
     });
     with(
-        item(),
+        summary(),
         json!({
             "request": request(),
             "invitations": [invitation],
@@ -95,6 +100,45 @@ fn with(mut object: Value, more: Value) -> Value {
         fields.extend(more);
     }
     object
+}
+
+/// What its commissioner could do while one offer stands.
+pub(super) fn situation() -> Value {
+    json!({
+        "orderId": ORDER,
+        "version": 3,
+        "state": "negotiating",
+        "since": "2026-11-25T12:00:00Z",
+        "turn": "yours",
+        "waitsFor": [{
+            "role": "commissioner",
+            "id": COMMISSIONER,
+            "what": "chooseOffer",
+            "since": UPDATED_AT,
+        }],
+        "sentence": "The order waits for you to choose an offer.",
+        "byTime": [{"what": "offerOutdated", "at": "2027-04-15T12:00:00Z"}],
+        "commands": [
+            {
+                "command": "ConfirmOffer",
+                "method": "POST",
+                "path": format!("/v1/orders/{ORDER}/offers/{WORKSHOP}/confirm"),
+                "allowed": true,
+                "code": null,
+                "detail": null,
+            },
+            {
+                "command": "AcceptWork",
+                "method": "POST",
+                "path": format!("/v1/orders/{ORDER}/accept"),
+                "allowed": false,
+                "code": "ILLEGAL_TRANSITION",
+                "detail": "AcceptWork is not allowed while the order is negotiating, only while \
+                           it is finished",
+            },
+        ],
+        "house": {"parked": false, "lagSeconds": 0.0},
+    })
 }
 
 /// The first fact of its timeline.

@@ -104,7 +104,7 @@ pub(crate) async fn explain_bonus_account(
                     return Ok(Some(Explained::Account(Box::new(account))));
                 };
                 let fact = fact(connection, beneficiary, &explained, event, operator).await?;
-                Ok(fact.map(Explained::Fact))
+                Ok(fact.map(|fact| Explained::Fact(Box::new(fact))))
             })
         })
         .await?

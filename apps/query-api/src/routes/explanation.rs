@@ -19,7 +19,7 @@ pub(crate) enum Explained {
     /// Of the account.
     Account(Box<ExplainedAccount>),
     /// Of one event.
-    Fact(ExplainedFact),
+    Fact(Box<ExplainedFact>),
 }
 
 /// What a fact does to an account.

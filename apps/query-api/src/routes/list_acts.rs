@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use event_store::Position;
 use event_store::acts::{self, Act};
-use http_edge::{List, Listing, Page, PageParams, Principal, Problem, problems};
+use http_edge::{Ignored, List, Listing, Page, PageParams, Principal, Problem, problems};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoResponses, ToSchema};
@@ -81,6 +81,7 @@ pub(crate) async fn list_acts(
     State(app): State<AppState>,
     _principal: Principal,
     page: Page,
+    ignored: Ignored,
 ) -> Result<impl IntoResponse, Problem> {
     let list = Listing::of(&"acts");
     let before: Option<i64> = page.after(&list)?;
@@ -92,9 +93,8 @@ pub(crate) async fn list_acts(
         })
         .await?;
     let items = found.into_iter().map(ActItem::from).collect();
-    Ok(Json(List::of(items, &page, &list, |item: &ActItem| {
-        item.position
-    })))
+    let list = List::of(items, &page, &list, |item: &ActItem| item.position);
+    Ok(Json(list.ignoring(ignored)))
 }
 
 impl From<Act> for ActItem {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use dead_letters::{Group, groups};
-use http_edge::{List, Listing, Page, PageParams, Principal, Problem, Query, problems};
+use http_edge::{Ignored, List, Listing, Page, PageParams, Principal, Problem, Query, problems};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -80,6 +80,7 @@ pub(crate) async fn list_dead_letter_groups(
     _principal: Principal,
     Query(filter): Query<Filter>,
     page: Page,
+    ignored: Ignored,
 ) -> Result<impl IntoResponse, Problem> {
     let selection = filter.selection()?;
     let list = Listing::of(&("groups of dead letters", &filter));
@@ -96,7 +97,8 @@ pub(crate) async fn list_dead_letter_groups(
         .await?;
     let items = found.into_iter().map(DeadLetterGroup::from).collect();
     let key = |item: &DeadLetterGroup| (item.count, item.group.clone());
-    Ok(Json(List::of(items, &page, &list, key)))
+    let list = List::of(items, &page, &list, key);
+    Ok(Json(list.ignoring(ignored)))
 }
 
 impl From<Group> for DeadLetterGroup {

@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use contracts::{DeadLetterCode, DeadLetterKind};
 use dead_letters::{LISTED_KEY, Listed, Selection, Summary};
-use http_edge::{List, Listing, Page, PageParams, Principal, Problem, Query, problems};
+use http_edge::{Ignored, List, Listing, Page, PageParams, Principal, Problem, Query, problems};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -209,6 +209,7 @@ pub(crate) async fn list_dead_letters(
     Query(filter): Query<Filter>,
     Query(standing): Query<Standing>,
     page: Page,
+    ignored: Ignored,
 ) -> Result<impl IntoResponse, Problem> {
     let selection = Selection {
         group: storable("group", standing.group.as_ref())?,
@@ -227,12 +228,8 @@ pub(crate) async fn list_dead_letters(
         })
         .await?;
     let items = found.into_iter().map(DeadLetterItem::from).collect();
-    Ok(Json(List::of(
-        items,
-        &page,
-        &list,
-        |item: &DeadLetterItem| item.id,
-    )))
+    let list = List::of(items, &page, &list, |item: &DeadLetterItem| item.id);
+    Ok(Json(list.ignoring(ignored)))
 }
 
 impl DeadLetterItem {

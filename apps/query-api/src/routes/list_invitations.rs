@@ -1,19 +1,26 @@
 //! `GET /v1/invitations`: a workshop's inbox.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use http_edge::{
-    List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
+    Ignored, List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
 };
-use kernel::WorkshopId;
+use kernel::{Clock, WorkshopId};
 use projections::Model;
-use projections::orders::{InvitationItem, InvitationStatus};
+use projections::orders::{
+    InvitationFilter, InvitationItem, InvitationStatus, Span, complete_up_to, walk_invitations,
+};
 use projections::redaction::Viewer;
 use serde::Deserialize;
+use sqlx::PgConnection;
 use utoipa::IntoResponses;
 
+use super::list_orders::TurnFilter;
 use crate::AppState;
+use crate::live::{self, Live, LiveHeaders, LiveParams, Paging, Source};
 use crate::reading::{ReadHeaders, asked_for, unless_parked};
 
 problems! {
@@ -27,6 +34,8 @@ problems! {
 pub(crate) struct Filter {
     /// Only those in this status.
     status: Option<InvitationStatus>,
+    /// Only those of orders that wait for the workshop.
+    turn: Option<TurnFilter>,
 }
 
 /// A page of invitations.
@@ -44,7 +53,8 @@ pub(crate) struct Filter {
                 "requestRevision": 1,
                 "offerRevision": 1,
                 "outdated": false,
-                "invitedAt": "2026-11-25T12:00:00Z"
+                "invitedAt": "2026-11-25T12:00:00Z",
+                "yourTurn": false
             }
         ],
         "nextCursor": null
@@ -60,7 +70,7 @@ struct Listed(List<InvitationItem>);
     get,
     path = "/v1/invitations",
     tag = "orders",
-    params(Filter, PageParams, ReadHeaders),
+    params(Filter, PageParams, ReadHeaders, LiveParams, LiveHeaders),
     security(("bearer" = [])),
     responses(Listed, Problems)
 )]
@@ -69,13 +79,22 @@ pub(crate) async fn list_invitations(
     principal: Principal,
     Query(filter): Query<Filter>,
     page: Page,
+    ignored: Ignored,
     least: MinPosition,
-) -> Result<impl IntoResponse, Problem> {
+    live: Live,
+) -> Result<Response, Problem> {
     let actor = principal.actor();
-    let status = filter.status;
-    let list = Listing::of(&("invitations", actor, status));
-    let after = page.after(&list)?;
     let workshop_id = WorkshopId::from_uuid(actor.id);
+    if let Some(start) = live.0 {
+        let clock = Arc::clone(&app.clock);
+        return app.stream(&principal, start, InvitationsMoved { workshop_id, clock });
+    }
+    let filter = InvitationFilter {
+        status: filter.status,
+        mine: filter.turn.is_some(),
+    };
+    let list = Listing::of(&("invitations", actor, filter));
+    let after = page.after(&list)?;
     let limit = page.limit().into();
     let viewer = Viewer::from(actor);
     let asked = asked_for(&least)?;
@@ -87,7 +106,7 @@ pub(crate) async fn list_invitations(
                 let read = projections::orders::list_invitations(
                     connection,
                     workshop_id,
-                    status,
+                    filter,
                     now,
                     after,
                     limit,
@@ -96,10 +115,37 @@ pub(crate) async fn list_invitations(
             })
         })
         .await?;
-    Ok(slice.map(|slice| {
-        Json(List {
-            items: slice.items,
-            next_cursor: slice.next.map(|key| list.next(&key)),
+    Ok(slice
+        .map(|slice| {
+            Json(List {
+                items: slice.items,
+                next_cursor: slice.next.map(|key| list.next(&key)),
+                ignored: ignored.0.clone(),
+            })
         })
-    }))
+        .into_response())
+}
+
+/// The workshop's invitations, as they and their orders move.
+struct InvitationsMoved {
+    workshop_id: WorkshopId,
+    clock: Arc<dyn Clock>,
+}
+
+impl Source for InvitationsMoved {
+    const MODEL: Model = Model::Orders;
+
+    fn page<'c>(&'c self, connection: &'c mut PgConnection, span: Span) -> Paging<'c> {
+        Box::pin(async move {
+            let viewer = Viewer::Workshop(self.workshop_id);
+            let up_to = complete_up_to(connection, viewer, span.up_to).await?;
+            if up_to <= span.after {
+                return Ok(live::Page::none(span));
+            }
+            let span = Span { up_to, ..span };
+            let now = self.clock.now();
+            let page = walk_invitations(connection, self.workshop_id, now, span).await?;
+            Ok(page.into())
+        })
+    }
 }

@@ -2,19 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use http_edge::{
-    List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
+    Ignored, List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
 };
-use kernel::MalformedId;
-use projections::Model;
-use projections::orders::{OrderFilter, OrderItem, OrderState};
+use kernel::{MalformedId, Role};
+use projections::orders::{
+    OrderFilter, OrderItem, OrderState, Span, complete_up_to, list_orders as list_of, walk_orders,
+};
 use projections::redaction::Viewer;
+use projections::{Model, Slice};
 use serde::Deserialize;
+use sqlx::PgConnection;
 use utoipa::IntoResponses;
 
 use super::examples;
 use crate::AppState;
+use crate::live::{self, Live, LiveHeaders, LiveParams, Paging, Source};
 use crate::reading::{ReadHeaders, asked_for, unless_parked};
 
 problems! {
@@ -35,6 +39,16 @@ pub(crate) struct Filter {
     /// Only those of this commissioner.
     #[param(value_type = Option<uuid::Uuid>)]
     commissioner_id: Option<String>,
+    /// Only those that wait for the viewer: for an operator, those in dispute; for an analyst, none.
+    turn: Option<TurnFilter>,
+}
+
+/// Whose turn it is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+pub(crate) enum TurnFilter {
+    /// The viewer's.
+    #[serde(rename = "mine")]
+    Mine,
 }
 
 /// A page of orders.
@@ -56,6 +70,7 @@ impl Filter {
         let commissioner_id = self.commissioner_id.as_deref().map(str::parse).transpose();
         Ok(OrderFilter {
             state: self.state,
+            mine: self.turn.is_some(),
             workshop_id: workshop_id.map_err(malformed("workshopId"))?,
             commissioner_id: commissioner_id.map_err(malformed("commissionerId"))?,
         })
@@ -70,7 +85,7 @@ impl Filter {
     get,
     path = "/v1/orders",
     tag = "orders",
-    params(Filter, PageParams, ReadHeaders),
+    params(Filter, PageParams, ReadHeaders, LiveParams, LiveHeaders),
     security(("bearer" = [])),
     responses(Listed, Problems)
 )]
@@ -79,30 +94,74 @@ pub(crate) async fn list_orders(
     principal: Principal,
     Query(filter): Query<Filter>,
     page: Page,
+    ignored: Ignored,
     least: MinPosition,
-) -> Result<impl IntoResponse, Problem> {
+    live: Live,
+) -> Result<Response, Problem> {
     let actor = principal.actor();
+    if let Some(start) = live.0 {
+        let viewer = Viewer::from(actor);
+        let reads_only = actor.role == Role::Analyst;
+        return app.stream(&principal, start, OrdersMoved { viewer, reads_only });
+    }
     let filter = filter.read()?;
     let list = Listing::of(&("orders", actor, filter));
     let after = page.after(&list)?;
     let viewer = Viewer::from(actor);
     let limit = page.limit().into();
     let asked = asked_for(&least)?;
+    let reads_only = actor.role == Role::Analyst;
     let slice = app
         .read(Model::Orders, least, |connection| {
             Box::pin(async move {
                 unless_parked(connection, viewer, asked).await?;
-                Ok(
-                    projections::orders::list_orders(connection, viewer, filter, after, limit)
-                        .await?,
-                )
+                if reads_only && filter.mine {
+                    return Ok(Slice::empty());
+                }
+                let read = list_of(connection, viewer, filter, after, limit).await?;
+                Ok(read)
             })
         })
         .await?;
-    Ok(slice.map(|slice| {
-        Json(List {
-            items: slice.items,
-            next_cursor: slice.next.map(|key| list.next(&key)),
+    let slice = slice.map(|mut slice| {
+        // An order waits for operators, never for those who read only.
+        slice
+            .items
+            .iter_mut()
+            .for_each(|item| item.your_turn &= !reads_only);
+        slice
+    });
+    Ok(slice
+        .map(|slice| {
+            Json(List {
+                items: slice.items,
+                next_cursor: slice.next.map(|key| list.next(&key)),
+                ignored: ignored.0.clone(),
+            })
         })
-    }))
+        .into_response())
+}
+
+/// The orders that the viewer may see, as they move.
+struct OrdersMoved {
+    viewer: Viewer,
+    reads_only: bool,
+}
+
+impl Source for OrdersMoved {
+    const MODEL: Model = Model::Orders;
+
+    fn page<'c>(&'c self, connection: &'c mut PgConnection, span: Span) -> Paging<'c> {
+        Box::pin(async move {
+            let up_to = complete_up_to(connection, self.viewer, span.up_to).await?;
+            if up_to <= span.after {
+                return Ok(live::Page::none(span));
+            }
+            let mut page = walk_orders(connection, self.viewer, Span { up_to, ..span }).await?;
+            for (_, item) in &mut page.items {
+                item.your_turn &= !self.reads_only;
+            }
+            Ok(page.into())
+        })
+    }
 }

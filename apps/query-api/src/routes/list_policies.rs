@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http_edge::{List, MinPosition, Principal, Problem, problems};
+use http_edge::{Ignored, List, MinPosition, Principal, Problem, problems};
 use projections::Model;
 use utoipa::IntoResponses;
 
@@ -42,6 +42,7 @@ pub(crate) async fn list_policies(
     State(app): State<AppState>,
     _principal: Principal,
     least: MinPosition,
+    ignored: Ignored,
 ) -> Result<impl IntoResponse, Problem> {
     let found = app
         .read(Model::Bonus, least, |connection| {
@@ -52,6 +53,7 @@ pub(crate) async fn list_policies(
         Json(List {
             items,
             next_cursor: None,
+            ignored: ignored.0.clone(),
         })
     }))
 }

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http_edge::{List, Listing, MinPosition, Page, PageParams, Principal, Problem, problems};
+use http_edge::{
+    Ignored, List, Listing, MinPosition, Page, PageParams, Principal, Problem, problems,
+};
 use projections::Model;
 use projections::workshops::WorkshopItem;
 use utoipa::IntoResponses;
@@ -50,6 +52,7 @@ pub(crate) async fn list_workshops(
     State(app): State<AppState>,
     _principal: Principal,
     page: Page,
+    ignored: Ignored,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let list = Listing::of(&"workshops");
@@ -67,6 +70,7 @@ pub(crate) async fn list_workshops(
         Json(List {
             items: slice.items,
             next_cursor: slice.next.map(|key| list.next(&key)),
+            ignored: ignored.0.clone(),
         })
     }))
 }

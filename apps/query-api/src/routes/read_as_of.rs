@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use event_store::Version;
-use http_edge::{ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, Query, problems};
+use http_edge::{
+    ETag, IfNoneMatch, Ignored, MinPosition, Path, Principal, Problem, Query, problems,
+};
 use kernel::OrderId;
 use order_domain::value::parse_instant;
 use projections::Model;
@@ -89,6 +91,7 @@ pub(crate) async fn read_as_of(
     Path(order_id): Path<OrderId>,
     Query(moment): Query<Moment>,
     seen: IfNoneMatch,
+    _: Ignored,
     least: MinPosition,
 ) -> Result<Fresh<Response>, Problem> {
     let viewer = Viewer::from(principal.actor());

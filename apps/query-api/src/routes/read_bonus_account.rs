@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use bonus_domain::Beneficiary;
 use bonus_store::{AccountAt, vip_at};
-use http_edge::{MinPosition, Path, Principal, Problem, Query, problems};
+use http_edge::{Ignored, MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::{Actor, Role};
 use projections::Model;
 use projections::bonus::{AccountView, read_account};
@@ -94,6 +94,7 @@ pub(crate) async fn read_bonus_account(
     principal: Principal,
     Path(id): Path<Uuid>,
     Query(in_role): Query<InRole>,
+    _: Ignored,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let beneficiary = in_role.beneficiary(id);

@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use bonus_store::{AccountAt, LedgerItem, ledger_page};
 use http_edge::{
-    List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, Query, problems,
+    Ignored, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, Query,
+    problems,
 };
 use projections::Model;
 use projections::bonus::read_account;
@@ -61,6 +62,7 @@ pub(crate) async fn read_bonus_ledger(
     Path(id): Path<Uuid>,
     Query(in_role): Query<InRole>,
     page: Page,
+    ignored: Ignored,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let actor = principal.actor();
@@ -92,6 +94,7 @@ pub(crate) async fn read_bonus_ledger(
         Json(List {
             items: awards.items,
             next_cursor: awards.next.map(|key| list.next(&key)),
+            ignored: ignored.0.clone(),
         })
     }))
 }

@@ -2,18 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use event_store::Version;
-use http_edge::{List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, problems};
+use http_edge::{
+    Ignored, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, problems,
+};
 use kernel::OrderId;
 use projections::Model;
-use projections::orders::TimelineEntry;
+use projections::orders::{Span, TimelineEntry, is_parked as is_parked_at, walk_timeline};
 use projections::redaction::Viewer;
+use sqlx::PgConnection;
 use utoipa::IntoResponses;
 
 use super::examples;
 use super::read_order::NO_ORDER;
 use crate::AppState;
+use crate::live::{self, Live, LiveHeaders, LiveParams, Paging, Source};
 use crate::reading::ReadHeaders;
 
 problems! {
@@ -38,7 +42,13 @@ struct Told(List<TimelineEntry>);
     get,
     path = "/v1/orders/{id}/timeline",
     tag = "orders",
-    params(("id" = uuid::Uuid, Path, description = "the order"), PageParams, ReadHeaders),
+    params(
+        ("id" = uuid::Uuid, Path, description = "the order"),
+        PageParams,
+        ReadHeaders,
+        LiveParams,
+        LiveHeaders,
+    ),
     security(("bearer" = [])),
     responses(Told, Problems),
 )]
@@ -47,8 +57,10 @@ pub(crate) async fn read_timeline(
     principal: Principal,
     Path(order_id): Path<OrderId>,
     page: Page,
+    ignored: Ignored,
     least: MinPosition,
-) -> Result<impl IntoResponse, Problem> {
+    live: Live,
+) -> Result<Response, Problem> {
     let actor = principal.actor();
     let list = Listing::of(&("timeline", actor, order_id));
     let after = page.after(&list)?.map_or(Version::NONE, Version::new);
@@ -64,10 +76,36 @@ pub(crate) async fn read_timeline(
         })
         .await?
         .found(NO_ORDER)?;
-    Ok(slice.map(|slice| {
-        Json(List {
-            items: slice.items,
-            next_cursor: slice.next.map(|last| list.next(&last.get())),
+    if let Some(start) = live.0 {
+        return app.stream(&principal, start, FactsToldOf { viewer, order_id });
+    }
+    Ok(slice
+        .map(|slice| {
+            Json(List {
+                items: slice.items,
+                next_cursor: slice.next.map(|last| list.next(&last.get())),
+                ignored: ignored.0.clone(),
+            })
         })
-    }))
+        .into_response())
+}
+
+/// The facts of one order, as they come about.
+struct FactsToldOf {
+    viewer: Viewer,
+    order_id: OrderId,
+}
+
+impl Source for FactsToldOf {
+    const MODEL: Model = Model::Orders;
+
+    fn page<'c>(&'c self, connection: &'c mut PgConnection, span: Span) -> Paging<'c> {
+        Box::pin(async move {
+            if is_parked_at(connection, self.order_id).await? {
+                return Ok(live::Page::none(span));
+            }
+            let page = walk_timeline(connection, self.viewer, self.order_id, span).await?;
+            Ok(page.map_or(live::Page::none(span), live::Page::from))
+        })
+    }
 }

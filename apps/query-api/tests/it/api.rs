@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
 use chrono::{DateTime, Utc};
 use event_store::Wakeups;
 use http_body_util::BodyExt;
@@ -15,6 +15,7 @@ use query_api::{ACCESS, AppState, app};
 use serde_json::Value;
 use sqlx::PgPool;
 use test_support::{Answered, Document};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::people::{SECRET, token};
@@ -41,7 +42,7 @@ impl Clock for HandClock {
 
 /// One instance of the application.
 #[derive(Clone)]
-pub(crate) struct Api(Router);
+pub(crate) struct Api(Router, CancellationToken);
 
 impl Api {
     pub(crate) fn start(pool: PgPool, clock: Arc<HandClock>, min_position_wait: Duration) -> Self {
@@ -52,14 +53,21 @@ impl Api {
             clock.clone(),
         );
         let gate = Gate::new(verifier, ACCESS, Limits::none());
-        let state = AppState::new(pool, gate, clock, min_position_wait, Wakeups::new());
+        let closing = CancellationToken::new();
+        let state = AppState::new(pool, gate, clock, min_position_wait, Wakeups::new())
+            .closing_with(closing.clone());
         let edge = Edge {
             ids: Arc::new(RandomIds),
             timeout: Duration::from_secs(10),
             max_in_flight: 100,
             continue_trace: |_, _| {},
         };
-        Self(app(state, edge, Router::new()))
+        Self(app(state, edge, Router::new()), closing)
+    }
+
+    /// Has its streams end, as a server does that leaves.
+    pub(crate) fn close(&self) {
+        self.1.cancel();
     }
 
     pub(crate) fn get(&self, path: impl Into<String>) -> Call {
@@ -105,6 +113,12 @@ impl Call {
         let response = self.api.0.oneshot(request).await.expect("an answer");
         let bytes = response.into_body().collect().await.expect("a whole body");
         String::from_utf8(bytes.to_bytes().to_vec()).expect("text")
+    }
+
+    /// Sends, and returns the answer while its body is still under way.
+    pub(crate) async fn send_for_stream(self) -> Response<Body> {
+        let request = self.request.uri(&self.path).body(Body::empty()).unwrap();
+        self.api.0.oneshot(request).await.unwrap()
     }
 
     pub(crate) async fn send(self) -> Reply {

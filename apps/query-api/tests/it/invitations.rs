@@ -46,6 +46,7 @@ async fn a_workshop_reads_its_own_invitations_the_last_first() {
             "offerRevision": null,
             "outdated": false,
             "invitedAt": "2027-01-02T05:00:00Z",
+            "yourTurn": true,
         })
     );
     assert_eq!(

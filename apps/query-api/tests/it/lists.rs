@@ -64,6 +64,7 @@ async fn an_item_has_its_keys_and_no_others() {
             "orderId": "00000000-0000-0000-0000-0000000000d3",
             "version": 5,
             "state": "inProgress",
+            "yourTurn": false,
             "commissionerId": COMMISSIONER.id,
             "workshopId": OAK.id,
             "request": {

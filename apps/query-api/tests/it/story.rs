@@ -70,6 +70,24 @@ impl Story {
             .await;
     }
 
+    /// A workshop says no.
+    pub(crate) async fn declined_by(&mut self, pool: &PgPool, workshop: Actor) {
+        let fields = json!({"workshopId": workshop.id, "reason": null});
+        self.tell(pool, workshop, "InvitationDeclined", fields)
+            .await;
+    }
+
+    /// The commissioner changes the title, within the hour of the event before.
+    pub(crate) async fn retitled(&mut self, pool: &PgPool, round: i64) {
+        let request = json!({
+            "title": format!("Oak table {round}"), "brief": "For eight people",
+            "budget": {"amount": "1500.00", "currency": "EUR"},
+            "deadline": "2027-06-01T00:00:00Z", "revision": self.version + 1,
+        });
+        let fields = json!({"request": request, "changed": ["title"]});
+        self.tell(pool, COMMISSIONER, "RequestEdited", fields).await;
+    }
+
     /// Something of another release.
     pub(crate) async fn gilded(&mut self, pool: &PgPool) {
         self.tell(pool, COMMISSIONER, "OrderGilded", json!({}))
@@ -99,7 +117,8 @@ impl Story {
         payload["commissionerId"] = json!(COMMISSIONER.id);
         payload["occurredAt"] = json!(format!(
             "2027-01-{:02}T{:02}:00:00Z",
-            self.day, self.version
+            i64::from(self.day) + self.version / 24,
+            self.version % 24
         ));
         store(
             pool,

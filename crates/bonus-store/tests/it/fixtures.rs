@@ -229,7 +229,7 @@ pub(crate) fn told(id: u128, event: &str, order: u128) -> Delivery {
     Delivery {
         fact: Fact {
             source_event_id: EventId::from_uuid(Uuid::from_u128(id)),
-            source_type: SourceType::known(event).expect("a rewarded event"),
+            source_type: SourceType::known(event).unwrap(),
             beneficiary: ada(),
             order_id: Some(OrderId::from_uuid(Uuid::from_u128(order))),
             by_dispute: false,

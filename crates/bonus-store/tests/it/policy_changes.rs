@@ -23,7 +23,7 @@ async fn activate_by(store: &BonusStore, number: u16) -> Result<(), ActivateErro
 }
 
 async fn queued(store: &BonusStore) -> bool {
-    is_queued(&mut *store.pool.acquire().await.unwrap())
+    is_queued(&mut store.pool.acquire().await.unwrap())
         .await
         .unwrap()
 }
@@ -77,7 +77,7 @@ async fn what_was_deferred_is_not_forgotten_when_the_policy_before_comes_back() 
     store.ingest.run(&[completed]).await.unwrap();
     activate_by(&store, 1).await.unwrap();
     // Nobody is of another policy now, and one is not done.
-    let queue = queue_under(&mut *store.pool.acquire().await.unwrap(), version(1))
+    let queue = queue_under(&mut store.pool.acquire().await.unwrap(), version(1))
         .await
         .unwrap();
     let expected = Queue {
@@ -123,7 +123,8 @@ async fn movements_say_what_a_recompute_moved() {
     store.ingest.run(&whole_order(1, 7)).await.unwrap();
     activate_by(&store, 2).await.unwrap();
     store.recompute_all().await;
-    let moved: Vec<(i64, i64, Option<i32>, i32, i64, i64, String, String)> = sqlx::query_as(
+    type Movement = (i64, i64, Option<i32>, i32, i64, i64, String, String);
+    let moved: Vec<Movement> = sqlx::query_as(
         "SELECT activation, account_version, from_policy, to_policy, points_before, points_after,
                 grade_before, grade_after
          FROM bonus.policy_movements",

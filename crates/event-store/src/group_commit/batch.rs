@@ -8,6 +8,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::{Job, Ticket, Undone};
 use crate::failure::{SqlFailure, classify};
+use crate::instruments::{GROUP_COMMIT_JOBS, GROUP_COMMIT_WAIT_SECONDS};
 
 /// How long one statement may take: a little more than the server lets it run. Only a server that
 /// is cut off takes longer; its connection is given up, so that the queue behind it goes on.
@@ -40,8 +41,8 @@ fn measure<J: Job>(batch: &[Ticket<J>]) {
         return;
     }
     #[expect(clippy::cast_precision_loss, reason = "a batch is short")]
-    metrics::histogram!("atlas_group_commit_jobs", "kind" => J::KIND).record(batch.len() as f64);
-    let waits = metrics::histogram!("atlas_group_commit_wait_seconds", "kind" => J::KIND);
+    GROUP_COMMIT_JOBS.of([J::KIND]).record(batch.len() as f64);
+    let waits = GROUP_COMMIT_WAIT_SECONDS.of([J::KIND]);
     for ticket in batch {
         waits.record(ticket.since.elapsed());
     }

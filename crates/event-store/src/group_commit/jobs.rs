@@ -9,6 +9,7 @@ use crate::StreamId;
 use crate::append::{Append, AppendError, Appended, append};
 use crate::append_many::{Stale, append_many};
 use crate::failure::{SqlFailure, classify, did_nothing};
+use crate::instruments::APPEND_SECONDS;
 use crate::load::{LoadRequest, LoadedWithKey, load_together, load_whole};
 use crate::outcome::SharedOutcome;
 
@@ -107,7 +108,7 @@ impl Job for AppendJob {
     async fn alone(&self, connection: &mut PgConnection) -> Result<Self::Done, sqlx::Error> {
         let started = Instant::now();
         let appended = append(connection, &self.append).await;
-        metrics::histogram!("atlas_append_seconds").record(started.elapsed());
+        APPEND_SECONDS.of([]).record(started.elapsed());
         match appended {
             Ok(appended) => Ok(Ok(appended)),
             Err(AppendError::Conflict) => Ok(Err(Stale)),
@@ -122,7 +123,7 @@ impl Job for AppendJob {
         let appends: Vec<&Append> = jobs.iter().map(|job| &job.append).collect();
         let started = Instant::now();
         let appended = append_many(connection, &appends).await;
-        metrics::histogram!("atlas_append_seconds").record(started.elapsed());
+        APPEND_SECONDS.of([]).record(started.elapsed());
         appended
     }
 }

@@ -10,6 +10,7 @@ use super::leader::{CommitError, Leader};
 use super::pace::Pace;
 use super::{Reader, ReaderError, Step, reason};
 use crate::feed::Selection;
+use crate::instruments::FEED_BATCH_SECONDS;
 use crate::{Sink, SinkError};
 
 impl Reader {
@@ -66,10 +67,9 @@ impl Reader {
                 return Ok(Step::Took(0));
             }
         };
-        metrics::histogram!(
-            "atlas_feed_batch_seconds", "reader" => self.options.name.clone()
-        )
-        .record(started.elapsed());
+        FEED_BATCH_SECONDS
+            .of([&self.options.name])
+            .record(started.elapsed());
         match gathered {
             Ok(()) => {
                 let passed = leader.checkpoint().delivered - from.delivered;

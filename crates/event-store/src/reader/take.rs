@@ -3,6 +3,8 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+use kernel::{Clock as _, SystemClock};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -10,6 +12,7 @@ use super::leader::{CommitError, Leader};
 use super::pace::Pace;
 use super::{Condition, Reader, ReaderError, Standing, Step, reason, told_for};
 use crate::feed::BatchBound;
+use crate::instruments::{FEED_BATCH_SECONDS, FEED_LATENCY_SECONDS};
 use crate::parked::{self, Parked};
 use crate::{Checkpoint, Sent, Sink, SinkError, StoredEvent, StreamId};
 
@@ -68,6 +71,7 @@ impl Reader {
         let passes = batch.events.len();
         pace.saw(&batch.events);
         let marks = Marks::of(&batch.events, leader.checkpoint());
+        let commits: Vec<_> = batch.events.iter().map(|event| event.recorded_at).collect();
         let flowing = if *parks {
             leader.flowing(batch.events).await?
         } else {
@@ -75,17 +79,29 @@ impl Reader {
         };
         let taken = self.take(leader, sink, flowing, &marks, stop).await?;
         *parks |= !taken.parked.is_empty();
-        metrics::histogram!(
-            "atlas_feed_batch_seconds", "reader" => self.options.name.clone()
-        )
-        .record(started.elapsed());
+        FEED_BATCH_SECONDS
+            .of([&self.options.name])
+            .record(started.elapsed());
         match taken.error {
-            None => Ok(Step::Took(passes)),
+            None => {
+                self.measure_latency(&commits);
+                Ok(Step::Took(passes))
+            }
             Some(error) if error.is_refusal() => {
                 info!(reader = %self.options.name, reason = reason(&error), "reader.halves_batch");
                 Ok(Step::Refused(taken.tried))
             }
             Some(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes how long ago events were committed that are taken now.
+    fn measure_latency(&self, commits: &[DateTime<Utc>]) {
+        let latency = FEED_LATENCY_SECONDS.of([&self.options.name]);
+        let now = SystemClock.now();
+        for commit in commits {
+            // The two clocks may differ: their offset is a gauge of its own.
+            latency.record((now - commit).to_std().unwrap_or_default());
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::quota::{Quota, Standing};
 use super::{Bucket, REMEMBERED};
+use crate::instruments::RATE_LIMIT_FALLBACKS;
 
 /// How long an answer may take.
 const BOUND: Duration = Duration::from_millis(50);
@@ -149,8 +150,7 @@ impl SharedBuckets {
         match outcome {
             Ok(decided) => Some(decided),
             Err(unfit) => {
-                metrics::counter!("atlas_rate_limit_fallbacks_total", "reason" => unfit.label())
-                    .increment(1);
+                RATE_LIMIT_FALLBACKS.of([unfit.label()]).increment(1);
                 if !matches!(unfit, Unfit::Away) && self.put(None) {
                     self.tell_that_it_is_unfit(&unfit);
                 }

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::partition::TopicPartition;
 use crate::client::{log, note};
+use crate::instruments::{CONSUMER_COMMIT_FAILURES, CONSUMER_LAG, CONSUMER_REBALANCES};
 
 /// Told from inside a poll.
 pub(super) struct GroupContext {
@@ -32,11 +33,7 @@ impl GroupContext {
     }
 
     fn lag(&self, topic: &str, partition: i32) -> Gauge {
-        metrics::gauge!(
-            "atlas_consumer_lag_messages",
-            "group" => self.group.clone(), "topic" => topic.to_owned(),
-            "partition" => partition.to_string()
-        )
+        CONSUMER_LAG.of([&self.group, topic, &partition.to_string()])
     }
 
     fn revoked(&self) -> MutexGuard<'_, Vec<TopicPartition>> {
@@ -69,8 +66,7 @@ impl ClientContext for GroupContext {
 
 impl ConsumerContext for GroupContext {
     fn post_rebalance(&self, client: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        metrics::counter!("atlas_consumer_rebalances_total", "group" => self.group.clone())
-            .increment(1);
+        CONSUMER_REBALANCES.of([&self.group]).increment(1);
         match rebalance {
             Rebalance::Assign(partitions) => {
                 info!(
@@ -107,8 +103,7 @@ impl ConsumerContext for GroupContext {
 
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
         if let Err(error) = result {
-            metrics::counter!("atlas_consumer_commit_failures_total", "group" => self.group.clone())
-                .increment(1);
+            CONSUMER_COMMIT_FAILURES.of([&self.group]).increment(1);
             warn!(group = self.group, %error, "consumer.not_committed");
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use contracts::DeadLetterCode;
+use contracts::{DeadLetterCode, header};
 use kernel::{Clock as _, SystemClock};
 use rdkafka::TopicPartitionList;
 use tokio::time::Instant;
@@ -46,11 +46,22 @@ impl TopicPartition {
     }
 }
 
+/// When what a message tells happened, if it says so in its header.
+fn told_at(message: &Received) -> Option<DateTime<Utc>> {
+    let time = message.incoming().header(header::TIME)?;
+    let time = DateTime::parse_from_rfc3339(time).ok()?;
+    Some(time.to_utc())
+}
+
 /// What a step came to.
 #[derive(Debug)]
 pub(super) enum Work {
     /// Everything before offset `next` is handled.
-    Handled { next: Option<i64> },
+    Handled {
+        next: Option<i64>,
+        /// When what was handled had happened, as far as the messages say so.
+        told_at: Vec<DateTime<Utc>>,
+    },
     /// So is the message before offset `next`, which was given up.
     Buried {
         next: i64,
@@ -245,9 +256,10 @@ impl Partition {
         }
         self.trial = None;
         self.backoff.reset();
-        let last = self.messages.drain(..count).next_back();
+        let handled: Vec<Received> = self.messages.drain(..count).collect();
         Ok(Work::Handled {
-            next: last.map(|message| message.offset + 1),
+            next: handled.last().map(|message| message.offset + 1),
+            told_at: handled.iter().filter_map(told_at).collect(),
         })
     }
 

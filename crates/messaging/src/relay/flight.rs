@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Composed, is_refusal};
+use crate::instruments::RELAY_MESSAGES;
 use crate::sender::{Sender, size};
 
 /// How long it may take to hear what became of each message after the queue was purged.
@@ -55,8 +56,7 @@ impl Flight {
             let undelivered = move |error| Undelivered { event, size, error };
             match sender.send(&message) {
                 Ok(delivery) => {
-                    metrics::counter!("atlas_relay_messages_total", "topic" => message.topic)
-                        .increment(1);
+                    RELAY_MESSAGES.of([message.topic]).increment(1);
                     flight.deliveries.push(Box::pin(async move {
                         match delivery.await {
                             Ok(Ok(_)) => Ok(event),

@@ -3,10 +3,7 @@
 
 use kernel::{Actor, CommissionerId, Role, WorkshopId};
 
-use super::{
-    Context, DeclineInvitation, Missing, Order, OrderCommand, Refusal, Rejection, ReviseOffer,
-    SubmitOffer, WithdrawOffer,
-};
+use super::{Context, Intent, Missing, Order, OrderCommand, Refusal, Rejection};
 use crate::value::StageNumber;
 
 /// The party whose command it is, by the rules.
@@ -49,32 +46,47 @@ pub(super) fn check(
     command: &OrderCommand,
     context: &Context,
 ) -> Result<(), Refusal> {
-    let actor = context.actor;
-    let row = Row::of(command);
-    let forbidden = Refusal::Forbidden { role: actor.role };
     if let Some(fault) = command.passed_deadline(order.instant(context.now)) {
         return Err(Refusal::Invalid {
             faults: vec![fault],
         });
     }
-    if !matches!(row.by, Party::Placing(_)) {
-        if !order.is_known_to(actor) {
-            return Err(Refusal::NotFound(Missing::Order));
-        }
-        // A workshop learns nothing of rivals: what it may not ask about is refused before
-        // anybody looks whether it is there.
-        if actor.role == Role::Workshop && !row.is_within_reach_of(actor, order) {
-            return Err(forbidden);
-        }
-        row.names_what_exists(order)?;
-    }
-    if row.belongs_to(actor, order) {
-        Ok(())
-    } else {
-        Err(forbidden)
+    Row::of(command).check(order, context.actor)
+}
+
+/// The same of a command of which only the intent is known.
+pub(super) fn check_intent(order: &Order, intent: Intent, actor: Actor) -> Result<(), Refusal> {
+    Row::of_intent(intent).check(order, actor)
+}
+
+/// Whether a command of this intent is ever for this role to give on an order.
+pub(super) fn is_for(intent: Intent, role: Role) -> bool {
+    match (Row::of_intent(intent).by, role) {
+        (_, Role::Operator) => true,
+        (_, Role::Analyst) => false,
+        (Party::Placing(_) | Party::Commissioner | Party::EitherSide, Role::Commissioner)
+        | (Party::Invited(_) | Party::Confirmed | Party::EitherSide, Role::Workshop) => true,
+        (Party::Invited(_) | Party::Confirmed | Party::Operators, Role::Commissioner)
+        | (Party::Placing(_) | Party::Commissioner | Party::Operators, Role::Workshop) => false,
     }
 }
 
+impl Party {
+    /// Who that is, for people.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Placing(_) => "the commissioner who places the order",
+            Self::Commissioner => "its commissioner, or an operator in their place",
+            Self::Invited(_) => "the workshop that the path names, or an operator in its place",
+            Self::Confirmed => "its confirmed workshop, or an operator in its place",
+            Self::EitherSide => {
+                "its commissioner, its confirmed workshop, or an operator in the commissioner's \
+                 place"
+            }
+            Self::Operators => "an operator",
+        }
+    }
+}
 /// In whose place an operator acts; none if the actor is no operator, or if the command is nobody
 /// else's.
 #[must_use]
@@ -92,32 +104,59 @@ pub fn on_behalf_of(order: &Order, command: &OrderCommand, actor: Actor) -> Opti
 
 impl Row {
     fn of(command: &OrderCommand) -> Self {
-        let (by, seat, stage) = match command {
-            OrderCommand::PlaceOrder(c) => (Party::Placing(c.commissioner_id), None, None),
-            OrderCommand::EditRequest(_) | OrderCommand::InviteWorkshops(_) => {
+        match command.intent() {
+            Ok(intent) => Self::of_intent(intent),
+            Err(place) => Self {
+                by: Party::Placing(place.commissioner_id),
+                seat: None,
+                stage: None,
+            },
+        }
+    }
+
+    const fn of_intent(intent: Intent) -> Self {
+        let (by, seat, stage) = match intent {
+            Intent::EditRequest | Intent::InviteWorkshops | Intent::AcceptWork => {
                 (Party::Commissioner, None, None)
             }
-            OrderCommand::SubmitOffer(SubmitOffer {
-                workshop_id: id, ..
-            })
-            | OrderCommand::ReviseOffer(ReviseOffer {
-                workshop_id: id, ..
-            })
-            | OrderCommand::WithdrawOffer(WithdrawOffer {
-                workshop_id: id, ..
-            })
-            | OrderCommand::DeclineInvitation(DeclineInvitation {
-                workshop_id: id, ..
-            }) => (Party::Invited(*id), Some(*id), None),
-            OrderCommand::ConfirmOffer(c) => (Party::Commissioner, Some(c.workshop_id), None),
-            OrderCommand::CompleteStage(c) => (Party::Confirmed, None, Some(c.stage)),
-            OrderCommand::ApproveStage(c) => (Party::Commissioner, None, Some(c.stage)),
-            OrderCommand::RequestStageChanges(c) => (Party::Commissioner, None, Some(c.stage)),
-            OrderCommand::AcceptWork => (Party::Commissioner, None, None),
-            OrderCommand::CancelOrder(_) => (Party::EitherSide, None, None),
-            OrderCommand::ResolveDispute(_) => (Party::Operators, None, None),
+            Intent::SubmitOffer(id)
+            | Intent::ReviseOffer(id)
+            | Intent::WithdrawOffer(id)
+            | Intent::DeclineInvitation(id) => (Party::Invited(id), Some(id), None),
+            Intent::ConfirmOffer(id) => (Party::Commissioner, Some(id), None),
+            Intent::CompleteStage(stage) => (Party::Confirmed, None, Some(stage)),
+            Intent::ApproveStage(stage) | Intent::RequestStageChanges(stage) => {
+                (Party::Commissioner, None, Some(stage))
+            }
+            Intent::CancelOrder => (Party::EitherSide, None, None),
+            Intent::ResolveDispute => (Party::Operators, None, None),
         };
         Self { by, seat, stage }
+    }
+
+    /// An order or a part of it that is not there for the actor comes before a command that is not
+    /// the actor's.
+    fn check(&self, order: &Order, actor: Actor) -> Result<(), Refusal> {
+        let forbidden = Refusal::Forbidden {
+            role: actor.role,
+            by: self.by.words(),
+        };
+        if !matches!(self.by, Party::Placing(_)) {
+            if !order.is_known_to(actor) {
+                return Err(Refusal::NotFound(Missing::Order));
+            }
+            // A workshop learns nothing of rivals: what it may not ask about is refused before
+            // anybody looks whether it is there.
+            if actor.role == Role::Workshop && !self.is_within_reach_of(actor, order) {
+                return Err(forbidden);
+            }
+            self.names_what_exists(order)?;
+        }
+        if self.belongs_to(actor, order) {
+            Ok(())
+        } else {
+            Err(forbidden)
+        }
     }
 
     /// Whether a workshop may ask about what the command names: its own seat, and the stages of
@@ -176,12 +215,12 @@ impl Order {
         }
     }
 
-    fn commissioner(&self) -> Option<Actor> {
+    pub(super) fn commissioner(&self) -> Option<Actor> {
         self.placement()
             .map(|placement| commissioner(placement.commissioner_id()))
     }
 
-    fn confirmed_workshop(&self) -> Option<Actor> {
+    pub(super) fn confirmed_workshop(&self) -> Option<Actor> {
         self.work().map(|work| workshop(work.workshop_id()))
     }
 }
@@ -210,8 +249,11 @@ mod tests {
         })
     }
 
-    fn forbidden(actor: Actor) -> Result<(), Refusal> {
-        Err(Refusal::Forbidden { role: actor.role })
+    fn forbidden(actor: Actor, command: &OrderCommand) -> Result<(), Refusal> {
+        Err(Refusal::Forbidden {
+            role: actor.role,
+            by: Row::of(command).by.words(),
+        })
     }
 
     fn every_command() -> Vec<OrderCommand> {
@@ -264,7 +306,11 @@ mod tests {
                 Party::Operators => (false, false),
             };
             for (actor, may) in [(COMMISSIONER, commissioner), (by(ALDER), workshop)] {
-                let expected = if may { Ok(()) } else { forbidden(actor) };
+                let expected = if may {
+                    Ok(())
+                } else {
+                    forbidden(actor, &command)
+                };
                 assert_eq!(admitted(&order, actor, &command), expected, "{command:?}");
             }
         }
@@ -295,7 +341,7 @@ mod tests {
     fn an_analyst_gives_no_command() {
         let order = given(alder_works(&["Make"]));
         for command in every_command() {
-            let refused = forbidden(ANALYST);
+            let refused = forbidden(ANALYST, &command);
             assert_eq!(admitted(&order, ANALYST, &command), refused);
         }
     }
@@ -322,7 +368,7 @@ mod tests {
         let order = given(alder_offered());
         for other in [BIRCH, STRANGER] {
             for command in [submit(other, &["Make"]), decline(other), confirm(other)] {
-                let refused = forbidden(by(ALDER));
+                let refused = forbidden(by(ALDER), &command);
                 assert_eq!(admitted(&order, by(ALDER), &command), refused);
             }
         }
@@ -343,7 +389,7 @@ mod tests {
     fn a_workshop_that_was_not_chosen_cannot_tell_how_many_stages_there_are() {
         let order = given(alder_works(&["Make"]));
         for command in [complete(1), complete(2), approve(1), approve(2), cancel()] {
-            let refused = forbidden(by(BIRCH));
+            let refused = forbidden(by(BIRCH), &command);
             assert_eq!(admitted(&order, by(BIRCH), &command), refused);
         }
     }

@@ -167,6 +167,7 @@ mod tests {
                 state: Some(OrderState::InProgress),
                 why: Refusal::Forbidden {
                     role: kernel::Role::Workshop,
+                    by: "its confirmed workshop, or an operator in its place",
                 },
             }))
         );

@@ -13,7 +13,7 @@ pub use negotiation::{ConfirmOffer, DeclineInvitation, ReviseOffer, SubmitOffer,
 pub use placing::{EditRequest, InviteWorkshops, PlaceOrder, PlaceOrderInput};
 pub use work::{ApproveStage, CompleteStage, RequestStageChanges};
 
-use super::Order;
+use super::{Intent, Order, OrderState};
 use crate::value::{Deadline, Fault, FaultKind, MAX_SEATS};
 
 /// One command.
@@ -83,6 +83,29 @@ impl OrderCommand {
         } else {
             Self::SubmitOffer(SubmitOffer { workshop_id, offer })
         }
+    }
+
+    /// What the command intends, without what it says; the command itself if it places an order.
+    ///
+    /// # Errors
+    /// There is no order yet on which anything could be intended.
+    pub const fn intent(&self) -> Result<Intent, &PlaceOrder> {
+        Ok(match self {
+            Self::PlaceOrder(command) => return Err(command),
+            Self::EditRequest(_) => Intent::EditRequest,
+            Self::InviteWorkshops(_) => Intent::InviteWorkshops,
+            Self::SubmitOffer(command) => Intent::SubmitOffer(command.workshop_id),
+            Self::ReviseOffer(command) => Intent::ReviseOffer(command.workshop_id),
+            Self::WithdrawOffer(command) => Intent::WithdrawOffer(command.workshop_id),
+            Self::DeclineInvitation(command) => Intent::DeclineInvitation(command.workshop_id),
+            Self::ConfirmOffer(command) => Intent::ConfirmOffer(command.workshop_id),
+            Self::CompleteStage(command) => Intent::CompleteStage(command.stage),
+            Self::ApproveStage(command) => Intent::ApproveStage(command.stage),
+            Self::RequestStageChanges(command) => Intent::RequestStageChanges(command.stage),
+            Self::AcceptWork => Intent::AcceptWork,
+            Self::CancelOrder(_) => Intent::CancelOrder,
+            Self::ResolveDispute(_) => Intent::ResolveDispute,
+        })
     }
 
     /// The workshops whose entries in the directory the decision has to know; none where more are
@@ -176,6 +199,31 @@ pub enum CommandName {
 }
 
 impl CommandName {
+    /// The states of an order in which such a command may be taken; none for the one that places it.
+    #[must_use]
+    pub const fn states(self) -> &'static [OrderState] {
+        match self {
+            Self::PlaceOrder => &[],
+            Self::EditRequest
+            | Self::InviteWorkshops
+            | Self::SubmitOffer
+            | Self::ReviseOffer
+            | Self::WithdrawOffer
+            | Self::DeclineInvitation
+            | Self::ConfirmOffer => &[OrderState::Negotiating],
+            Self::CompleteStage | Self::ApproveStage | Self::RequestStageChanges => {
+                &[OrderState::InProgress]
+            }
+            Self::AcceptWork => &[OrderState::Finished],
+            Self::CancelOrder => &[
+                OrderState::Negotiating,
+                OrderState::InProgress,
+                OrderState::Finished,
+            ],
+            Self::ResolveDispute => &[OrderState::Disputed],
+        }
+    }
+
     /// The name used on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

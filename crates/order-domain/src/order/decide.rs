@@ -20,8 +20,8 @@ mod withdraw_offer;
 use kernel::WorkshopId;
 
 use super::{
-    Context, Invitation, Missing, Order, OrderCommand, OrderEvent, OrderFact, Placement, Refusal,
-    Rejection, Stage, StageStatus, Work, admit, size,
+    Context, Intent, Invitation, Missing, Order, OrderCommand, OrderEvent, OrderFact, Placement,
+    Refusal, Rejection, Stage, StageStatus, Work, admit, size,
 };
 use crate::value::{
     Fault, FaultKind, Invitees, OfferDraft, OfferRevision, OfferTerms, Outdated, Request,
@@ -57,7 +57,10 @@ fn events(
             .ok_or(Refusal::NotFound(Missing::Order))?
     };
     let occurred_at = order.instant(context.now);
-    let most_bytes = size::most(order, &command);
+    let most_bytes = match command.intent() {
+        Ok(intent) => size::most(order, intent),
+        Err(_) => None,
+    };
     let facts = match command {
         OrderCommand::PlaceOrder(command) => place_order::decide(order, command, context),
         OrderCommand::EditRequest(command) => edit_request::decide(order, command),
@@ -83,6 +86,31 @@ fn events(
     let events: Vec<_> = facts.into_iter().map(event).collect();
     size::check(most_bytes, &events, context)?;
     Ok(events)
+}
+
+/// What refuses a command of this intent, whatever it says, if it is given in these circumstances.
+pub(super) fn possible(order: &Order, intent: Intent, context: &Context) -> Result<(), Refusal> {
+    admit::check_intent(order, intent, context.actor)?;
+    let at = order.instant(context.now);
+    match intent {
+        Intent::EditRequest => edit_request::possible(order),
+        Intent::InviteWorkshops => invite_workshops::possible(order),
+        Intent::SubmitOffer(workshop_id) => submit_offer::possible(order, workshop_id),
+        Intent::ReviseOffer(workshop_id) => revise_offer::possible(order, workshop_id),
+        Intent::WithdrawOffer(workshop_id) => {
+            withdraw_offer::possible(order, workshop_id).map(drop)
+        }
+        Intent::DeclineInvitation(id) => decline_invitation::possible(order, id).map(drop),
+        Intent::ConfirmOffer(workshop_id) => confirm_offer::possible(order, workshop_id, at),
+        Intent::CompleteStage(stage) => complete_stage::possible(order, stage).map(drop),
+        Intent::ApproveStage(stage) | Intent::RequestStageChanges(stage) => {
+            awaiting_stage(order, stage).map(drop)
+        }
+        Intent::AcceptWork => accept_work::possible(order).map(drop),
+        Intent::CancelOrder => cancel_order::possible(order).map(drop),
+        Intent::ResolveDispute => resolve_dispute::possible(order).map(drop),
+    }?;
+    size::check_room(size::most(order, intent), context)
 }
 
 fn negotiating(order: &Order) -> Result<&Placement, Refusal> {

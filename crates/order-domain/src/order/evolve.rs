@@ -48,9 +48,14 @@ pub fn evolve(order: Order, event: &OrderEvent) -> Result<Order, Corrupt> {
     }) {
         return Err(corrupt);
     }
+    let before = order.state();
     let mut next = apply(order, event).ok_or(corrupt)?;
+    let moved = next.state() != before;
     if let Some(placement) = next.placement_mut() {
         placement.updated_at = event.occurred_at;
+        if moved {
+            placement.state_since = event.occurred_at;
+        }
     }
     Ok(next)
 }
@@ -71,6 +76,8 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
                     disputes: 0,
                     created_at: at,
                     updated_at: at,
+                    state_since: at,
+                    asked_at: at,
                 },
             })
         }
@@ -79,6 +86,7 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
                 return None;
             };
             placement.request = request.clone();
+            placement.asked_at = at;
             Some(Order::Negotiating { placement })
         }
         OrderFact::WorkshopsInvited { workshops } => invited(order, workshops, at),
@@ -91,10 +99,10 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
             })
         }
         OrderFact::OfferWithdrawn { workshop_id, .. } => {
-            reconsidered(order, *workshop_id, Invitation::withdraw)
+            reconsidered(order, *workshop_id, |seat| seat.withdraw(at))
         }
         OrderFact::InvitationDeclined { workshop_id, .. } => {
-            answered(order, *workshop_id, Invitation::decline)
+            answered(order, *workshop_id, |seat| seat.decline(at))
         }
         OrderFact::AllResponsesReceived { .. } => round_closed(order, true),
         OrderFact::AllInvitationsClosed {} => round_closed(order, false),
@@ -108,7 +116,7 @@ fn apply(order: Order, event: &OrderEvent) -> Option<Order> {
             stage_judged(order, *stage, |work| work.complete_stage(at))
         }
         OrderFact::StageChangesRequested { stage, .. } => {
-            stage_judged(order, *stage, Work::request_changes)
+            stage_judged(order, *stage, |work| work.request_changes(at))
         }
         OrderFact::OrderFinished { .. } => finished(order, at),
         OrderFact::OrderCompleted { .. } => completed(order),
@@ -233,7 +241,7 @@ fn stage_marked(
     }
     match status {
         MarkedStatus::Completed => work.complete_stage(at),
-        MarkedStatus::AwaitingApproval => work.await_approval(),
+        MarkedStatus::AwaitingApproval => work.await_approval(at),
     }
     Some(Order::InProgress { placement, work })
 }

@@ -19,6 +19,8 @@ pub struct Invitation {
     first_offered_at: Option<DateTime<Utc>>,
     #[serde(rename = "lastRevision")]
     last_revision: Option<OfferRevision>,
+    /// When the workshop was invited, or answered, last.
+    since: DateTime<Utc>,
     answer: Answer,
 }
 
@@ -80,6 +82,7 @@ impl Invitation {
             invited_at,
             first_offered_at: None,
             last_revision: None,
+            since: invited_at,
             answer: Answer::Pending,
         }
     }
@@ -151,6 +154,11 @@ impl Invitation {
         self.standing_offer()?.outdated(current, at)
     }
 
+    /// When the workshop was invited, put its offer, or closed its seat: what it did last.
+    pub(super) const fn since(&self) -> DateTime<Utc> {
+        self.since
+    }
+
     /// Whether the workshop may answer.
     pub(super) const fn is_pending(&self) -> bool {
         matches!(self.answer, Answer::Pending)
@@ -170,19 +178,23 @@ impl Invitation {
     pub(super) fn take_offer(&mut self, offer: OfferTerms, at: DateTime<Utc>) {
         self.first_offered_at.get_or_insert(at);
         self.last_revision = Some(offer.offer_revision);
+        self.since = at;
         self.answer = Answer::Offered(offer);
     }
 
     pub(super) fn invite_again(&mut self, at: DateTime<Utc>) {
         self.invited_at = at;
+        self.since = at;
         self.answer = Answer::Pending;
     }
 
-    pub(super) fn withdraw(&mut self) {
+    pub(super) fn withdraw(&mut self, at: DateTime<Utc>) {
+        self.since = at;
         self.answer = Answer::Withdrawn;
     }
 
-    pub(super) fn decline(&mut self) {
+    pub(super) fn decline(&mut self, at: DateTime<Utc>) {
+        self.since = at;
         self.answer = Answer::Declined;
     }
 
@@ -213,7 +225,7 @@ mod tests {
         let mut seat = Invitation::new(ALDER, minute(0));
         assert_eq!(seat.next_revision(), OfferRevision::FIRST);
         seat.take_offer(terms(&["Make"]), minute(1));
-        seat.decline();
+        seat.decline(minute(1));
         assert_eq!(seat.next_revision(), OfferRevision::FIRST.next());
     }
 
@@ -222,7 +234,7 @@ mod tests {
         let mut seat = Invitation::new(ALDER, minute(0));
         assert_eq!(seat.first_offered_at(), None);
         seat.take_offer(terms(&["Make"]), minute(1));
-        seat.withdraw();
+        seat.withdraw(minute(1));
         seat.invite_again(minute(2));
         seat.take_offer(terms(&["Make"]), minute(3));
         assert_eq!(seat.first_invited_at(), minute(0));

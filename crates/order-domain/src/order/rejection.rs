@@ -1,5 +1,7 @@
 //! Why a command is refused. A refused command changes nothing.
 
+mod detail;
+
 use kernel::{Role, WorkshopId};
 
 use super::{CommandName, InvitationStatus, Order, OrderState};
@@ -31,6 +33,8 @@ pub enum Refusal {
     Forbidden {
         /// The part that the actor plays.
         role: Role,
+        /// Who may give it.
+        by: &'static str,
     },
     /// The command's values are refused.
     #[error("it brings {} illegal values", faults.len())]

@@ -2,7 +2,7 @@
 //! but nobody is left with an order that can never end.
 
 use super::stored::encode;
-use super::{Context, Order, OrderCommand, OrderEvent, Refusal};
+use super::{Context, Intent, Order, OrderEvent, Refusal};
 
 const MIB: usize = 1024 * 1024;
 
@@ -35,18 +35,26 @@ fn bytes_of(event: &OrderEvent) -> usize {
     encode(event).payload.to_string().len()
 }
 
+/// Refuses what would find no room, however little it brings.
+pub(super) const fn check_room(most: Option<usize>, context: &Context) -> Result<(), Refusal> {
+    match most {
+        Some(most) if context.stored_bytes >= most => Err(Refusal::OrderTooLarge { most }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// The most bytes that the order may have with what the command brings; none for a command that can
 /// only be given so often before the order has ended.
-pub(super) const fn most(order: &Order, command: &OrderCommand) -> Option<usize> {
-    match command {
-        OrderCommand::EditRequest(_)
-        | OrderCommand::SubmitOffer(_)
-        | OrderCommand::ReviseOffer(_)
-        | OrderCommand::RequestStageChanges(_) => Some(FOR_TEXTS),
+pub(super) const fn most(order: &Order, intent: Intent) -> Option<usize> {
+    match intent {
+        Intent::EditRequest
+        | Intent::SubmitOffer(_)
+        | Intent::ReviseOffer(_)
+        | Intent::RequestStageChanges(_) => Some(FOR_TEXTS),
         // Each may be answered by a refusal, and given again.
-        OrderCommand::InviteWorkshops(_) => Some(FOR_LITTLE),
+        Intent::InviteWorkshops => Some(FOR_LITTLE),
         // A dispute may be resumed, and opened again.
-        OrderCommand::CancelOrder(_) => match order {
+        Intent::CancelOrder => match order {
             Order::InProgress { .. } | Order::Finished { .. } => Some(FOR_LITTLE),
             Order::NotPlaced
             | Order::Negotiating { .. }
@@ -54,14 +62,13 @@ pub(super) const fn most(order: &Order, command: &OrderCommand) -> Option<usize>
             | Order::Completed { .. }
             | Order::Cancelled { .. } => None,
         },
-        OrderCommand::PlaceOrder(_)
-        | OrderCommand::WithdrawOffer(_)
-        | OrderCommand::DeclineInvitation(_)
-        | OrderCommand::ConfirmOffer(_)
-        | OrderCommand::CompleteStage(_)
-        | OrderCommand::ApproveStage(_)
-        | OrderCommand::AcceptWork
-        | OrderCommand::ResolveDispute(_) => None,
+        Intent::WithdrawOffer(_)
+        | Intent::DeclineInvitation(_)
+        | Intent::ConfirmOffer(_)
+        | Intent::CompleteStage(_)
+        | Intent::ApproveStage(_)
+        | Intent::AcceptWork
+        | Intent::ResolveDispute => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::value::{OfferTerms, Reason, Request, StageNumber};
 /// The shape in which an [`Order`] is stored where it is kept folded. Whoever reads a folded order
 /// under another number folds its stream again. Raise it with every change of the stored form, and
 /// with every change of what a fact does to an order.
-pub const ORDER_SHAPE: u32 = 1;
+pub const ORDER_SHAPE: u32 = 2;
 
 /// One commission. Each state holds exactly what there is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +80,12 @@ pub struct Placement {
     pub(super) created_at: DateTime<Utc>,
     #[serde(rename = "updated")]
     pub(super) updated_at: DateTime<Utc>,
+    /// When the order came to its state last.
+    #[serde(rename = "since")]
+    pub(super) state_since: DateTime<Utc>,
+    /// When the request came to its revision.
+    #[serde(rename = "asked")]
+    pub(super) asked_at: DateTime<Utc>,
 }
 
 impl Placement {
@@ -130,6 +136,17 @@ impl Placement {
     #[must_use]
     pub const fn updated_at(&self) -> DateTime<Utc> {
         self.updated_at
+    }
+
+    /// When the order came to its state; where a dispute was resumed, when that was.
+    #[must_use]
+    pub const fn state_since(&self) -> DateTime<Utc> {
+        self.state_since
+    }
+
+    /// When the request came to its revision.
+    pub(super) const fn asked_at(&self) -> DateTime<Utc> {
+        self.asked_at
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Work {
     markings: u32,
     #[serde(rename = "finished")]
     finished_at: Option<DateTime<Utc>>,
+    /// Since when the first open stage is as it is.
+    since: DateTime<Utc>,
 }
 
 /// A stage of the agreed work.
@@ -91,6 +93,7 @@ impl Work {
             awaiting_approval: false,
             markings: 0,
             finished_at: None,
+            since: confirmed_at,
         }
     }
 
@@ -116,6 +119,11 @@ impl Work {
     #[must_use]
     pub const fn finished_at(&self) -> Option<DateTime<Utc>> {
         self.finished_at
+    }
+
+    /// Since when the first open stage is as it is.
+    pub(super) const fn since(&self) -> DateTime<Utc> {
+        self.since
     }
 
     /// How often the workshop has marked a stage for approval: it tells one marking of a stage from the next.
@@ -158,16 +166,19 @@ impl Work {
         self.completed_at.len() + 1 == self.terms.stages.as_slice().len()
     }
 
-    pub(super) fn await_approval(&mut self) {
+    pub(super) fn await_approval(&mut self, at: DateTime<Utc>) {
+        self.since = at;
         self.awaiting_approval = true;
         self.markings = self.markings.saturating_add(1);
     }
 
-    pub(super) fn request_changes(&mut self) {
+    pub(super) fn request_changes(&mut self, at: DateTime<Utc>) {
+        self.since = at;
         self.awaiting_approval = false;
     }
 
     pub(super) fn complete_stage(&mut self, at: DateTime<Utc>) {
+        self.since = at;
         self.completed_at.push(at);
         self.awaiting_approval = false;
     }

@@ -17,6 +17,9 @@ pub const MAX_STAGES: usize = 20;
 pub struct StageNumber(NonZeroU32);
 
 impl StageNumber {
+    /// The first stage.
+    pub const FIRST: Self = Self(NonZeroU32::MIN);
+
     /// The stage of this number, if there can be one.
     #[must_use]
     pub fn new(number: u32) -> Option<Self> {

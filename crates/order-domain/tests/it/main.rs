@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod claims;
 mod model;
 mod order;
 mod runs;

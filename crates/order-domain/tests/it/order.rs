@@ -18,7 +18,7 @@ use crate::model::{
     Who,
 };
 
-const ORDER: OrderId = OrderId::from_uuid(Uuid::from_u128(1));
+pub(crate) const ORDER: OrderId = OrderId::from_uuid(Uuid::from_u128(1));
 const CLIENT: Uuid = Uuid::from_u128(0xc0);
 
 /// The instant of a minute.
@@ -26,7 +26,7 @@ pub(crate) fn minute(minutes: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minutes)
 }
 
-fn id(workshop: usize) -> WorkshopId {
+pub(crate) fn id(workshop: usize) -> WorkshopId {
     WorkshopId::from_uuid(if workshop == ONESELF {
         CLIENT
     } else {
@@ -34,7 +34,7 @@ fn id(workshop: usize) -> WorkshopId {
     })
 }
 
-fn actor(who: Who) -> Actor {
+pub(crate) fn actor(who: Who) -> Actor {
     match who {
         Who::Commissioner => Actor::new(Role::Commissioner, CLIENT),
         Who::AnotherCommissioner => Actor::new(Role::Commissioner, Uuid::from_u128(0xc9)),

@@ -20,8 +20,8 @@ const COMMANDS: usize = 60;
 
 /// The model after a step, and what it said.
 #[derive(Debug, Clone)]
-struct Reference {
-    model: Model,
+pub(crate) struct Reference {
+    pub(crate) model: Model,
     said: Outcome,
 }
 

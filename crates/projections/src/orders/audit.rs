@@ -235,6 +235,7 @@ fn order(rows: &OrderRows, version: Version, touched: Option<Touched>) -> Value 
         "updated_at": order.updated_at,
         "first_position": touched.map(Touched::first),
         "last_position": touched.map(Touched::last),
+        "commissioners_turn": order.commissioners_turn,
     })
 }
 
@@ -261,6 +262,7 @@ fn invitations<'a>(
             "placed_at": rows.order.placed_at,
             "first_position": touched.first(),
             "last_position": touched.last(),
+            "workshops_turn": row.workshops_turn,
         })
     })
 }

@@ -4,7 +4,7 @@ use kernel::Role;
 use order_domain::order;
 use order_domain::value::{Money, Request, StagePlan};
 
-use super::status::{DisputedFrom, InvitationStatus, OrderState, RoleName, StageStatus};
+use super::status::{DisputedFrom, InvitationStatus, OrderState, RoleName, StageStatus, TaskName};
 use super::view::{MoneyView, RequestView, StagePlanView};
 
 impl From<Money> for MoneyView {
@@ -91,6 +91,21 @@ impl From<Role> for RoleName {
             Role::Workshop => Self::Workshop,
             Role::Operator => Self::Operator,
             Role::Analyst => Self::Analyst,
+        }
+    }
+}
+
+impl From<order::Task> for TaskName {
+    fn from(task: order::Task) -> Self {
+        match task {
+            order::Task::AnswerInvitation => Self::AnswerInvitation,
+            order::Task::ReviseOffer => Self::ReviseOffer,
+            order::Task::ChooseOffer => Self::ChooseOffer,
+            order::Task::InviteWorkshops => Self::InviteWorkshops,
+            order::Task::CompleteStage => Self::CompleteStage,
+            order::Task::ApproveStage => Self::ApproveStage,
+            order::Task::AcceptWork => Self::AcceptWork,
+            order::Task::ResolveDispute => Self::ResolveDispute,
         }
     }
 }

@@ -20,15 +20,24 @@ pub struct InvitationKey {
     pub order_id: OrderId,
 }
 
-/// Lists at most `limit` of the workshop's invitations after `after`, all or those in one status,
-/// as they are at the instant `now`.
+/// Which invitations to list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct InvitationFilter {
+    /// In this status.
+    pub status: Option<InvitationStatus>,
+    /// That wait for the workshop.
+    pub mine: bool,
+}
+
+/// Lists at most `limit` of the workshop's invitations after `after`, as they are at the instant
+/// `now`.
 ///
 /// # Errors
 /// What the database said.
 pub async fn list_invitations(
     connection: &mut PgConnection,
     workshop_id: WorkshopId,
-    status: Option<InvitationStatus>,
+    filter: InvitationFilter,
     now: DateTime<Utc>,
     after: Option<InvitationKey>,
     limit: i64,
@@ -36,7 +45,7 @@ pub async fn list_invitations(
     let records = select(
         connection,
         workshop_id,
-        status,
+        filter,
         after,
         limit.saturating_add(1),
     )
@@ -63,54 +72,105 @@ struct Record {
     offer_request_revision: Option<i64>,
     offer_deadline: Option<DateTime<Utc>>,
     invited_at: DateTime<Utc>,
+    workshops_turn: bool,
 }
 
 /// The newest seats in each of the statuses asked for, one walk along the index a status, and of
-/// those the newest.
+/// those the newest; `$seats` narrows the walk to what another index has.
+macro_rules! seats {
+    ($connection:ident, $seats:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Record,
+            "SELECT i.order_id AS \"order_id!\", o.title, o.commissioner_id, i.status AS \"status!\",
+                    o.request_revision, i.offer_revision, i.offer_request_revision,
+                    i.offer_deadline, i.invited_at AS \"invited_at!\",
+                    i.workshops_turn AS \"workshops_turn!\"
+             FROM (
+                 SELECT i.*
+                 FROM unnest($2::text[]) AS s (status)
+                 CROSS JOIN LATERAL (
+                     SELECT i.* FROM invitations i
+                     WHERE i.workshop_id = $1 AND i.status = s.status" + $seats + "
+                       AND (i.invited_at, i.order_id) < ($3, $4)
+                     ORDER BY i.invited_at DESC, i.order_id DESC
+                     LIMIT $5
+                 ) i
+                 ORDER BY i.invited_at DESC, i.order_id DESC
+                 LIMIT $5
+             ) i
+             CROSS JOIN LATERAL (
+                 SELECT * FROM orders o WHERE o.order_id = i.order_id LIMIT 1
+             ) o
+             ORDER BY i.invited_at DESC, i.order_id DESC",
+            $($argument),+
+        )
+        .fetch_all($connection)
+        .await
+    };
+}
+
 async fn select(
     connection: &mut PgConnection,
     workshop_id: WorkshopId,
-    status: Option<InvitationStatus>,
+    filter: InvitationFilter,
     after: Option<InvitationKey>,
     limit: i64,
 ) -> Result<Vec<Record>, sqlx::Error> {
     let (before, before_id) = before(after);
-    let statuses: Vec<&str> = match status {
+    let workshop_id = workshop_id.as_uuid();
+    let statuses: Vec<&str> = match filter.status {
         Some(status) => vec![status.as_str()],
         None => InvitationStatus::ALL.iter().map(|s| s.as_str()).collect(),
     };
-    sqlx::query_as!(
+    if filter.mine {
+        seats!(
+            connection,
+            " AND i.workshops_turn",
+            workshop_id,
+            &statuses as &[&str],
+            before,
+            before_id,
+            limit
+        )
+    } else {
+        seats!(
+            connection,
+            "",
+            workshop_id,
+            &statuses as &[&str],
+            before,
+            before_id,
+            limit
+        )
+    }
+}
+
+/// The workshop's invitations to these orders, as they are at the instant `now`.
+pub(super) async fn invitations_of(
+    connection: &mut PgConnection,
+    workshop_id: WorkshopId,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Vec<InvitationItem>, sqlx::Error> {
+    let records = sqlx::query_as!(
         Record,
         r#"
-        SELECT i.order_id AS "order_id!", o.title, o.commissioner_id, i.status AS "status!",
-               o.request_revision, i.offer_revision, i.offer_request_revision, i.offer_deadline,
-               i.invited_at AS "invited_at!"
-        FROM (
-            SELECT i.*
-            FROM unnest($2::text[]) AS s (status)
-            CROSS JOIN LATERAL (
-                SELECT i.* FROM invitations i
-                WHERE i.workshop_id = $1 AND i.status = s.status
-                  AND (i.invited_at, i.order_id) < ($3, $4)
-                ORDER BY i.invited_at DESC, i.order_id DESC
-                LIMIT $5
-            ) i
-            ORDER BY i.invited_at DESC, i.order_id DESC
-            LIMIT $5
-        ) i
+        SELECT i.order_id, o.title, o.commissioner_id, i.status, o.request_revision,
+               i.offer_revision, i.offer_request_revision, i.offer_deadline, i.invited_at,
+               i.workshops_turn
+        FROM unnest($2::uuid[]) AS s (order_id)
         CROSS JOIN LATERAL (
-            SELECT * FROM orders o WHERE o.order_id = i.order_id LIMIT 1
-        ) o
-        ORDER BY i.invited_at DESC, i.order_id DESC
+            SELECT * FROM invitations i
+            WHERE i.order_id = s.order_id AND i.workshop_id = $1 LIMIT 1
+        ) i
+        CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.order_id = s.order_id LIMIT 1) o
         "#,
         workshop_id.as_uuid(),
-        &statuses as &[&str],
-        before,
-        before_id,
-        limit,
+        ids,
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    records.into_iter().map(|record| record.item(now)).collect()
 }
 
 fn before(after: Option<InvitationKey>) -> (DateTime<Utc>, Uuid) {
@@ -134,6 +194,7 @@ impl Record {
                 is_outdated(status, answers, self.request_revision, deadline, now)
             }),
             invited_at: self.invited_at,
+            your_turn: self.workshops_turn,
         })
     }
 }

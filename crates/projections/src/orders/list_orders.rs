@@ -22,6 +22,8 @@ pub struct OrderFilter {
     pub workshop_id: Option<WorkshopId>,
     /// Of this commissioner.
     pub commissioner_id: Option<CommissionerId>,
+    /// That wait for the viewer.
+    pub mine: bool,
 }
 
 /// Where an order lies in the lists.
@@ -47,7 +49,12 @@ pub async fn list_orders(
     let Some(filter) = within_sight(viewer, filter) else {
         return Ok(Slice::empty());
     };
-    let records = select_items(connection, filter, after, limit.saturating_add(1)).await?;
+    let limits = (after, limit.saturating_add(1));
+    let records = if filter.mine {
+        select_mine(connection, viewer, filter, limits).await?
+    } else {
+        select_items(connection, filter, limits).await?
+    };
     let records = Slice::cut(records, limit, |last| OrderKey {
         placed_at: last.placed_at,
         order_id: OrderId::from_uuid(last.order_id),
@@ -55,7 +62,7 @@ pub async fn list_orders(
     let items = records
         .items
         .into_iter()
-        .map(ItemRecord::item)
+        .map(|record| record.item(viewer))
         .filter_map(|item| item.map(|item| redact_item(viewer, item)).transpose())
         .collect::<Result<_, _>>()?;
     Ok(Slice {
@@ -67,6 +74,15 @@ pub async fn list_orders(
 /// The filter narrowed to what the viewer may see; none if that leaves nothing.
 fn within_sight(viewer: Viewer, filter: OrderFilter) -> Option<OrderFilter> {
     match viewer {
+        // Who runs the marketplace is waited for by disputes alone.
+        Viewer::Marketplace if filter.mine => {
+            let disputed = filter.state.unwrap_or(OrderState::Disputed) == OrderState::Disputed;
+            disputed.then_some(OrderFilter {
+                state: Some(OrderState::Disputed),
+                mine: false,
+                ..filter
+            })
+        }
         Viewer::Marketplace => Some(filter),
         Viewer::Commissioner(me) => {
             (filter.commissioner_id.unwrap_or(me) == me).then_some(OrderFilter {
@@ -100,6 +116,8 @@ struct ItemRecord {
     dispute_from: Option<String>,
     placed_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    commissioners_turn: bool,
+    workshops_turn: bool,
 }
 
 /// The columns of an item, from what gives the orders `o`, the newest of each state.
@@ -110,7 +128,8 @@ macro_rules! items {
             "SELECT o.order_id, o.version, o.state, o.commissioner_id, o.workshop_id, o.title,
                     o.budget_amount, o.budget_currency, o.deadline, o.request_revision,
                     o.current_stage, o.dispute_by_role, o.dispute_by_id, o.dispute_reason,
-                    o.dispute_at, o.dispute_from, o.placed_at, o.updated_at
+                    o.dispute_at, o.dispute_from, o.placed_at, o.updated_at,
+                    o.commissioners_turn, o.workshops_turn AS \"workshops_turn!\"
              FROM unnest($1::text[]) AS s (state)
              CROSS JOIN LATERAL (" + $orders + ") o
              ORDER BY o.placed_at DESC, o.order_id DESC
@@ -127,20 +146,15 @@ macro_rules! items {
 async fn select_items(
     connection: &mut PgConnection,
     filter: OrderFilter,
-    after: Option<OrderKey>,
-    limit: i64,
+    (after, limit): (Option<OrderKey>, i64),
 ) -> Result<Vec<ItemRecord>, sqlx::Error> {
-    let before = after.map_or(DateTime::<Utc>::MAX_UTC, |key| key.placed_at);
-    let before_id = after.map_or(Uuid::max(), |key| key.order_id.as_uuid());
-    let states: Vec<&str> = match filter.state {
-        Some(state) => vec![state.as_str()],
-        None => OrderState::ALL.iter().map(|s| s.as_str()).collect(),
-    };
+    let (before, before_id) = before(after);
+    let states = states(filter);
     let commissioner_id = filter.commissioner_id.map(CommissionerId::as_uuid);
     match (filter.workshop_id.map(WorkshopId::as_uuid), commissioner_id) {
         (Some(workshop_id), commissioner_id) => items!(
             connection,
-            "SELECT o.*
+            "SELECT o.*, i.workshops_turn
              FROM invitations i
              CROSS JOIN LATERAL (
                  SELECT * FROM orders o
@@ -160,7 +174,7 @@ async fn select_items(
         ),
         (None, Some(commissioner_id)) => items!(
             connection,
-            "SELECT * FROM orders o
+            "SELECT o.*, false AS workshops_turn FROM orders o
              WHERE o.commissioner_id = $5 AND o.state = s.state
                AND (o.placed_at, o.order_id) < ($2, $3)
              ORDER BY o.placed_at DESC, o.order_id DESC
@@ -173,7 +187,7 @@ async fn select_items(
         ),
         (None, None) => items!(
             connection,
-            "SELECT * FROM orders o
+            "SELECT o.*, false AS workshops_turn FROM orders o
              WHERE o.state = s.state AND (o.placed_at, o.order_id) < ($2, $3)
              ORDER BY o.placed_at DESC, o.order_id DESC
              LIMIT $4",
@@ -185,8 +199,108 @@ async fn select_items(
     }
 }
 
+/// These orders, as the viewer may see them; those that it may not are left out.
+pub(super) async fn orders_of(
+    connection: &mut PgConnection,
+    viewer: Viewer,
+    ids: &[Uuid],
+) -> Result<Vec<OrderItem>, sqlx::Error> {
+    let seat = match viewer {
+        Viewer::Workshop(me) => Some(me.as_uuid()),
+        Viewer::Commissioner(_) | Viewer::Marketplace => None,
+    };
+    let records = sqlx::query_as!(
+        ItemRecord,
+        r#"
+        SELECT o.order_id, o.version, o.state, o.commissioner_id, o.workshop_id, o.title,
+               o.budget_amount, o.budget_currency, o.deadline, o.request_revision,
+               o.current_stage, o.dispute_by_role, o.dispute_by_id, o.dispute_reason,
+               o.dispute_at, o.dispute_from, o.placed_at, o.updated_at, o.commissioners_turn,
+               coalesce(i.workshops_turn, false) AS "workshops_turn!"
+        FROM unnest($1::uuid[]) AS s (order_id)
+        CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.order_id = s.order_id LIMIT 1) o
+        LEFT JOIN LATERAL (
+            SELECT i.workshops_turn FROM invitations i
+            WHERE i.order_id = o.order_id AND i.workshop_id = $2 LIMIT 1
+        ) i ON true
+        "#,
+        ids,
+        seat,
+    )
+    .fetch_all(connection)
+    .await?;
+    let items = records.into_iter().map(|record| record.item(viewer));
+    items
+        .filter_map(|item| item.map(|item| redact_item(viewer, item)).transpose())
+        .collect()
+}
+
+/// The same of the orders that wait for the viewer, each from the index of what waits for such.
+async fn select_mine(
+    connection: &mut PgConnection,
+    viewer: Viewer,
+    filter: OrderFilter,
+    (after, limit): (Option<OrderKey>, i64),
+) -> Result<Vec<ItemRecord>, sqlx::Error> {
+    let (before, before_id) = before(after);
+    let states = states(filter);
+    match viewer {
+        Viewer::Workshop(me) => items!(
+            connection,
+            "SELECT o.*, i.workshops_turn
+             FROM invitations i
+             CROSS JOIN LATERAL (
+                 SELECT * FROM orders o
+                 WHERE o.order_id = i.order_id AND ($6::uuid IS NULL OR o.commissioner_id = $6)
+                 LIMIT 1
+             ) o
+             WHERE i.workshop_id = $5 AND i.order_state = s.state AND i.workshops_turn
+               AND (i.placed_at, i.order_id) < ($2, $3)
+             ORDER BY i.placed_at DESC, i.order_id DESC
+             LIMIT $4",
+            &states as &[&str],
+            before,
+            before_id,
+            limit,
+            me.as_uuid(),
+            filter.commissioner_id.map(CommissionerId::as_uuid),
+        ),
+        Viewer::Commissioner(me) => items!(
+            connection,
+            "SELECT o.*, false AS workshops_turn FROM orders o
+             WHERE o.commissioner_id = $5 AND o.state = s.state AND o.commissioners_turn
+               AND (o.placed_at, o.order_id) < ($2, $3)
+               AND ($6::uuid IS NULL OR EXISTS (
+                   SELECT FROM invitations i
+                   WHERE i.order_id = o.order_id AND i.workshop_id = $6))
+             ORDER BY o.placed_at DESC, o.order_id DESC
+             LIMIT $4",
+            &states as &[&str],
+            before,
+            before_id,
+            limit,
+            me.as_uuid(),
+            filter.workshop_id.map(WorkshopId::as_uuid),
+        ),
+        Viewer::Marketplace => Ok(vec![]),
+    }
+}
+
+fn before(after: Option<OrderKey>) -> (DateTime<Utc>, Uuid) {
+    after.map_or((DateTime::<Utc>::MAX_UTC, Uuid::max()), |key| {
+        (key.placed_at, key.order_id.as_uuid())
+    })
+}
+
+fn states(filter: OrderFilter) -> Vec<&'static str> {
+    match filter.state {
+        Some(state) => vec![state.as_str()],
+        None => OrderState::ALL.iter().map(|s| s.as_str()).collect(),
+    }
+}
+
 impl ItemRecord {
-    fn item(self) -> Result<OrderItem, sqlx::Error> {
+    fn item(self, viewer: Viewer) -> Result<OrderItem, sqlx::Error> {
         let dispute = read_dispute(
             self.dispute_by_role,
             self.dispute_by_id,
@@ -194,10 +308,16 @@ impl ItemRecord {
             self.dispute_at,
             self.dispute_from,
         )?;
+        let state = read_word(&self.state, "state")?;
         Ok(OrderItem {
             order_id: OrderId::from_uuid(self.order_id),
             version: self.version,
-            state: read_word(&self.state, "state")?,
+            state,
+            your_turn: match viewer {
+                Viewer::Commissioner(_) => self.commissioners_turn,
+                Viewer::Workshop(_) => self.workshops_turn,
+                Viewer::Marketplace => state == OrderState::Disputed,
+            },
             commissioner_id: CommissionerId::from_uuid(self.commissioner_id),
             workshop_id: self.workshop_id.map(WorkshopId::from_uuid),
             request: RequestItem {

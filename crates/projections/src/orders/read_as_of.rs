@@ -104,7 +104,8 @@ fn unreadable(
     })
 }
 
-fn sight(viewer: Viewer, order: &Order) -> Option<Sight> {
+/// What the viewer sees of the order; none if it may not know of it.
+pub(super) fn sight(viewer: Viewer, order: &Order) -> Option<Sight> {
     let placement = order.placement()?;
     viewer.sight(
         placement.commissioner_id(),

@@ -22,21 +22,31 @@ pub async fn read_order(
     order_id: OrderId,
     now: DateTime<Utc>,
 ) -> Result<Option<OrderDetail>, OrderError> {
+    let fold = folded(connection, order_id).await?;
+    let detail = fold.and_then(|fold| OrderDetail::from_order(&fold.order, fold.version, now));
+    let found = detail.and_then(|detail| redact_detail(viewer, detail));
+    unless_parked(connection, viewer, order_id, found).await
+}
+
+/// The order as the rules fold it, as far as the read model has come; none if there is none.
+pub(super) async fn folded(
+    connection: &mut PgConnection,
+    order_id: OrderId,
+) -> Result<Option<Fold>, OrderError> {
     let record = sqlx::query!(
         "SELECT version, shape, fold FROM folds WHERE order_id = $1",
         order_id.as_uuid(),
     )
     .fetch_optional(&mut *connection)
     .await?;
-    let mut detail = None;
-    if let Some(record) = record {
-        let version = Version::new(record.version);
-        let fold = match Fold::read(version, record.shape, &record.fold) {
+    let Some(record) = record else {
+        return Ok(None);
+    };
+    let version = Version::new(record.version);
+    Ok(Some(
+        match Fold::read(version, record.shape, &record.fold) {
             Some(fold) => fold,
             None => from_stream(connection, order_id, version).await?,
-        };
-        detail = OrderDetail::from_order(&fold.order, version, now);
-    }
-    let found = detail.and_then(|detail| redact_detail(viewer, detail));
-    unless_parked(connection, viewer, order_id, found).await
+        },
+    ))
 }

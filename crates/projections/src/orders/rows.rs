@@ -1,8 +1,10 @@
 //! The rows of one order, derived from the order as the rules fold it.
 
 use chrono::{DateTime, Utc};
-use kernel::{CommissionerId, OrderId, WorkshopId};
-use order_domain::order::{Dispute, Invitation, InvitationStatus, Order, OrderState, Stage, Work};
+use kernel::{Actor, CommissionerId, OrderId, Role, WorkshopId};
+use order_domain::order::{
+    Dispute, Invitation, InvitationStatus, Order, OrderState, Stage, Wait, Work,
+};
 use order_domain::value::{Money, OfferTerms};
 
 /// Everything that the tables hold of one order but its timeline and the fold itself.
@@ -34,6 +36,7 @@ pub(super) struct OrderRow {
     pub(super) completed_at: Option<DateTime<Utc>>,
     pub(super) cancelled_at: Option<DateTime<Utc>>,
     pub(super) updated_at: DateTime<Utc>,
+    pub(super) commissioners_turn: bool,
 }
 
 /// The columns of what was agreed.
@@ -56,6 +59,7 @@ pub(super) struct InvitationRow {
     pub(super) first_offered_at: Option<DateTime<Utc>>,
     pub(super) offer: Option<OfferColumns>,
     pub(super) order_state: OrderState,
+    pub(super) workshops_turn: bool,
 }
 
 /// The columns of an offer.
@@ -85,6 +89,7 @@ pub(super) fn rows_of(order: &Order) -> Option<OrderRows> {
     let request = placement.request();
     let seats = placement.invitations();
     let work = order.work();
+    let waits = order.waits_for();
     Some(OrderRows {
         order: OrderRow {
             order_id: placement.order_id(),
@@ -103,10 +108,11 @@ pub(super) fn rows_of(order: &Order) -> Option<OrderRows> {
             completed_at: order.completed_at(),
             cancelled_at: order.cancelled_at(),
             updated_at: placement.updated_at(),
+            commissioners_turn: waits.iter().any(|wait| wait.role() == Role::Commissioner),
         },
         invitations: (1..)
             .zip(seats)
-            .map(|(number, seat)| invitation(number, seat, state))
+            .map(|(number, seat)| invitation(number, seat, state, &waits))
             .collect(),
         stages: work.map_or_else(Vec::new, |work| work.stages().map(stage).collect()),
     })
@@ -121,7 +127,13 @@ fn agreed(work: &Work) -> AgreedColumns {
     }
 }
 
-fn invitation(number: i64, seat: &Invitation, order_state: OrderState) -> InvitationRow {
+fn invitation(
+    number: i64,
+    seat: &Invitation,
+    order_state: OrderState,
+    waits: &[Wait],
+) -> InvitationRow {
+    let workshop = Actor::new(Role::Workshop, seat.workshop_id().as_uuid());
     let offer = |terms: &OfferTerms| OfferColumns {
         budget: terms.budget,
         deadline: terms.deadline.instant(),
@@ -137,6 +149,7 @@ fn invitation(number: i64, seat: &Invitation, order_state: OrderState) -> Invita
         first_offered_at: seat.first_offered_at(),
         offer: seat.offer().map(offer),
         order_state,
+        workshops_turn: waits.iter().any(|wait| wait.is_for(workshop)),
     }
 }
 

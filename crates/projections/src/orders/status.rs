@@ -130,3 +130,47 @@ words! {
         Analyst = "analyst",
     }
 }
+
+words! {
+    /// Whose turn it is.
+    Turn {
+        /// The viewer has to act.
+        Yours = "yours",
+        /// Others have to act.
+        Theirs = "theirs",
+        /// An operator has to act.
+        Operator = "operator",
+        /// The order waits for nothing, or for nothing that the viewer is told of.
+        Nobody = "nobody",
+    }
+}
+
+words! {
+    /// What an order waits for.
+    TaskName {
+        /// A pending invitation is to be answered.
+        AnswerInvitation = "answerInvitation",
+        /// An offer that answers an older request is to be revised or withdrawn.
+        ReviseOffer = "reviseOffer",
+        /// An offer is to be chosen.
+        ChooseOffer = "chooseOffer",
+        /// Nobody is left to answer: workshops are to be invited, or the order ended.
+        InviteWorkshops = "inviteWorkshops",
+        /// The current stage is to be completed.
+        CompleteStage = "completeStage",
+        /// The current stage is to be approved or sent back.
+        ApproveStage = "approveStage",
+        /// The finished work is to be accepted.
+        AcceptWork = "acceptWork",
+        /// A dispute is to be resolved.
+        ResolveDispute = "resolveDispute",
+    }
+}
+
+words! {
+    /// What follows by time alone.
+    PassingName {
+        /// An offer's own deadline passes: it cannot be confirmed any more until it is revised.
+        OfferOutdated = "offerOutdated",
+    }
+}

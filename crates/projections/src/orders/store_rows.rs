@@ -127,13 +127,14 @@ async fn store_orders(
             $12::numeric[], $13::text[], $14::timestamptz[], $15::timestamptz[], $16::bigint[],
             $17::text[], $18::uuid[], $19::text[], $20::timestamptz[], $21::text[],
             $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::timestamptz[],
-            $26::timestamptz[], $27::timestamptz[], $28::bigint[], $29::bigint[]
+            $26::timestamptz[], $27::timestamptz[], $28::bigint[], $29::bigint[], $30::boolean[]
         ) AS n (
             order_id, from_version, version, state, commissioner_id, title, budget_amount,
             budget_currency, deadline, request_revision, workshop_id, agreed_amount,
             agreed_currency, agreed_deadline, confirmed_at, current_stage, dispute_by_role,
             dispute_by_id, dispute_reason, dispute_at, dispute_from, placed_at, first_offered_at,
-            finished_at, completed_at, cancelled_at, updated_at, first_position, last_position
+            finished_at, completed_at, cancelled_at, updated_at, first_position, last_position,
+            commissioners_turn
         )
         ON o.order_id = n.order_id
         WHEN MATCHED AND o.version = n.from_version THEN UPDATE SET
@@ -148,20 +149,21 @@ async fn store_orders(
             dispute_from = n.dispute_from, first_offered_at = n.first_offered_at,
             finished_at = n.finished_at, completed_at = n.completed_at,
             cancelled_at = n.cancelled_at, updated_at = n.updated_at,
-            last_position = n.last_position
+            last_position = n.last_position, commissioners_turn = n.commissioners_turn
         WHEN NOT MATCHED AND n.from_version = 0 THEN INSERT (
             order_id, version, state, commissioner_id, title, budget_amount, budget_currency,
             deadline, request_revision, workshop_id, agreed_amount, agreed_currency,
             agreed_deadline, confirmed_at, current_stage, dispute_by_role, dispute_by_id,
             dispute_reason, dispute_at, dispute_from, placed_at, first_offered_at, finished_at,
-            completed_at, cancelled_at, updated_at, first_position, last_position
+            completed_at, cancelled_at, updated_at, first_position, last_position,
+            commissioners_turn
         ) VALUES (
             n.order_id, n.version, n.state, n.commissioner_id, n.title, n.budget_amount,
             n.budget_currency, n.deadline, n.request_revision, n.workshop_id, n.agreed_amount,
             n.agreed_currency, n.agreed_deadline, n.confirmed_at, n.current_stage,
             n.dispute_by_role, n.dispute_by_id, n.dispute_reason, n.dispute_at, n.dispute_from,
             n.placed_at, n.first_offered_at, n.finished_at, n.completed_at, n.cancelled_at,
-            n.updated_at, n.first_position, n.last_position
+            n.updated_at, n.first_position, n.last_position, n.commissioners_turn
         )
         "#,
         &column(&orders, |o| o.order_id.as_uuid()),
@@ -194,6 +196,7 @@ async fn store_orders(
         &column(&orders, |o| o.updated_at),
         &column(&touched, |t| t.map(Touched::first)) as &[Option<i64>],
         &column(&touched, |t| t.map(Touched::last)) as &[Option<i64>],
+        &column(&orders, |o| o.commissioners_turn),
     )
     .execute(connection)
     .await?
@@ -215,13 +218,13 @@ async fn store_invitations(
         INSERT INTO invitations (
             order_id, workshop_id, seat, status, first_invited_at, invited_at, first_offered_at,
             offer_amount, offer_currency, offer_deadline, offer_request_revision, offer_revision,
-            order_state, placed_at, first_position, last_position
+            order_state, placed_at, first_position, last_position, workshops_turn
         )
         SELECT * FROM unnest(
             $1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[],
             $6::timestamptz[], $7::timestamptz[], $8::numeric[], $9::text[], $10::timestamptz[],
             $11::bigint[], $12::bigint[], $13::text[], $14::timestamptz[], $15::bigint[],
-            $16::bigint[]
+            $16::bigint[], $17::boolean[]
         )
         ON CONFLICT (order_id, workshop_id) DO UPDATE SET
             status = excluded.status, invited_at = excluded.invited_at,
@@ -230,7 +233,7 @@ async fn store_invitations(
             offer_deadline = excluded.offer_deadline,
             offer_request_revision = excluded.offer_request_revision,
             offer_revision = excluded.offer_revision, order_state = excluded.order_state,
-            last_position = excluded.last_position
+            last_position = excluded.last_position, workshops_turn = excluded.workshops_turn
         "#,
         &column(parts, |part| part.order.order_id.as_uuid()),
         &column(&rows, |row| row.workshop_id.as_uuid()),
@@ -248,6 +251,7 @@ async fn store_invitations(
         &column(parts, |part| part.order.placed_at),
         &column(parts, |part| part.touched.first()),
         &column(parts, |part| part.touched.last()),
+        &column(&rows, |row| row.workshops_turn),
     )
     .execute(connection)
     .await

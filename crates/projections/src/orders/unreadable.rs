@@ -68,6 +68,19 @@ pub(super) async fn unless_parked<T>(
     })
 }
 
+/// Whether the order is parked: what happens to it is not told.
+///
+/// # Errors
+/// What the database said.
+pub async fn is_parked(
+    connection: &mut PgConnection,
+    order_id: OrderId,
+) -> Result<bool, sqlx::Error> {
+    let reader = reader(connection).await?;
+    let waits = parked(connection, &reader, &StreamId::order(order_id)).await?;
+    Ok(waits.is_some())
+}
+
 /// Whether the event at `position` waits in a parked order that lists would show to the viewer: a
 /// list then has not come to that position, whatever the checkpoint says. An order that is not
 /// known yet may be anybody's.
@@ -96,7 +109,7 @@ pub async fn sees_parked(
 }
 
 /// The name of the reader that fills the tables which the connection reads: that of their schema.
-async fn reader(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+pub(super) async fn reader(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT current_schema()::text AS "name!""#)
         .fetch_one(connection)
         .await

@@ -95,6 +95,8 @@ pub struct InvitationItem {
     pub outdated: bool,
     /// When the workshop was invited last.
     pub invited_at: DateTime<Utc>,
+    /// Whether the order waits for the workshop.
+    pub your_turn: bool,
 }
 
 /// An order in a list.
@@ -109,6 +111,8 @@ pub struct OrderItem {
     pub version: i64,
     /// Where the order stands.
     pub state: OrderState,
+    /// Whether the order waits for the viewer; for an operator, whether it is disputed.
+    pub your_turn: bool,
     /// Whose order it is.
     #[schema(value_type = Uuid)]
     pub commissioner_id: CommissionerId,

@@ -67,7 +67,7 @@ impl Rebuilder {
         loop {
             let to = self.position(served).await?;
             self.come_to(served, kept, to, halt, hears).await?;
-            if self.try_back(served, kept, authority).await? {
+            if self.try_back(served, kept, authority, hears).await? {
                 return Ok(());
             }
             tried += 1;
@@ -80,8 +80,9 @@ impl Rebuilder {
         served: Version,
         kept: Version,
         authority: &Authority,
+        hears: Hears<'_>,
     ) -> Result<bool, RebuildError> {
-        let Some(mut hold) = Hold::served(&self.pool, served).await? else {
+        let Some(mut hold) = Hold::served(&self.pool, served, kept, hears).await? else {
             return Ok(false);
         };
         let to = hold.served.checkpoint.position;

@@ -2,7 +2,8 @@
 //! answer of the next one is older than any of the last one.
 //!
 //! The served version's checkpoint is held first; the other one comes as far, and is held too. Its
-//! reader waits meanwhile, so all this is bounded.
+//! reader waits meanwhile, so all this is bounded. Analysts, whose queries may be long, are waited for
+//! before that: the views that follow the swap are closed to them first.
 
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ use event_store::checkpoint::{self, Reached};
 use event_store::failure::{SqlFailure, classify};
 use sqlx::{PgPool, Postgres, Transaction};
 
-use super::RebuildError;
-use crate::Version;
+use super::{Hears, Reading, RebuildError, Told};
+use crate::{Version, analysts};
 
 /// How long the served version's reader may wait for the other version.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
-/// How often a swap is tried, and the pause before each further time.
-pub(super) const TRIES: u32 = 60;
+/// How often a swap is tried, and the pause before each further time. It comes to longer than any
+/// transaction of an analyst's may last.
+pub(super) const TRIES: u32 = 600;
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// A transaction that holds the served version where it is.
@@ -27,15 +29,31 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// Holds the served version; none while its checkpoint is not free.
+    /// Holds the served version, where `other` is to be served; none while somebody reads its views,
+    /// or its checkpoint is not free.
     pub(super) async fn served(
         pool: &PgPool,
         served: Version,
+        other: Version,
+        hears: Hears<'_>,
     ) -> Result<Option<Self>, sqlx::Error> {
         let mut transaction = pool.begin().await?;
         sqlx::query!("SET LOCAL lock_timeout = '200ms'")
             .execute(&mut *transaction)
             .await?;
+        let model = served.model.as_str();
+        let closed = sqlx::query!("SELECT read.close_views($1)", model)
+            .execute(&mut *transaction)
+            .await;
+        if free(closed)?.is_none() {
+            transaction.rollback().await?;
+            let mut connection = pool.acquire().await?;
+            if let Some(analyst) = analysts::reading(&mut connection).await? {
+                let (version, reader) = (other, Reading::from(analyst));
+                hears(Told::ServesAfter { version, reader });
+            }
+            return Ok(None);
+        }
         let held = checkpoint::hold(&mut transaction, &served.to_string()).await;
         Ok(free(held)?.map(|served| Self {
             transaction,

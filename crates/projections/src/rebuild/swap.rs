@@ -15,7 +15,7 @@ use super::check::{Check, add};
 use super::compare;
 use super::hold::{Hold, LONGEST, pause_before};
 use super::show::State;
-use super::{Authority, Rebuild, RebuildError, code};
+use super::{Authority, Hears, Rebuild, RebuildError, code};
 
 /// Events since the check's snapshot that are compared while others wait, at most.
 const MOST_HELD: i64 = 2_000;
@@ -49,11 +49,12 @@ impl Rebuild {
         &mut self,
         mut check: Check,
         plan: &SwapPlan,
+        hears: Hears<'_>,
     ) -> Result<Certificate, RebuildError> {
         let mut tried = 0;
         loop {
             self.follow_up(&mut check).await?;
-            match self.try_swap(&mut check, plan).await? {
+            match self.try_swap(&mut check, plan, hears).await? {
                 Tried::Swapped(certificate) => {
                     self.state = State::Swapped;
                     return Ok(certificate);
@@ -72,8 +73,10 @@ impl Rebuild {
         &mut self,
         check: &mut Check,
         plan: &SwapPlan,
+        hears: Hears<'_>,
     ) -> Result<Tried, RebuildError> {
-        let Some(mut hold) = Hold::served(&self.by.pool, self.from).await? else {
+        let held = Hold::served(&self.by.pool, self.from, self.to, hears).await?;
+        let Some(mut hold) = held else {
             return Ok(Tried::NotYet);
         };
         let served = hold.served;

@@ -295,6 +295,7 @@ fn detail() -> OrderDetail {
 fn item() -> OrderItem {
     let detail = detail();
     OrderItem {
+        your_turn: false,
         order_id: detail.order_id,
         version: detail.version,
         state: detail.state,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use kernel::WorkshopId;
-use projections::orders::{InvitationItem, InvitationStatus, list_invitations};
+use projections::orders::{InvitationFilter, InvitationItem, InvitationStatus, list_invitations};
 use serde_json::json;
 
 use crate::histories::{History, commissioner_id, workshop_id};
@@ -22,7 +22,11 @@ async fn list_at(
     at: DateTime<Utc>,
 ) -> Vec<InvitationItem> {
     let mut connection = store.pool.acquire().await.unwrap();
-    let page = list_invitations(&mut connection, of, status, at, None, 100);
+    let filter = InvitationFilter {
+        status,
+        mine: false,
+    };
+    let page = list_invitations(&mut connection, of, filter, at, None, 100);
     let page = page.await.unwrap();
     assert_eq!(page.next, None);
     page.items
@@ -149,7 +153,11 @@ async fn pages_follow_one_another_without_hole_or_repeat() {
         for limit in 1..=7 {
             let (mut titles, mut after) = (Vec::new(), None);
             loop {
-                let page = list_invitations(&mut connection, me, status, now(), after, limit);
+                let filter = InvitationFilter {
+                    status,
+                    mine: false,
+                };
+                let page = list_invitations(&mut connection, me, filter, now(), after, limit);
                 let page = page.await.unwrap();
                 assert!(i64::try_from(page.items.len()).unwrap() <= limit);
                 titles.extend(page.items.into_iter().map(|item| item.title));

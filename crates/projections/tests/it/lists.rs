@@ -51,6 +51,7 @@ fn filter(state: Option<OrderState>, of: Option<usize>, with: Option<usize>) -> 
         state,
         commissioner_id: of.map(commissioner_id),
         workshop_id: with.map(workshop_id),
+        mine: false,
     }
 }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use event_store::{Position, Version};
 use projections::orders::{
-    InvitationStatus, OrderFilter, OrderState, list_invitations, list_orders, read_order,
-    read_timeline, sees_parked,
+    InvitationFilter, InvitationStatus, OrderFilter, OrderState, Span, complete_up_to,
+    list_invitations, list_orders, position_before, read_order, read_situation, read_timeline,
+    sees_parked, walk_invitations, walk_orders, walk_timeline,
 };
 use projections::redaction::Viewer;
 use projections::workshops::list_workshops;
 use sqlx::{PgConnection, Row};
 
-use crate::histories::{History, commissioner_id, operator, workshop, workshop_id};
+use crate::histories::{History, commissioner, commissioner_id, operator, workshop, workshop_id};
 use crate::store::Store;
 
 /// Enough orders for the planner to take its indexes seriously; few are cancelled.
@@ -40,15 +41,19 @@ const FILL: &str = "
     FROM generate_series(1, 5000) AS n;
 ";
 
-const INDEXES: [&str; 9] = [
+const INDEXES: [&str; 13] = [
     "folds_pkey",
     "invitations_by_order_state",
     "invitations_inbox",
+    "invitations_inbox_turn",
+    "invitations_order_turn",
     "invitations_pkey",
     "orders_by_commissioner",
     "orders_by_state",
+    "orders_commissioners_turn",
     "orders_pkey",
     "timeline_pkey",
+    "timeline_walk",
     "workshops_by_name",
 ];
 
@@ -111,6 +116,7 @@ async fn every_read_has_its_index() {
         state: Some(OrderState::Cancelled),
         ..all
     };
+    let mine = OrderFilter { mine: true, ..all };
     let own = OrderFilter {
         commissioner_id: Some(commissioner_id(1)),
         ..all
@@ -123,6 +129,8 @@ async fn every_read_has_its_index() {
         (anyone, own),
         (seated, all),
         (seated, rare),
+        (seated, mine),
+        (Viewer::from(commissioner(commissioner_id(1))), mine),
     ] {
         list_orders(&mut connection, viewer, filter, None, 50)
             .await
@@ -141,10 +149,36 @@ async fn every_read_has_its_index() {
         .await
         .unwrap();
     for status in [None, Some(InvitationStatus::Offered)] {
-        list_invitations(&mut connection, workshop_id(1), status, now, None, 50)
+        for mine in [false, true] {
+            let filter = InvitationFilter { status, mine };
+            list_invitations(&mut connection, workshop_id(1), filter, now, None, 50)
+                .await
+                .unwrap();
+        }
+    }
+    let span = Span {
+        after: Position::START,
+        up_to: Position::new(100),
+        since: now,
+    };
+    for viewer in [anyone, seated] {
+        walk_orders(&mut connection, viewer, span).await.unwrap();
+        complete_up_to(&mut connection, viewer, span.up_to)
             .await
             .unwrap();
     }
+    walk_invitations(&mut connection, workshop_id(1), now, span)
+        .await
+        .unwrap();
+    walk_timeline(&mut connection, anyone, order_id, span)
+        .await
+        .unwrap();
+    position_before(&mut connection, now, span.up_to)
+        .await
+        .unwrap();
+    read_situation(&mut connection, operator(), order_id, now)
+        .await
+        .unwrap();
     list_workshops(&mut connection, None, 50).await.unwrap();
 
     let plans = plans(&mut connection).await;

@@ -156,7 +156,7 @@ pub(crate) async fn award_points(store: &Store) {
     let known = KnownFacts::default();
     let settled = settle(Head::new(policy), fact.beneficiary, &known, policy, at).unwrap();
     let Taken::Awarded { moved, .. } = settled.award(&known, &fact, policy).unwrap() else {
-        panic!("the fact is worth something");
+        unreachable!("the fact is worth something");
     };
     let events = moved.events;
     let stream = StreamId::account(beneficiary.role, beneficiary.id);

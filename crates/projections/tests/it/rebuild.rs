@@ -73,7 +73,7 @@ async fn check_and_swap(
         keep,
         authority: authority(),
     };
-    rebuild.swap(check, &plan).await
+    rebuild.swap(check, &plan, &mut |_| {}).await
 }
 
 /// The whole of it, as the command does it.
@@ -310,7 +310,7 @@ async fn rows_that_are_missing_or_too_many_are_counted_also_where_their_order_mo
         keep: false,
         authority: authority(),
     };
-    let refused = rebuild.swap(check, &plan).await.unwrap_err();
+    let refused = rebuild.swap(check, &plan, &mut |_| {}).await.unwrap_err();
     let RebuildError::Differs(certificate) = refused else {
         panic!("{refused:?}");
     };
@@ -428,7 +428,7 @@ async fn an_owner_that_was_stalled_swaps_nothing() {
         keep: false,
         authority: authority(),
     };
-    let lost = stalled.swap(check, &plan).await.unwrap_err();
+    let lost = stalled.swap(check, &plan, &mut |_| {}).await.unwrap_err();
     assert!(matches!(lost, RebuildError::ClaimLost), "{lost:?}");
     assert_eq!(served(&by.pool, Model::Orders).await, 1);
 }
@@ -488,7 +488,8 @@ async fn the_version_before_is_dropped_once_nobody_reads_it() {
             Told::Built { .. }
             | Told::Indexed(_)
             | Told::Counted { .. }
-            | Told::Compared { .. } => {}
+            | Told::Compared { .. }
+            | Told::ServesAfter { .. } => {}
         };
         rebuild.clear(hears).await
     });

@@ -19,6 +19,7 @@ async fn readiness_is(system: &System, status: &str, kafka: Option<&str>) {
         "status": status,
         "dependencies": [
             {"name": "postgres", "required": true, "ok": true},
+            {"name": "schema", "required": true, "ok": true},
             {"name": "orders", "required": true, "ok": true},
             {"name": "workshops", "required": true, "ok": true},
             {"name": "bonus", "required": true, "ok": true},
@@ -27,7 +28,7 @@ async fn readiness_is(system: &System, status: &str, kafka: Option<&str>) {
         ],
     });
     if let Some(detail) = kafka {
-        expected["dependencies"][5]["detail"] = json!(detail);
+        expected["dependencies"][6]["detail"] = json!(detail);
     }
     eventually("its readiness", BOUND, || async {
         let answer = reqwest::get(system.projector.url("/health/ready")).await;

@@ -14,6 +14,7 @@ mod crash;
 mod dead_letters;
 mod degraded;
 mod gateway;
+mod images;
 mod kafka;
 mod known_elsewhere;
 mod leases;
@@ -29,12 +30,15 @@ mod replay;
 mod restore;
 mod schemathesis;
 mod sdk;
+mod situation;
 mod state_machine;
 mod system;
 mod takeovers;
 mod topics;
+mod traces;
 mod vip;
 mod visibility;
+mod watched;
 
 /// The model of the rules and its dice, from the domain's own random runs: they share no code with
 /// the domain.

@@ -170,6 +170,13 @@ impl System {
         system
     }
 
+    /// Its processes, for who watches them: what each is, and where.
+    pub(crate) fn targets(&self) -> Vec<(String, String)> {
+        let apps = self.commands.iter().chain([&self.query, &self.projector]);
+        apps.map(|app| (app.binary.to_owned(), app.address.clone()))
+            .collect()
+    }
+
     /// Another projector of the same system, not started yet.
     pub(crate) fn another_projector(&self) -> App {
         let App {

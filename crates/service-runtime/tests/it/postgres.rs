@@ -5,7 +5,8 @@ use std::time::Duration;
 use service_runtime::config::Reader;
 use service_runtime::schema::{Divergence, MIGRATOR, MigrateError, Migrated, migrate};
 use service_runtime::{
-    DatabaseConfig, Health, Refusal, ServerCheckError, check_server, lazy_pool, watch_postgres,
+    DatabaseConfig, DatabaseHealth, Health, Refusal, ServerCheckError, check_server, lazy_pool,
+    watch_postgres,
 };
 use sqlx::ConnectOptions;
 use test_support::{TestDatabase, TestPooler, TestServer, eventually};
@@ -73,7 +74,7 @@ async fn the_application_role_on_our_server_is_fit() {
 async fn who_does_not_own_the_schema_is_told_who_does() {
     let database = TestDatabase::create().await;
     let Err(MigrateError::NotOwner { role, as_owner }) =
-        migrate(&config(&database.url_app())).await
+        migrate(&config(&database.url_app()), &mut |_| {}).await
     else {
         panic!("atlas_app may not migrate")
     };
@@ -82,9 +83,21 @@ async fn who_does_not_own_the_schema_is_told_who_does() {
         ("atlas_app", &database.url("atlas_owner"))
     );
     assert_eq!(
-        migrate(&config(&as_owner)).await.unwrap(),
+        migrate(&config(&as_owner), &mut |_| {}).await.unwrap(),
         Migrated::Applied(0)
     );
+}
+
+#[tokio::test]
+async fn two_who_migrate_at_once_both_end_well() {
+    let database = TestDatabase::without_schema().await;
+    let config = config(&database.url("atlas_owner"));
+    let migrates = || async { migrate(&config, &mut |_| {}).await };
+    let (first, second) = tokio::join!(migrates(), migrates());
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(migrates().await.unwrap(), Migrated::Applied(0));
+    check(&self::config(&database.url_app())).await.unwrap();
 }
 
 #[tokio::test]
@@ -166,7 +179,7 @@ async fn a_server_that_goes_away_and_comes_back_is_noticed_and_the_pool_recovers
     let pool = lazy_pool(&config, NAME, 4);
     let finish = CancellationToken::new();
     let mut health = Health::default();
-    let postgres = health.require("postgres");
+    let postgres = DatabaseHealth::require(&mut health);
     let watch = tokio::spawn(watch_postgres(
         config,
         NAME,
@@ -201,12 +214,62 @@ async fn a_server_that_goes_away_and_comes_back_is_noticed_and_the_pool_recovers
 }
 
 #[tokio::test]
+async fn a_schema_that_is_behind_is_waited_for() {
+    let database = TestDatabase::create().await;
+    let owner = database.pool_owner().await;
+    let newest = MIGRATOR.iter().map(|m| m.version).max().unwrap();
+    // The table is sqlx's, so that no statement on it can be checked when built.
+    let set = async |success: bool| {
+        sqlx::query("UPDATE public._sqlx_migrations SET success = $2 WHERE version = $1")
+            .bind(newest)
+            .bind(success)
+            .execute(&owner)
+            .await
+            .unwrap();
+    };
+    set(false).await;
+    let config = config(&database.url_app());
+    let mut health = Health::default();
+    let known = DatabaseHealth::require(&mut health);
+    let finish = CancellationToken::new();
+    let pool = lazy_pool(&config, NAME, 1);
+    let watch = tokio::spawn(watch_postgres(
+        config,
+        NAME,
+        pool,
+        known.clone(),
+        finish.clone(),
+    ));
+    let said = async |up: bool, detail: Option<String>| {
+        eventually("the watch to say so", Duration::from_secs(5), async || {
+            let readiness = health.readiness();
+            let [postgres, schema] = readiness.dependencies.as_slice() else {
+                panic!("{readiness:?}")
+            };
+            let is_so = postgres.ok && schema.ok == up && schema.detail == detail;
+            if is_so {
+                Ok(())
+            } else {
+                Err(format!("{readiness:?}"))
+            }
+        })
+        .await;
+    };
+    said(false, Some(Divergence::Missing(newest).to_string())).await;
+    set(true).await;
+    said(true, None).await;
+    known.fit().await;
+    finish.cancel();
+    watch.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_set_up_for_us_ends_the_watch() {
     let database = TestDatabase::create().await;
     let config = config(&database.url("atlas_owner"));
     let pool = lazy_pool(&config, NAME, 1);
     let mut health = Health::default();
-    let postgres = health.require("postgres");
+    let postgres = DatabaseHealth::require(&mut health);
     let watch = watch_postgres(
         config,
         NAME,
@@ -227,7 +290,7 @@ async fn a_pooler_in_transaction_mode_ends_the_watch_and_says_what_is_needed() {
         let config = config(pooler.url());
         let pool = lazy_pool(&config, NAME, 1);
         let mut health = Health::default();
-        let postgres = health.require("postgres");
+        let postgres = DatabaseHealth::require(&mut health);
         let finish = CancellationToken::new();
         let watch = watch_postgres(config, NAME, pool, postgres.clone(), finish);
         let outcome = tokio::time::timeout(BOUND, watch).await.unwrap();

@@ -56,7 +56,7 @@ async fn a_signal_lets_requests_under_way_be_answered_and_takes_no_new_ones() {
     let ready = request(address, "/health/ready").await;
     assert!(ready.contains(r#""status":"ready""#), "{ready}");
     let metrics = request(address, "/metrics").await;
-    let bucket = r#"atlas_test_seconds_bucket{le="0.25"} 1"#;
+    let bucket = r#"atlas_test_seconds_bucket{le="0.27"} 1"#;
     assert!(
         metrics.contains(bucket) && metrics.contains("text/plain"),
         "{metrics}"

@@ -135,7 +135,7 @@ async fn exhaust(partition: &mut Partition, handler: &Picky, yard: &Yard) -> Vec
     let mut ends = Vec::new();
     while partition.load().messages > 0 {
         match partition.work(handler, yard).await {
-            Work::Handled { next } => ends.extend(next),
+            Work::Handled { next, .. } => ends.extend(next),
             Work::Buried { next, .. } => ends.push(next),
             Work::Failed { .. } => {}
             Work::Retry { source, .. } => panic!("{source}"),
@@ -149,7 +149,10 @@ async fn what_is_handled_is_closed_and_done_up_to_the_offset_after_it() {
     let (handler, yard) = (Picky::default(), Yard::default());
     let mut partition = partition([4, 5, 9]);
     let work = partition.work(&handler, &yard).await;
-    assert!(matches!(work, Work::Handled { next: Some(10) }), "{work:?}");
+    assert!(
+        matches!(work, Work::Handled { next: Some(10), .. }),
+        "{work:?}"
+    );
     assert!(!partition.is_ready(Instant::now()));
     assert_eq!(*yard.closed.lock().unwrap(), [4, 5, 9]);
 }
@@ -227,7 +230,10 @@ async fn while_a_dependency_is_down_the_same_messages_wait() {
     }
     handler.down = false;
     let work = partition.work(&handler, &yard).await;
-    assert!(matches!(work, Work::Handled { next: Some(6) }), "{work:?}");
+    assert!(
+        matches!(work, Work::Handled { next: Some(6), .. }),
+        "{work:?}"
+    );
     assert_eq!(handler.handled(), [4, 5]);
     assert_eq!(yard.buried(), []);
 }

@@ -1,11 +1,18 @@
 //! The commissioner accepts the finished work.
 
-use crate::order::{Order, OrderFact, Refusal};
+use crate::order::{Order, OrderFact, Refusal, Work};
+
+/// What is to be accepted.
+pub(super) const fn possible(order: &Order) -> Result<&Work, Refusal> {
+    if let Order::Finished { work, .. } = order {
+        Ok(work)
+    } else {
+        Err(Refusal::IllegalTransition)
+    }
+}
 
 pub(super) fn decide(order: &Order) -> Result<Vec<OrderFact>, Refusal> {
-    let Order::Finished { work, .. } = order else {
-        return Err(Refusal::IllegalTransition);
-    };
+    let work = possible(order)?;
     Ok(vec![OrderFact::OrderCompleted {
         workshop_id: work.workshop_id(),
     }])

@@ -2,34 +2,40 @@
 
 use kernel::Actor;
 
-use crate::order::{CancelOrder, CancelledFrom, DisputedFrom, Order, OrderFact, Refusal};
+use crate::order::{CancelOrder, CancelledFrom, DisputedFrom, Order, OrderFact, Refusal, Work};
+
+/// What there is to be cancelled: agreed work and the state that it is in, or the negotiation.
+pub(super) const fn possible(order: &Order) -> Result<Option<(&Work, DisputedFrom)>, Refusal> {
+    match order {
+        Order::Negotiating { .. } => Ok(None),
+        Order::InProgress { work, .. } => Ok(Some((work, DisputedFrom::InProgress))),
+        Order::Finished { work, .. } => Ok(Some((work, DisputedFrom::Finished))),
+        Order::NotPlaced
+        | Order::Disputed { .. }
+        | Order::Completed { .. }
+        | Order::Cancelled { .. } => Err(Refusal::IllegalTransition),
+    }
+}
 
 pub(super) fn decide(
     order: &Order,
     command: CancelOrder,
     actor: Actor,
 ) -> Result<Vec<OrderFact>, Refusal> {
-    let (work, from) = match order {
-        Order::Negotiating { .. } => {
-            return Ok(vec![OrderFact::OrderCancelled {
-                workshop_id: None,
-                reason: command.reason,
-                cancelled_from: CancelledFrom::Negotiating,
-                by_dispute: false,
-            }]);
-        }
-        Order::InProgress { work, .. } => (work, DisputedFrom::InProgress),
-        Order::Finished { work, .. } => (work, DisputedFrom::Finished),
-        Order::NotPlaced
-        | Order::Disputed { .. }
-        | Order::Completed { .. }
-        | Order::Cancelled { .. } => return Err(Refusal::IllegalTransition),
-    };
-    Ok(vec![OrderFact::CancellationDisputed {
-        workshop_id: work.workshop_id(),
-        reason: command.reason,
-        from,
-        opened_by: actor,
+    let reason = command.reason;
+    Ok(vec![match possible(order)? {
+        None => OrderFact::OrderCancelled {
+            workshop_id: None,
+            reason,
+            cancelled_from: CancelledFrom::Negotiating,
+            by_dispute: false,
+        },
+        Some((work, from)) => OrderFact::CancellationDisputed {
+            workshop_id: work.workshop_id(),
+            reason,
+            from,
+            opened_by: actor,
+        },
     }])
 }
 
@@ -98,6 +104,8 @@ mod tests {
             "FORBIDDEN",
             Refusal::Forbidden {
                 role: kernel::Role::Workshop,
+                by: "its commissioner, its confirmed workshop, or an operator in the \
+                     commissioner's place",
             },
         );
     }

@@ -1,15 +1,24 @@
 //! The confirmed workshop says that the current stage is done.
 
 use super::{current_stage, order_finished};
-use crate::order::{CompleteStage, MarkedStatus, Order, OrderFact, Refusal, StageStatus};
+use crate::order::{
+    CompleteStage, MarkedStatus, Order, OrderFact, Refusal, Stage, StageStatus, Work,
+};
+use crate::value::StageNumber;
 
-pub(super) fn decide(order: &Order, command: &CompleteStage) -> Result<Vec<OrderFact>, Refusal> {
-    let (work, current) = current_stage(order, command.stage)?;
+/// The work, and its current stage to be marked.
+pub(super) fn possible(order: &Order, stage: StageNumber) -> Result<(&Work, Stage<'_>), Refusal> {
+    let (work, current) = current_stage(order, stage)?;
     if current.status == StageStatus::AwaitingApproval {
         return Err(Refusal::StageAwaitingApproval {
             current: current.number,
         });
     }
+    Ok((work, current))
+}
+
+pub(super) fn decide(order: &Order, command: &CompleteStage) -> Result<Vec<OrderFact>, Refusal> {
+    let (work, current) = possible(order, command.stage)?;
     let (status, finished) = if current.plan.requires_approval {
         (MarkedStatus::AwaitingApproval, None)
     } else {

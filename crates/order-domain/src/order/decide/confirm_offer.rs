@@ -1,9 +1,38 @@
 //! The commissioner takes one offer.
 
 use chrono::{DateTime, Utc};
+use kernel::WorkshopId;
 
 use super::{negotiating, standing_offer};
-use crate::order::{ConfirmOffer, Invitation, Order, OrderFact, Refusal};
+use crate::order::{ConfirmOffer, Invitation, Order, OrderFact, Placement, Refusal};
+use crate::value::OfferTerms;
+
+/// An offer stands that could be confirmed at the instant `at`, whatever revision is named.
+pub(super) fn possible(
+    order: &Order,
+    workshop_id: WorkshopId,
+    at: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let placement = negotiating(order)?;
+    let (_, terms) = standing_offer(placement, workshop_id)?;
+    check_current(placement, workshop_id, terms, at)
+}
+
+/// The offer answers the request as it is, and has not expired.
+fn check_current(
+    placement: &Placement,
+    workshop_id: WorkshopId,
+    terms: &OfferTerms,
+    at: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let outdated = terms.outdated(placement.request().revision, at);
+    outdated.map_or(Ok(()), |reason| {
+        Err(Refusal::OfferOutdated {
+            workshop_id,
+            reason,
+        })
+    })
+}
 
 pub(super) fn decide(
     order: &Order,
@@ -20,12 +49,7 @@ pub(super) fn decide(
             current,
         });
     }
-    if let Some(reason) = terms.outdated(placement.request().revision, at) {
-        return Err(Refusal::OfferOutdated {
-            workshop_id,
-            reason,
-        });
-    }
+    check_current(placement, workshop_id, terms, at)?;
     let not_selected = placement
         .invitations()
         .iter()

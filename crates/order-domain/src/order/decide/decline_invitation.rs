@@ -1,15 +1,23 @@
 //! An invited workshop answers with no.
 
+use kernel::WorkshopId;
+
 use super::{negotiating, pending_seat, round_closed};
-use crate::order::{DeclineInvitation, Order, OrderFact, Refusal};
+use crate::order::{DeclineInvitation, Order, OrderFact, Placement, Refusal};
+
+/// The negotiation in which the workshop has an invitation to answer.
+pub(super) fn possible(order: &Order, workshop_id: WorkshopId) -> Result<&Placement, Refusal> {
+    let placement = negotiating(order)?;
+    pending_seat(placement, workshop_id)?;
+    Ok(placement)
+}
 
 pub(super) fn decide(order: &Order, command: DeclineInvitation) -> Result<Vec<OrderFact>, Refusal> {
     let DeclineInvitation {
         workshop_id,
         reason,
     } = command;
-    let placement = negotiating(order)?;
-    pending_seat(placement, workshop_id)?;
+    let placement = possible(order, workshop_id)?;
     let declined = OrderFact::InvitationDeclined {
         workshop_id,
         reason,

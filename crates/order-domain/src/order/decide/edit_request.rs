@@ -4,16 +4,26 @@ use super::negotiating;
 use crate::order::{EditRequest, Order, OrderFact, Refusal};
 use crate::value::RequestRevision;
 
+/// The request may have one revision more.
+pub(super) fn possible(order: &Order) -> Result<(), Refusal> {
+    check_revision(negotiating(order)?.request().revision.next())
+}
+
+fn check_revision(next: RequestRevision) -> Result<(), Refusal> {
+    if next > RequestRevision::LAST {
+        let most = RequestRevision::LAST.get();
+        return Err(Refusal::RevisionLimit { most });
+    }
+    Ok(())
+}
+
 pub(super) fn decide(order: &Order, command: EditRequest) -> Result<Vec<OrderFact>, Refusal> {
     let placement = negotiating(order)?;
     let (request, changed) = command.edit.apply(placement.request());
     if changed.is_empty() {
         return Err(Refusal::NothingToChange);
     }
-    if request.revision > RequestRevision::LAST {
-        let most = RequestRevision::LAST.get();
-        return Err(Refusal::RevisionLimit { most });
-    }
+    check_revision(request.revision)?;
     Ok(vec![OrderFact::RequestEdited { request, changed }])
 }
 

@@ -3,8 +3,22 @@
 use kernel::WorkshopId;
 
 use super::{check_directory, negotiating};
-use crate::order::{Context, InviteWorkshops, Order, OrderFact, Placement, Refusal};
+use crate::order::{Context, Invitation, InviteWorkshops, Order, OrderFact, Placement, Refusal};
 use crate::value::{Fault, FaultKind, Invitees, MAX_SEATS, is_oneself};
+
+/// Somebody could be invited who takes commissions: there is a seat left, or one to be opened again.
+pub(super) fn possible(order: &Order) -> Result<(), Refusal> {
+    let placement = negotiating(order)?;
+    let seats = placement.invitations();
+    if seats.iter().all(Invitation::is_open)
+        && let Some(fault) = too_many(placement, 1)
+    {
+        return Err(Refusal::Invalid {
+            faults: vec![fault],
+        });
+    }
+    Ok(())
+}
 
 pub(super) fn decide(
     order: &Order,
@@ -35,11 +49,15 @@ fn misplaced(placement: &Placement, invitees: &Invitees) -> Vec<Fault> {
     });
     let named = invitees.as_slice().iter();
     let new = named.filter(|id| placement.invitation(**id).is_none());
-    let actual = placement.invitations().len() + new.count();
-    if actual > MAX_SEATS {
-        faults.push(Fault::new("/workshops", FaultKind::TooManySeats { actual }));
-    }
+    faults.extend(too_many(placement, new.count()));
     faults
+}
+
+/// So many new seats are more than there is room for.
+fn too_many(placement: &Placement, new: usize) -> Option<Fault> {
+    let actual = placement.invitations().len() + new;
+    let kind = FaultKind::TooManySeats { actual };
+    (actual > MAX_SEATS).then(|| Fault::new("/workshops", kind))
 }
 
 fn already_invited(placement: &Placement, workshop_id: WorkshopId) -> Option<FaultKind> {

@@ -385,6 +385,13 @@ fn every_command_by_everybody_in_every_situation_is_as_the_table_says() {
 }
 
 #[test]
+fn each_command_names_the_states_that_the_table_gives_it() {
+    for command in command_names() {
+        assert_eq!(command.states(), row(command).1, "{command}");
+    }
+}
+
+#[test]
 fn the_situations_and_commands_are_all_there_are() {
     let told: BTreeSet<_> = commands().iter().map(|c| c.name().as_str()).collect();
     let names = command_names();

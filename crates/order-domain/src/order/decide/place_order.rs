@@ -70,9 +70,13 @@ mod tests {
     #[test]
     fn only_a_commissioner_places_and_only_for_themselves() {
         for actor in [OPERATOR, ANALYST, by(ALDER), OTHER_COMMISSIONER] {
-            given([])
-                .when(actor, place(&[ALDER]))
-                .refused("FORBIDDEN", Refusal::Forbidden { role: actor.role });
+            given([]).when(actor, place(&[ALDER])).refused(
+                "FORBIDDEN",
+                Refusal::Forbidden {
+                    role: actor.role,
+                    by: "the commissioner who places the order",
+                },
+            );
         }
     }
 

@@ -1,13 +1,21 @@
 //! An operator decides a dispute.
 
 use crate::order::{
-    DisputedFrom, Order, OrderFact, Refusal, Resolution, ResolveDispute, ResolvedState,
+    Dispute, DisputedFrom, Order, OrderFact, Refusal, Resolution, ResolveDispute, ResolvedState,
+    Work,
 };
 
+/// The work that is in dispute, and the dispute.
+pub(super) const fn possible(order: &Order) -> Result<(&Work, &Dispute), Refusal> {
+    if let Order::Disputed { work, dispute, .. } = order {
+        Ok((work, dispute))
+    } else {
+        Err(Refusal::IllegalTransition)
+    }
+}
+
 pub(super) fn decide(order: &Order, command: ResolveDispute) -> Result<Vec<OrderFact>, Refusal> {
-    let Order::Disputed { work, dispute, .. } = order else {
-        return Err(Refusal::IllegalTransition);
-    };
+    let (work, dispute) = possible(order)?;
     let ResolveDispute { resolution, note } = command;
     let workshop_id = work.workshop_id();
     let (state, ending) = match resolution {
@@ -145,9 +153,13 @@ mod tests {
     fn only_an_operator_resolves() {
         let order = in_dispute(under_way(), DisputedFrom::InProgress);
         for actor in [COMMISSIONER, by(ALDER), by(BIRCH), ANALYST] {
-            order
-                .when(actor, resolve(Resolution::Complete))
-                .refused("FORBIDDEN", Refusal::Forbidden { role: actor.role });
+            order.when(actor, resolve(Resolution::Complete)).refused(
+                "FORBIDDEN",
+                Refusal::Forbidden {
+                    role: actor.role,
+                    by: "an operator",
+                },
+            );
         }
     }
 

@@ -1,9 +1,16 @@
 //! A workshop puts other terms in the place of those that stand, or affirms outdated ones.
 
 use chrono::{DateTime, Utc};
+use kernel::WorkshopId;
 
 use super::{check_answer, negotiating, next_offer_revision, standing_offer};
 use crate::order::{Order, OrderFact, Refusal, ReviseOffer};
+
+/// An offer stands, and may have one revision more.
+pub(super) fn possible(order: &Order, workshop_id: WorkshopId) -> Result<(), Refusal> {
+    let (seat, _) = standing_offer(negotiating(order)?, workshop_id)?;
+    next_offer_revision(seat).map(drop)
+}
 
 pub(super) fn decide(
     order: &Order,

@@ -1,7 +1,15 @@
 //! An invited workshop answers with terms.
 
+use kernel::WorkshopId;
+
 use super::{check_answer, negotiating, next_offer_revision, pending_seat, round_closed};
 use crate::order::{Order, OrderFact, Refusal, SubmitOffer};
+
+/// The workshop has an invitation to answer, and may put one offer more.
+pub(super) fn possible(order: &Order, workshop_id: WorkshopId) -> Result<(), Refusal> {
+    let seat = pending_seat(negotiating(order)?, workshop_id)?;
+    next_offer_revision(seat).map(drop)
+}
 
 pub(super) fn decide(order: &Order, command: SubmitOffer) -> Result<Vec<OrderFact>, Refusal> {
     let SubmitOffer { workshop_id, offer } = command;

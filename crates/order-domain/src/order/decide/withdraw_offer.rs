@@ -1,15 +1,23 @@
 //! A workshop takes its offer back.
 
+use kernel::WorkshopId;
+
 use super::{negotiating, standing_offer};
-use crate::order::{Order, OrderFact, Refusal, WithdrawOffer};
+use crate::order::{Order, OrderFact, Placement, Refusal, WithdrawOffer};
+
+/// The negotiation in which the workshop has an offer that stands.
+pub(super) fn possible(order: &Order, workshop_id: WorkshopId) -> Result<&Placement, Refusal> {
+    let placement = negotiating(order)?;
+    standing_offer(placement, workshop_id)?;
+    Ok(placement)
+}
 
 pub(super) fn decide(order: &Order, command: WithdrawOffer) -> Result<Vec<OrderFact>, Refusal> {
     let WithdrawOffer {
         workshop_id,
         reason,
     } = command;
-    let placement = negotiating(order)?;
-    standing_offer(placement, workshop_id)?;
+    let placement = possible(order, workshop_id)?;
     let withdrawn = OrderFact::OfferWithdrawn {
         workshop_id,
         reason,
