@@ -67,34 +67,70 @@ test("a commission from both sides, each seeing the other's step without reloadi
   await clara.sees("has not answered");
 
   await oak.page.getByRole("link", { name: /A writing desk/ }).click();
-  await oak.sees("Oak, 140 cm wide, one drawer.");
-  const id = new URL(clara.page.url()).pathname.split("/").at(-1) ?? "";
-  const workshop = await as("Oak & Iron");
-  const budget = { amount: "1400.00", currency: "EUR" };
-  const offer = { budget, deadline: "2099-05-01T12:00:00Z", description: "Oiled oak." };
-  const seat = { path: { id, workshopId: PEOPLE["Oak & Iron"]?.sub ?? "" } };
-  dataOf(await workshop.submitOffer({ ...seat, body: offer }));
-  await clara.sees("Oiled oak.");
-  const cheaper = { ...offer, budget: { ...budget, amount: "1300.00" } };
-  dataOf(await workshop.submitOffer({ ...seat, body: cheaper }));
-  await clara.sees("revised");
+  await oak.press("Make an offer");
+  await oak.fill(/^Budget/, "1400.00");
+  await oak.fill("Description", "Oiled oak, brass fittings.");
+  await oak.press("Add a stage");
+  const stage = oak.page.getByRole("group", { name: "Stage 1" });
+  await stage.getByLabel("Title").fill("Drawings");
+  await stage.getByLabel("Description").fill("To scale.");
+  await stage.getByLabel("wants approval").check();
+  await oak.isAccessible("making an offer");
+  await picture(oak, "market-offer");
+  await oak.page.locator("form").getByRole("button", { name: "Make an offer" }).click();
+
+  await clara.sees("Oiled oak, brass fittings.");
   await clara.isAccessible("comparing offers");
   await picture(clara, "market-order");
-  dataOf(await (await as("Clara")).confirmOffer(seat));
-  await clara.sees("Agreed terms");
-  await oak.sees("in progress");
+  await clara.press(/^Confirm this offer/);
+  await oak.press(/^Mark as complete/);
+  await clara.press(/^Ask for changes/);
+  await clara.fill("Note", "A little lower, please.");
+  await clara.page.locator("form").getByRole("button", { name: "Ask for changes" }).click();
+  await oak.sees(/A little lower|asked for changes/);
+  await oak.press(/^Mark as complete/);
+  await clara.press(/^Approve/);
+  await clara.press("Accept the work");
+  await oak.sees("completed");
   await oak.page.getByRole("navigation").getByRole("link", { name: "Invitations" }).click();
   await oak.isAccessible("the inbox");
   await picture(oak, "market-inbox");
   await clara.page.getByRole("navigation").getByRole("link", { name: "Orders" }).click();
-  await clara.sees("Under way");
+  await clara.sees("Done");
   await clara.isAccessible("the orders");
   await picture(clara, "market-orders");
   await clara.page.getByRole("navigation").getByRole("link", { name: "Points" }).click();
-  await clara.sees(/Lifetime points|No points yet/);
+  await clara.sees("Lifetime points");
   await clara.isAccessible("the points");
   await picture(clara, "market-points");
   for (const person of [clara, oak]) person.isContent();
+});
+
+test("whoever confirms what has moved is told what moved, and confirms nothing", async () => {
+  const [clara, oak] = [await as("Clara"), await as("Oak & Iron")];
+  const workshopId = PEOPLE["Oak & Iron"]?.sub ?? "";
+  const deadline = "2099-06-01T12:00:00Z";
+  const budget = { amount: "1500.00", currency: "EUR" };
+  const request = { title: "A chair", brief: "Ash.", budget, deadline };
+  const { orderId: id } = dataOf(await clara.placeOrder({ body: { request, workshops: [workshopId] } }));
+  const seat = { path: { id, workshopId } };
+  const offer = { budget, deadline, description: "As asked." };
+  dataOf(await oak.submitOffer({ ...seat, body: offer }));
+  const person = await signIn(browser, "Clara", `/market/orders/${id}`);
+  await person.sees("As asked.");
+  // The page is kept from noticing until it has pressed.
+  await person.page.route(/\/v1\/orders\/[^/]+(\/situation|\/timeline.*)?$/, (route) =>
+    route.request().method() === "GET" ? route.abort() : route.continue(),
+  );
+  const dearer = { ...offer, budget: { ...budget, amount: "9000.00" } };
+  dataOf(await oak.submitOffer({ ...seat, body: dearer }));
+  await person.press(/^Confirm this offer/);
+  await person.sees(/The order has moved since you looked/);
+  await person.page.unroute(/\/v1\/orders\/[^/]+(\/situation|\/timeline.*)?$/);
+  await person.sees("What changed since you looked");
+  await person.sees("9000.00");
+  const { state } = dataOf(await clara.readOrder({ path: { id } }));
+  assert.equal(state, "negotiating");
 });
 
 test("a page that is loaded again asks nobody, and an address leads where it says", async () => {
@@ -135,7 +171,7 @@ test("the console shows the house to operators and analysts, and nothing to othe
   for (const person of [olga, ana, clara]) person.isContent();
 });
 
-test("an operator sees an order as it was", async () => {
+test("an operator resolves a dispute and sees the order as it was", async () => {
   const clara = await as("Clara");
   const oak = await as("Oak & Iron");
   const workshopId = PEOPLE["Oak & Iron"]?.sub ?? "";
@@ -147,8 +183,12 @@ test("an operator sees an order as it was", async () => {
   dataOf(await clara.confirmOffer({ path: { id, workshopId } }));
   dataOf(await clara.cancelOrder({ path: { id }, body: { reason: "It is late." } }));
   const olga = await signIn(browser, "Olga", `/console/orders/${id}`);
+  await olga.page.getByLabel("go on where it was").check();
+  await olga.fill("Note", "Both agreed.");
   await olga.isAccessible("a disputed order");
   await picture(olga, "console-order");
+  await olga.press("Resolve the dispute");
+  await olga.sees("in progress");
   await olga.page.getByRole("slider").fill("1");
   await olga.page.getByRole("slider", { name: /at version 1$/ }).waitFor();
   await olga.sees("has not answered");

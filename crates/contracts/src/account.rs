@@ -72,6 +72,7 @@ impl AccountFact {
 
 /// A fact was rewarded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PointsAwarded {
     /// The rewarded event's global id.
@@ -90,6 +91,7 @@ pub struct PointsAwarded {
 
 /// The lifetime total reached, or fell below, a threshold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GradeChanged {
     /// The grade before.
@@ -100,6 +102,7 @@ pub struct GradeChanged {
 
 /// Enough points lie within the last days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VipAcquired {
     /// Until when, if nothing more happens.
@@ -108,10 +111,12 @@ pub struct VipAcquired {
 
 /// Too few points lie within the last days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct VipLost {}
 
 /// A fact was kept, and is counted by the account's next recompute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AwardDeferred {
     /// The kept event's global id.
@@ -120,6 +125,7 @@ pub struct AwardDeferred {
 
 /// Every fact of the account was counted anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyRecomputed {
     /// The policy before; null where there was no account.

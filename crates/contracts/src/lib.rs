@@ -5,11 +5,16 @@
 //! strings and numbers, so that nothing here moves when a domain type does. Deliberately absent:
 //! stored events and the mapping from them (`publishing`), and any Kafka client (`messaging`).
 //!
+//! `schemas/`, `asyncapi.json` and `codes/` beside the sources say the same as documents, made by the
+//! tests of `documents.rs`.
+//!
 //! Start with [`OrderPayload`] for what a message says, [`CloudEvent`] for what its headers say,
 //! and [`Incoming`] for how a message of anybody's is read.
 
 mod account;
 mod dead_letters;
+#[cfg(test)]
+mod documents;
 mod envelope;
 mod order;
 mod reading;

@@ -121,6 +121,7 @@ impl OrderFact {
 
 /// A commissioner asked for a piece and invited workshops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderPlaced {
     /// What is asked for.
@@ -131,6 +132,7 @@ pub struct OrderPlaced {
 
 /// The commissioner changed what is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RequestEdited {
     /// What is asked for from here on.
@@ -141,6 +143,7 @@ pub struct RequestEdited {
 
 /// The commissioner invited more workshops, or some again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkshopsInvited {
     /// The invited workshops.
@@ -149,6 +152,7 @@ pub struct WorkshopsInvited {
 
 /// An invited workshop answered with terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OfferSubmitted {
     /// The workshop.
@@ -159,6 +163,7 @@ pub struct OfferSubmitted {
 
 /// A workshop put other terms in the place of those that stood, or affirmed them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OfferRevised {
     /// The workshop.
@@ -169,6 +174,7 @@ pub struct OfferRevised {
 
 /// A workshop took its offer back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OfferWithdrawn {
     /// The workshop.
@@ -179,6 +185,7 @@ pub struct OfferWithdrawn {
 
 /// An invited workshop will not answer with terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationDeclined {
     /// The workshop.
@@ -189,6 +196,7 @@ pub struct InvitationDeclined {
 
 /// Nobody is left to answer, and an offer stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AllResponsesReceived {
     /// The workshops whose offers stand.
@@ -197,11 +205,13 @@ pub struct AllResponsesReceived {
 
 /// Nobody is left to answer, and no offer stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AllInvitationsClosed {}
 
 /// The commissioner took one offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OfferConfirmed {
     /// The workshop whose offer was taken.
@@ -214,6 +224,7 @@ pub struct OfferConfirmed {
 
 /// The workshop says that the current stage is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StageMarkedComplete {
     /// The confirmed workshop.
@@ -228,6 +239,7 @@ pub struct StageMarkedComplete {
 
 /// The commissioner approved a blocking stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StageApproved {
     /// The confirmed workshop.
@@ -240,6 +252,7 @@ pub struct StageApproved {
 
 /// The commissioner asked for changes to a marked stage, which is pending again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StageChangesRequested {
     /// The confirmed workshop.
@@ -254,6 +267,7 @@ pub struct StageChangesRequested {
 
 /// The last stage is completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderFinished {
     /// The confirmed workshop.
@@ -262,6 +276,7 @@ pub struct OrderFinished {
 
 /// The commissioner accepted the work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCompleted {
     /// The confirmed workshop.
@@ -270,6 +285,7 @@ pub struct OrderCompleted {
 
 /// The order ended without accepted work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCancelled {
     /// The confirmed workshop, if there was one.
@@ -284,6 +300,7 @@ pub struct OrderCancelled {
 
 /// Somebody wants to cancel work that was agreed: an operator has to decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CancellationDisputed {
     /// The confirmed workshop.
@@ -296,6 +313,7 @@ pub struct CancellationDisputed {
 
 /// An operator decided a dispute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DisputeResolved {
     /// The confirmed workshop.
@@ -312,6 +330,7 @@ pub struct DisputeResolved {
 /// [`OrderCompleted`], for one event benefits one person. It is no event of the order's stream, and
 /// its number and position are those of the event that it follows from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkshopCredited {
     /// The confirmed workshop.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// An amount in a currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Money {
     /// A decimal number as a text, with two fraction digits.
@@ -15,6 +16,7 @@ pub struct Money {
 
 /// What a commissioner asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     /// A name for the piece.
@@ -31,6 +33,7 @@ pub struct Request {
 
 /// A workshop's terms; after the confirmation, the agreed ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
     /// The price.
@@ -49,6 +52,7 @@ pub struct Offer {
 
 /// A milestone of an offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// Its name, unique in its offer.

@@ -13,6 +13,7 @@
     reason = "a test that cannot have what it stands on fails, with the reason"
 )]
 
+mod additive;
 mod database;
 mod document;
 mod eventually;
@@ -25,6 +26,7 @@ mod redis;
 mod server;
 mod template;
 
+pub use additive::added_to;
 pub use database::TestDatabase;
 pub use document::{Answered, Document};
 pub use eventually::eventually;

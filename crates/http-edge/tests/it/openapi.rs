@@ -67,3 +67,37 @@ fn every_code_is_listed_with_its_status() {
         .collect();
     insta::assert_snapshot!(table.join("\n"));
 }
+
+/// Every code with its status, for those who build on them: `crates/contracts/codes/http.json`, written
+/// with `ATLAS_BLESS=1`, else compared; what it has is never taken away.
+#[test]
+fn the_codes_are_those_that_are_listed_and_only_ever_more() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/codes/http.json");
+    let codes = Code::ALL.iter().map(|code| {
+        serde_json::json!({
+            "code": code.as_str(),
+            "status": code.status().as_u16(),
+            "retryable": code.retryable(),
+        })
+    });
+    let listed = serde_json::json!({ "codes": codes.collect::<Vec<_>>() });
+    if let Ok(kept) = std::fs::read_to_string(&path) {
+        let kept = serde_json::from_str(&kept).unwrap();
+        assert_eq!(test_support::added_to(&kept, &listed), Ok(()));
+    }
+    let text = format!("{listed:#}\n");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever runs the test says whether it writes"
+    )]
+    let blessed = std::env::var_os("ATLAS_BLESS").is_some();
+    if blessed {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == text,
+        "codes/http.json is stale: run the tests with ATLAS_BLESS=1"
+    );
+}

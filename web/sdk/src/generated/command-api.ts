@@ -442,6 +442,8 @@ export interface components {
         };
         /** @description The order after a command. */
         OrderAfter: {
+            /** @description The members of the body that were not read, as JSON pointers; absent if there are none. */
+            ignored?: string[];
             /**
              * Format: uuid
              * @description The order.
@@ -454,9 +456,11 @@ export interface components {
             position: string;
             /**
              * @description The state that it is in.
+             *
+             *     Open: a later release may send others; take one that you do not know as unknown.
              * @enum {string}
              */
-            state: "negotiating" | "inProgress" | "finished" | "disputed" | "completed" | "cancelled";
+            state: "negotiating" | "inProgress" | "finished" | "disputed" | "completed" | "cancelled" | (string & {});
             /**
              * Format: int64
              * @description Its number of events.
@@ -465,9 +469,11 @@ export interface components {
         };
         /**
          * @description Whether a request that was not answered in time may have changed something.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        Outcome: "none" | "unknown";
+        Outcome: "none" | "unknown" | (string & {});
         /** @description A request, and who may answer it. */
         PlaceOrder: {
             request: components["schemas"]["Request"];
@@ -542,9 +548,1080 @@ export interface components {
         };
         /**
          * @description What went wrong, for a client's program to act on.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
         ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "FORBIDDEN" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "ILLEGAL_TRANSITION" | "NOT_CURRENT_STAGE" | "STAGE_AWAITING_APPROVAL" | "STAGE_NOT_AWAITING_APPROVAL" | "OFFER_OUTDATED" | "OFFER_CHANGED" | "INVITATION_NOT_OPEN" | "OFFER_NOT_STANDING" | "ALREADY_INVITED" | "UNKNOWN_WORKSHOP" | "NOTHING_TO_CHANGE" | "REVISION_LIMIT" | "ORDER_TOO_LARGE" | "CONCURRENT_MODIFICATION" | "POSITION_FOREIGN" | "VERSION_MISMATCH" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "RATE_LIMITED" | "INTERNAL" | "PROJECTION_LAGGING" | "OVERLOADED" | "STORE_UNAVAILABLE" | "KEYS_UNAVAILABLE" | "UNREADABLE_EVENT" | "TIMEOUT";
+        /** @description Already invited: a workshop's invitation is pending or answered by an offer. */
+        Problem_ALREADY_INVITED: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "ALREADY_INVITED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description All that is wrong with the values. */
+            errors: components["schemas"]["FieldError"][];
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Already invited";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:already-invited";
+        };
+        /** @description Concurrent modification: others changed the same thing meanwhile. */
+        Problem_CONCURRENT_MODIFICATION: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "CONCURRENT_MODIFICATION";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Concurrent modification";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:concurrent-modification";
+        };
+        /** @description Forbidden: this principal may not do this. */
+        Problem_FORBIDDEN: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "FORBIDDEN";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 403;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Forbidden";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:forbidden";
+        };
+        /** @description Idempotency key reused: the Idempotency-Key was used for another request. */
+        Problem_IDEMPOTENCY_KEY_REUSED: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "IDEMPOTENCY_KEY_REUSED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 422;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Idempotency key reused";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:idempotency-key-reused";
+        };
+        /** @description Illegal transition: the state does not allow the command. */
+        Problem_ILLEGAL_TRANSITION: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "ILLEGAL_TRANSITION";
+            /** @description The command that the state does not allow. */
+            command: string;
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /** @description The state that does not allow the command. */
+            state: string;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Illegal transition";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:illegal-transition";
+        };
+        /** @description Internal error: a bug on this side. */
+        Problem_INTERNAL: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "INTERNAL";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 500;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Internal error";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:internal";
+        };
+        /** @description Invitation not open: the workshop's invitation is not pending. */
+        Problem_INVITATION_NOT_OPEN: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "INVITATION_NOT_OPEN";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Invitation not open";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:invitation-not-open";
+        };
+        /** @description Keys unavailable: the keys that verify tokens could not be fetched yet. */
+        Problem_KEYS_UNAVAILABLE: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "KEYS_UNAVAILABLE";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Keys unavailable";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:keys-unavailable";
+        };
+        /** @description Malformed request: not JSON, wrong types, a bad header, path or cursor. */
+        Problem_MALFORMED_REQUEST: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "MALFORMED_REQUEST";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description All that is wrong with the values. */
+            errors?: components["schemas"]["FieldError"][];
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 400;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Malformed request";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:malformed-request";
+        };
+        /** @description Nothing to change: what was sent is what stands already. */
+        Problem_NOTHING_TO_CHANGE: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "NOTHING_TO_CHANGE";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Nothing to change";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:nothing-to-change";
+        };
+        /** @description Not the current stage: another stage is the current one. */
+        Problem_NOT_CURRENT_STAGE: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "NOT_CURRENT_STAGE";
+            /**
+             * Format: int32
+             * @description The number of the stage that is the current one.
+             */
+            currentStage: number;
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Not the current stage";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:not-current-stage";
+        };
+        /** @description Not found: no such thing, or nothing that this principal may know of. */
+        Problem_NOT_FOUND: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "NOT_FOUND";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 404;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Not found";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:not-found";
+        };
+        /** @description Offer changed: another revision of the offer stands. */
+        Problem_OFFER_CHANGED: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "OFFER_CHANGED";
+            /**
+             * Format: int32
+             * @description The revision of the offer that stands.
+             */
+            currentOfferRevision: number;
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Offer changed";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:offer-changed";
+        };
+        /** @description Offer does not stand: the workshop has no offer that stands. */
+        Problem_OFFER_NOT_STANDING: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "OFFER_NOT_STANDING";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Offer does not stand";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:offer-not-standing";
+        };
+        /** @description Offer outdated: the offer answers an older request, or its deadline has passed. */
+        Problem_OFFER_OUTDATED: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "OFFER_OUTDATED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Why an offer is outdated: `requestRevised` or `deadlinePassed`. */
+            reason: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Offer outdated";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:offer-outdated";
+        };
+        /** @description Order too large: the order takes so much room that it takes no more of this. */
+        Problem_ORDER_TOO_LARGE: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "ORDER_TOO_LARGE";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Order too large";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:order-too-large";
+        };
+        /** @description Overloaded: too many requests are under way. */
+        Problem_OVERLOADED: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "OVERLOADED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Overloaded";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:overloaded";
+        };
+        /** @description Payload too large: the body is larger than 256 KiB. */
+        Problem_PAYLOAD_TOO_LARGE: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "PAYLOAD_TOO_LARGE";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 413;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Payload too large";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:payload-too-large";
+        };
+        /** @description Rate limited: too many requests; Retry-After says when to come back. */
+        Problem_RATE_LIMITED: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "RATE_LIMITED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 429;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Rate limited";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:rate-limited";
+        };
+        /** @description Revision limit: the offer, or the request, was revised as often as it may be. */
+        Problem_REVISION_LIMIT: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "REVISION_LIMIT";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Revision limit";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:revision-limit";
+        };
+        /** @description Stage awaits approval: the stage was marked complete already and awaits approval. */
+        Problem_STAGE_AWAITING_APPROVAL: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "STAGE_AWAITING_APPROVAL";
+            /**
+             * Format: int32
+             * @description The number of the stage that is the current one.
+             */
+            currentStage: number;
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Stage awaits approval";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:stage-awaiting-approval";
+        };
+        /** @description Stage does not await approval: the stage was not marked complete. */
+        Problem_STAGE_NOT_AWAITING_APPROVAL: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "STAGE_NOT_AWAITING_APPROVAL";
+            /**
+             * Format: int32
+             * @description The number of the stage that is the current one.
+             */
+            currentStage: number;
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Stage does not await approval";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:stage-not-awaiting-approval";
+        };
+        /** @description Store unavailable: the store is out of reach. */
+        Problem_STORE_UNAVAILABLE: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "STORE_UNAVAILABLE";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Store unavailable";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:store-unavailable";
+        };
+        /** @description Timeout: the request took too long. */
+        Problem_TIMEOUT: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "TIMEOUT";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 504;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Timeout";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:timeout";
+        };
+        /** @description Unauthenticated: no bearer token, or one that is not valid here. */
+        Problem_UNAUTHENTICATED: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "UNAUTHENTICATED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 401;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Unauthenticated";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:unauthenticated";
+        };
+        /** @description Unknown workshop: a workshop is not in the directory, or takes no commissions. */
+        Problem_UNKNOWN_WORKSHOP: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "UNKNOWN_WORKSHOP";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description All that is wrong with the values. */
+            errors: components["schemas"]["FieldError"][];
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Unknown workshop";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:unknown-workshop";
+        };
+        /** @description Unreadable event: the order holds an event that this release does not know. */
+        Problem_UNREADABLE_EVENT: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "UNREADABLE_EVENT";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Unreadable event";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:unreadable-event";
+        };
+        /** @description Unsupported media type: the body is not declared as JSON. */
+        Problem_UNSUPPORTED_MEDIA_TYPE: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "UNSUPPORTED_MEDIA_TYPE";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 415;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Unsupported media type";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:unsupported-media-type";
+        };
+        /** @description Validation failed: values that no rule allows; all of them are listed in errors. */
+        Problem_VALIDATION_FAILED: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "VALIDATION_FAILED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description All that is wrong with the values. */
+            errors: components["schemas"]["FieldError"][];
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 422;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Validation failed";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:validation-failed";
+        };
+        /** @description Version mismatch: If-Match names another version than the current one. */
+        Problem_VERSION_MISMATCH: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "VERSION_MISMATCH";
+            /**
+             * Format: int64
+             * @description The version that the order has.
+             */
+            currentVersion: number;
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 412;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Version mismatch";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:version-mismatch";
+        };
         /** @description What the entry should say. */
         PutWorkshop: {
             /** @description Whether it takes commissions. */
@@ -561,9 +1638,11 @@ export interface components {
         };
         /**
          * @description Whether the process can do its work, in a word.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        ReadinessStatus: "ready" | "degraded" | "unready";
+        ReadinessStatus: "ready" | "degraded" | "unready" | (string & {});
         /** @description What is asked for. */
         Request: {
             /** @description What it is about. */
@@ -614,6 +1693,8 @@ export interface components {
         };
         /** @description The directory entry after a command. */
         WorkshopAfter: {
+            /** @description The members of the body that were not read, as JSON pointers; absent if there are none. */
+            ignored?: string[];
             /**
              * @description Where its last event lies in the log: send it as `Atlas-Min-Position` to read what you
              *     wrote.
@@ -770,6 +1851,12 @@ export interface operations {
                  * @example 7f3a-1
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -830,7 +1917,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -842,7 +1929,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -855,7 +1942,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `UNKNOWN_WORKSHOP`: a workshop is not in the directory, or takes no commissions */
@@ -868,7 +1955,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNKNOWN_WORKSHOP"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -881,7 +1968,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -894,7 +1981,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -910,7 +1997,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -924,7 +2011,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -937,7 +2024,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -956,7 +2043,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -969,7 +2056,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -989,6 +2076,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -1019,7 +2112,7 @@ export interface operations {
                      * @example {
                      *       "orderId": "01938f5e-7c00-7000-8000-000000000001",
                      *       "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
-                     *       "state": "negotiating",
+                     *       "state": "completed",
                      *       "version": 4
                      *     }
                      */
@@ -1036,7 +2129,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -1048,7 +2141,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -1061,7 +2154,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -1074,7 +2167,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -1090,7 +2183,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -1103,7 +2196,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -1116,7 +2209,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -1129,7 +2222,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /** @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request */
@@ -1142,7 +2235,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -1156,7 +2249,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -1169,7 +2262,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -1188,7 +2281,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -1201,7 +2294,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -1221,6 +2314,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -1255,7 +2354,7 @@ export interface operations {
                      * @example {
                      *       "orderId": "01938f5e-7c00-7000-8000-000000000001",
                      *       "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
-                     *       "state": "negotiating",
+                     *       "state": "cancelled",
                      *       "version": 4
                      *     }
                      */
@@ -1272,7 +2371,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -1284,7 +2383,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -1297,7 +2396,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -1310,7 +2409,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -1327,7 +2426,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_ORDER_TOO_LARGE"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -1340,7 +2439,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -1353,7 +2452,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -1366,7 +2465,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -1382,7 +2481,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -1396,7 +2495,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -1409,7 +2508,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -1428,7 +2527,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -1441,7 +2540,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -1461,6 +2560,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -1496,7 +2601,7 @@ export interface operations {
                      * @example {
                      *       "orderId": "01938f5e-7c00-7000-8000-000000000001",
                      *       "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
-                     *       "state": "negotiating",
+                     *       "state": "inProgress",
                      *       "version": 4
                      *     }
                      */
@@ -1513,7 +2618,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -1525,7 +2630,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -1538,7 +2643,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -1551,7 +2656,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -1567,7 +2672,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -1580,7 +2685,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -1593,7 +2698,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -1606,7 +2711,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -1622,7 +2727,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -1636,7 +2741,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -1649,7 +2754,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -1668,7 +2773,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -1681,7 +2786,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -1701,6 +2806,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -1754,7 +2865,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -1766,7 +2877,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -1779,7 +2890,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -1792,7 +2903,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -1811,7 +2922,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_UNKNOWN_WORKSHOP"] | components["schemas"]["Problem_ALREADY_INVITED"] | components["schemas"]["Problem_ORDER_TOO_LARGE"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -1824,7 +2935,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -1837,7 +2948,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -1850,7 +2961,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -1866,7 +2977,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -1880,7 +2991,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -1893,7 +3004,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -1912,7 +3023,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -1925,7 +3036,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -1945,6 +3056,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -1998,7 +3115,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2010,7 +3127,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -2023,7 +3140,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -2036,7 +3153,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -2053,7 +3170,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_INVITATION_NOT_OPEN"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -2066,7 +3183,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -2079,7 +3196,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -2092,7 +3209,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -2108,7 +3225,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2122,7 +3239,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2135,7 +3252,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2154,7 +3271,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2167,7 +3284,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2187,6 +3304,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -2259,7 +3382,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2271,7 +3394,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -2284,7 +3407,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -2297,7 +3420,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -2318,7 +3441,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_INVITATION_NOT_OPEN"] | components["schemas"]["Problem_OFFER_OUTDATED"] | components["schemas"]["Problem_NOTHING_TO_CHANGE"] | components["schemas"]["Problem_REVISION_LIMIT"] | components["schemas"]["Problem_ORDER_TOO_LARGE"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -2331,7 +3454,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -2344,7 +3467,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -2357,7 +3480,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -2373,7 +3496,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2387,7 +3510,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2400,7 +3523,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2419,7 +3542,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2432,7 +3555,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2452,6 +3575,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -2488,7 +3617,7 @@ export interface operations {
                      * @example {
                      *       "orderId": "01938f5e-7c00-7000-8000-000000000001",
                      *       "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
-                     *       "state": "negotiating",
+                     *       "state": "inProgress",
                      *       "version": 4
                      *     }
                      */
@@ -2505,7 +3634,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2517,7 +3646,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -2530,7 +3659,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -2543,7 +3672,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -2562,7 +3691,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_OFFER_NOT_STANDING"] | components["schemas"]["Problem_OFFER_OUTDATED"] | components["schemas"]["Problem_OFFER_CHANGED"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -2575,7 +3704,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -2588,7 +3717,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -2601,7 +3730,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -2617,7 +3746,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2631,7 +3760,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2644,7 +3773,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2663,7 +3792,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2676,7 +3805,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2696,6 +3825,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -2749,7 +3884,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2761,7 +3896,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -2774,7 +3909,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -2787,7 +3922,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -2804,7 +3939,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_OFFER_NOT_STANDING"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -2817,7 +3952,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -2830,7 +3965,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -2843,7 +3978,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -2859,7 +3994,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2873,7 +4008,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2886,7 +4021,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2905,7 +4040,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2918,7 +4053,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2938,6 +4073,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -2992,7 +4133,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3004,7 +4145,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -3017,7 +4158,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -3030,7 +4171,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -3049,7 +4190,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_NOTHING_TO_CHANGE"] | components["schemas"]["Problem_REVISION_LIMIT"] | components["schemas"]["Problem_ORDER_TOO_LARGE"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -3062,7 +4203,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -3075,7 +4216,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -3088,7 +4229,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -3104,7 +4245,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3118,7 +4259,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3131,7 +4272,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3150,7 +4291,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3163,7 +4304,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3183,6 +4324,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -3215,7 +4362,7 @@ export interface operations {
                      * @example {
                      *       "orderId": "01938f5e-7c00-7000-8000-000000000001",
                      *       "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
-                     *       "state": "negotiating",
+                     *       "state": "inProgress",
                      *       "version": 4
                      *     }
                      */
@@ -3232,7 +4379,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3244,7 +4391,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -3257,7 +4404,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -3270,7 +4417,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -3288,7 +4435,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_NOT_CURRENT_STAGE"] | components["schemas"]["Problem_STAGE_NOT_AWAITING_APPROVAL"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -3301,7 +4448,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -3314,7 +4461,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -3327,7 +4474,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /** @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request */
@@ -3340,7 +4487,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3354,7 +4501,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3367,7 +4514,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3386,7 +4533,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3399,7 +4546,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3419,6 +4566,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -3451,7 +4604,7 @@ export interface operations {
                      * @example {
                      *       "orderId": "01938f5e-7c00-7000-8000-000000000001",
                      *       "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
-                     *       "state": "negotiating",
+                     *       "state": "inProgress",
                      *       "version": 4
                      *     }
                      */
@@ -3468,7 +4621,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3480,7 +4633,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -3493,7 +4646,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -3506,7 +4659,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -3524,7 +4677,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_NOT_CURRENT_STAGE"] | components["schemas"]["Problem_STAGE_AWAITING_APPROVAL"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -3537,7 +4690,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -3550,7 +4703,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -3563,7 +4716,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /** @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request */
@@ -3576,7 +4729,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3590,7 +4743,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3603,7 +4756,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3622,7 +4775,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3635,7 +4788,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3655,6 +4808,12 @@ export interface operations {
                  * @example "4"
                  */
                 "If-Match"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -3691,7 +4850,7 @@ export interface operations {
                      * @example {
                      *       "orderId": "01938f5e-7c00-7000-8000-000000000001",
                      *       "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
-                     *       "state": "negotiating",
+                     *       "state": "inProgress",
                      *       "version": 4
                      *     }
                      */
@@ -3708,7 +4867,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3720,7 +4879,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -3733,7 +4892,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -3746,7 +4905,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /**
@@ -3765,7 +4924,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_ILLEGAL_TRANSITION"] | components["schemas"]["Problem_CONCURRENT_MODIFICATION"] | components["schemas"]["Problem_NOT_CURRENT_STAGE"] | components["schemas"]["Problem_STAGE_NOT_AWAITING_APPROVAL"] | components["schemas"]["Problem_ORDER_TOO_LARGE"];
                 };
             };
             /** @description - `VERSION_MISMATCH`: If-Match names another version than the current one */
@@ -3778,7 +4937,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_VERSION_MISMATCH"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -3791,7 +4950,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -3804,7 +4963,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -3820,7 +4979,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3834,7 +4993,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3847,7 +5006,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3866,7 +5025,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3879,7 +5038,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3894,6 +5053,12 @@ export interface operations {
                  * @example 7f3a-1
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the workshop */
@@ -3967,7 +5132,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3979,7 +5144,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -3992,7 +5157,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `CONCURRENT_MODIFICATION`: others changed the same thing meanwhile */
@@ -4005,7 +5170,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_CONCURRENT_MODIFICATION"];
                 };
             };
             /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
@@ -4018,7 +5183,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
                 };
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
@@ -4031,7 +5196,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
             /**
@@ -4047,7 +5212,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -4061,7 +5226,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -4074,7 +5239,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -4093,7 +5258,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -4106,7 +5271,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };

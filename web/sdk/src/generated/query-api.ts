@@ -340,6 +340,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/orders/{id}/situation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an order's situation.
+         * @description Who has to act now, what follows by time alone, and for each command that the viewer could give
+         *     whether it would be taken now, with the code and the reason if not. It comes from the rules that
+         *     decide commands; a workshop sees it as if it were the only one invited.
+         */
+        get: operations["read_situation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders/{id}/timeline": {
         parameters: {
             query?: never;
@@ -452,8 +474,38 @@ export interface components {
             /** @description The role in which it is rewarded. */
             role: components["schemas"]["RoleName"];
         };
-        /** @enum {string} */
-        DeadLetterCodeName: "INVALID_JSON" | "VALUE_MISSING" | "VALUE_TOO_LARGE" | "CE_ID_MISSING" | "CE_TYPE_MISSING" | "BENEFICIARY_MISSING" | "BENEFICIARY_INVALID" | "TIME_INVALID" | "UNSUPPORTED_MAJOR_VERSION" | "POLICY_VERSION_CONFLICT" | "ACCOUNT_REJECTED" | "REPEATED_FAILURE";
+        /** @description A command, and whether it would be taken if it came now with legal words. */
+        CommandView: {
+            /**
+             * @description Whether it would be taken, if what it says is legal: values in range, something that
+             *     changes, workshops that take commissions.
+             */
+            allowed: boolean;
+            /**
+             * @description The code with which it would be refused; null if it would be taken.
+             * @example OFFER_NOT_STANDING
+             */
+            code: string | null;
+            /**
+             * @description Its name.
+             * @example ConfirmOffer
+             */
+            command: string;
+            /** @description Why it would be refused, and what to do; null if it would be taken. */
+            detail: string | null;
+            /**
+             * @description The method that gives it.
+             * @example POST
+             */
+            method: string;
+            /** @description The path at the command API. */
+            path: string;
+        };
+        /**
+         * @description Open: a later release may send others; take one that you do not know as unknown.
+         * @enum {string}
+         */
+        DeadLetterCodeName: "INVALID_JSON" | "VALUE_MISSING" | "VALUE_TOO_LARGE" | "CE_ID_MISSING" | "CE_TYPE_MISSING" | "BENEFICIARY_MISSING" | "BENEFICIARY_INVALID" | "TIME_INVALID" | "UNSUPPORTED_MAJOR_VERSION" | "POLICY_VERSION_CONFLICT" | "ACCOUNT_REJECTED" | "REPEATED_FAILURE" | (string & {});
         /** @description A message that a consumer gave up on, with its bytes. */
         DeadLetterDetail: components["schemas"]["DeadLetterItem"] & {
             /**
@@ -527,13 +579,18 @@ export interface components {
             /** @description Where the message lay first. */
             topic: string;
         };
-        /** @enum {string} */
-        DeadLetterKindName: "malformed" | "contract" | "policy-conflict" | "domain" | "infrastructure";
         /**
-         * @description Whether it still waits for somebody.
+         * @description Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        DeadLetterState: "open" | "closed";
+        DeadLetterKindName: "malformed" | "contract" | "policy-conflict" | "domain" | "infrastructure" | (string & {});
+        /**
+         * @description Whether it still waits for somebody.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
+         * @enum {string}
+         */
+        DeadLetterState: "open" | "closed" | (string & {});
         /** @description Whether one dependency answers. */
         DependencyReadiness: {
             /** @description What it waits for, where it does not. */
@@ -561,14 +618,18 @@ export interface components {
         };
         /**
          * @description The state that a dispute was opened in.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        DisputedFrom: "inProgress" | "finished";
+        DisputedFrom: "inProgress" | "finished" | (string & {});
         /**
          * @description How bytes are shown.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        Encoding: "utf8" | "base64";
+        Encoding: "utf8" | "base64" | (string & {});
         /** @description The explanation of an account, or of one event. */
         Explained: components["schemas"]["ExplainedAccount"] | components["schemas"]["ExplainedFact"];
         /** @description Why an account is what it is. */
@@ -730,9 +791,11 @@ export interface components {
         };
         /**
          * @description The rank of an account.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        GradeName: "Bronze" | "Silver" | "Gold" | "Platinum";
+        GradeName: "Bronze" | "Silver" | "Gold" | "Platinum" | (string & {});
         /** @description From when on an account has a grade. */
         GradeRule: {
             /** @description The grade. */
@@ -749,11 +812,23 @@ export interface components {
             name: string;
             value: components["schemas"]["Foreign"] | null;
         };
+        /** @description What holds an order up on our side. */
+        HouseView: {
+            /**
+             * Format: double
+             * @description The age in seconds of the oldest event that the answer may lack.
+             */
+            lagSeconds: number;
+            /** @description Whether something that follows the events waits at one of this order that it could not take. */
+            parked: boolean;
+        };
         /**
          * @description The status of a workshop's seat at an order.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        InvitationStatus: "pending" | "offered" | "confirmed" | "declined" | "withdrawn" | "notSelected";
+        InvitationStatus: "pending" | "offered" | "confirmed" | "declined" | "withdrawn" | "notSelected" | (string & {});
         /** @description A workshop's seat at an order. */
         InvitationView: {
             /**
@@ -772,6 +847,8 @@ export interface components {
         };
         /** @description A page of a list, as it is answered. */
         List_ActItem: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /** @description What was done, in a word, such as `redrive` or `swap`. */
@@ -806,6 +883,8 @@ export interface components {
         };
         /** @description A page of a list, as it is answered. */
         List_DeadLetterGroup: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /** @description What is wrong, in a sentence without what is particular to one message. */
@@ -839,6 +918,8 @@ export interface components {
         };
         /** @description A page of a list, as it is answered. */
         List_DeadLetterItem: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /**
@@ -904,6 +985,8 @@ export interface components {
         };
         /** @description A page of a list, as it is answered. */
         List_InvitationItem: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /**
@@ -937,12 +1020,16 @@ export interface components {
                 status: components["schemas"]["InvitationStatus"];
                 /** @description What the piece is called. */
                 title: string;
+                /** @description Whether the order waits for the workshop. */
+                yourTurn: boolean;
             }[];
             /** @description How to ask for the next page; null if this is the last. */
             nextCursor?: string | null;
         };
         /** @description A page of a list, as it is answered. */
         List_LedgerItem: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /**
@@ -986,6 +1073,8 @@ export interface components {
         };
         /** @description A page of a list, as it is answered. */
         List_OrderItem: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /**
@@ -1028,12 +1117,16 @@ export interface components {
                  * @description The confirmed workshop.
                  */
                 workshopId: string | null;
+                /** @description Whether the order waits for the viewer; for an operator, whether it is disputed. */
+                yourTurn: boolean;
             }[];
             /** @description How to ask for the next page; null if this is the last. */
             nextCursor?: string | null;
         };
         /** @description A page of a list, as it is answered. */
         List_PolicyView: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /** @description What gives points. */
@@ -1059,6 +1152,8 @@ export interface components {
         };
         /** @description A page of a list, as it is answered. */
         List_TimelineEntry: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /** @description Who did it. */
@@ -1090,6 +1185,8 @@ export interface components {
         };
         /** @description A page of a list, as it is answered. */
         List_WorkshopItem: {
+            /** @description The parameters of the query that were not read; absent if there are none. */
+            ignored?: string[];
             /** @description The items. */
             items: {
                 /** @description Whether it can be invited now. */
@@ -1232,14 +1329,18 @@ export interface components {
         };
         /**
          * @description The state of an order.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        OrderState: "negotiating" | "inProgress" | "finished" | "disputed" | "completed" | "cancelled";
+        OrderState: "negotiating" | "inProgress" | "finished" | "disputed" | "completed" | "cancelled" | (string & {});
         /**
          * @description Whether a request that was not answered in time may have changed something.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        Outcome: "none" | "unknown";
+        Outcome: "none" | "unknown" | (string & {});
         /** @description A stream that waits, because a reader could not take an event of it. */
         ParkedView: {
             /** @description Its stored name and version. */
@@ -1253,15 +1354,34 @@ export interface components {
             stream: string;
         };
         /**
-         * @description What a fact does to an account.
+         * @description What follows by time alone.
          * @enum {string}
          */
-        PlaceName: "inWindow" | "leftWindow" | "ahead" | "notRewarded" | "reversed" | "deferred" | "deadLetter";
+        PassingName: "offerOutdated";
+        /** @description What will follow by time alone. */
+        PassingView: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description What. */
+            what: components["schemas"]["PassingName"];
+        };
+        /**
+         * @description What a fact does to an account.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
+         * @enum {string}
+         */
+        PlaceName: "inWindow" | "leftWindow" | "ahead" | "notRewarded" | "reversed" | "deferred" | "deadLetter" | (string & {});
         /**
          * @description Whether a policy is in force.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        PolicyState: "active" | "replaced" | "draft";
+        PolicyState: "active" | "replaced" | "draft" | (string & {});
         /** @description The rules of the bonus. */
         PolicyView: {
             /** @description What gives points. */
@@ -1334,9 +1454,467 @@ export interface components {
         };
         /**
          * @description What went wrong, for a client's program to act on.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
         ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "FORBIDDEN" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "ILLEGAL_TRANSITION" | "NOT_CURRENT_STAGE" | "STAGE_AWAITING_APPROVAL" | "STAGE_NOT_AWAITING_APPROVAL" | "OFFER_OUTDATED" | "OFFER_CHANGED" | "INVITATION_NOT_OPEN" | "OFFER_NOT_STANDING" | "ALREADY_INVITED" | "UNKNOWN_WORKSHOP" | "NOTHING_TO_CHANGE" | "REVISION_LIMIT" | "ORDER_TOO_LARGE" | "CONCURRENT_MODIFICATION" | "POSITION_FOREIGN" | "VERSION_MISMATCH" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "RATE_LIMITED" | "INTERNAL" | "PROJECTION_LAGGING" | "OVERLOADED" | "STORE_UNAVAILABLE" | "KEYS_UNAVAILABLE" | "UNREADABLE_EVENT" | "TIMEOUT";
+        /** @description Forbidden: this principal may not do this. */
+        Problem_FORBIDDEN: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "FORBIDDEN";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 403;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Forbidden";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:forbidden";
+        };
+        /** @description Internal error: a bug on this side. */
+        Problem_INTERNAL: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "INTERNAL";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 500;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Internal error";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:internal";
+        };
+        /** @description Keys unavailable: the keys that verify tokens could not be fetched yet. */
+        Problem_KEYS_UNAVAILABLE: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "KEYS_UNAVAILABLE";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Keys unavailable";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:keys-unavailable";
+        };
+        /** @description Malformed request: not JSON, wrong types, a bad header, path or cursor. */
+        Problem_MALFORMED_REQUEST: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "MALFORMED_REQUEST";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description All that is wrong with the values. */
+            errors?: components["schemas"]["FieldError"][];
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 400;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Malformed request";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:malformed-request";
+        };
+        /** @description Not found: no such thing, or nothing that this principal may know of. */
+        Problem_NOT_FOUND: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "NOT_FOUND";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 404;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Not found";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:not-found";
+        };
+        /** @description Overloaded: too many requests are under way. */
+        Problem_OVERLOADED: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "OVERLOADED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Overloaded";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:overloaded";
+        };
+        /** @description Position of another store: the position token is of another generation of the store. */
+        Problem_POSITION_FOREIGN: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "POSITION_FOREIGN";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 409;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Position of another store";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:position-foreign";
+        };
+        /** @description Projection lagging: what is read has not reached Atlas-Min-Position in time. */
+        Problem_PROJECTION_LAGGING: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "PROJECTION_LAGGING";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Projection lagging";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:projection-lagging";
+        };
+        /** @description Rate limited: too many requests; Retry-After says when to come back. */
+        Problem_RATE_LIMITED: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "RATE_LIMITED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 429;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Rate limited";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:rate-limited";
+        };
+        /** @description Store unavailable: the store is out of reach. */
+        Problem_STORE_UNAVAILABLE: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "STORE_UNAVAILABLE";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Store unavailable";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:store-unavailable";
+        };
+        /** @description Timeout: the request took too long. */
+        Problem_TIMEOUT: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "TIMEOUT";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 504;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Timeout";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:timeout";
+        };
+        /** @description Unauthenticated: no bearer token, or one that is not valid here. */
+        Problem_UNAUTHENTICATED: {
+            /**
+             * @constant
+             * @enum {string}
+             */
+            code: "UNAUTHENTICATED";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: false;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 401;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Unauthenticated";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:unauthenticated";
+        };
+        /** @description Unreadable event: the order holds an event that this release does not know. */
+        Problem_UNREADABLE_EVENT: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "UNREADABLE_EVENT";
+            /** @description What went wrong this time, and what to do. */
+            detail: string;
+            /** @description The path of the request. */
+            instance: string;
+            /** @description Whether something may have been changed; with 503 and 504. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The request's id, as in `X-Request-Id`. */
+            requestId: string;
+            /**
+             * @constant
+             * @enum {boolean}
+             */
+            retryable: true;
+            /**
+             * @constant
+             * @enum {integer}
+             */
+            status: 503;
+            /**
+             * @constant
+             * @enum {string}
+             */
+            title: "Unreadable event";
+            /**
+             * @constant
+             * @enum {string}
+             */
+            type: "urn:atlas:problem:unreadable-event";
+        };
         /** @description A reader of the feed. */
         Projection: {
             /**
@@ -1404,9 +1982,11 @@ export interface components {
         };
         /**
          * @description Whether the process can do its work, in a word.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        ReadinessStatus: "ready" | "degraded" | "unready";
+        ReadinessStatus: "ready" | "degraded" | "unready" | (string & {});
         /** @description What a commissioner asks for, as a list shows it. */
         RequestItem: {
             /** @description What the commissioner means to spend. */
@@ -1459,9 +2039,43 @@ export interface components {
         };
         /**
          * @description The part that somebody plays.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        RoleName: "commissioner" | "workshop" | "operator" | "analyst";
+        RoleName: "commissioner" | "workshop" | "operator" | "analyst" | (string & {});
+        /** @description Where an order stands, for its viewer. */
+        Situation: {
+            /** @description What will follow if nobody acts, the next first. */
+            byTime: components["schemas"]["PassingView"][];
+            /** @description Every command that the viewer could give, now or in another state of the order. */
+            commands: components["schemas"]["CommandView"][];
+            /** @description What holds the order up on our side. */
+            house: components["schemas"]["HouseView"];
+            /**
+             * Format: uuid
+             * @description The order.
+             */
+            orderId: string;
+            /** @description The same in a sentence. */
+            sentence: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
+            /** @description Where the order stands. */
+            state: components["schemas"]["OrderState"];
+            /** @description Whose turn it is. */
+            turn: components["schemas"]["Turn"];
+            /**
+             * Format: int64
+             * @description The order's number of events.
+             */
+            version: number;
+            /** @description Who has to act before the order goes on, as far as the viewer may know it. */
+            waitsFor: components["schemas"]["WaitView"][];
+        };
         /** @description A milestone as planned. */
         StagePlanView: {
             /** @description What is done. */
@@ -1478,9 +2092,11 @@ export interface components {
         };
         /**
          * @description The status of a stage.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        StageStatus: "pending" | "awaitingApproval" | "completed";
+        StageStatus: "pending" | "awaitingApproval" | "completed" | (string & {});
         /** @description A milestone of the agreed terms. */
         StageView: {
             /**
@@ -1524,9 +2140,30 @@ export interface components {
         };
         /**
          * @description How a reader is.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        StateName: "idle" | "running" | "waiting" | "failing" | "halted";
+        StateName: "idle" | "running" | "waiting" | "failing" | "halted" | (string & {});
+        /**
+         * @description What an order waits for.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
+         * @enum {string}
+         */
+        TaskName: "answerInvitation" | "reviseOffer" | "chooseOffer" | "inviteWorkshops" | "completeStage" | "approveStage" | "acceptWork" | "resolveDispute" | (string & {});
+        /**
+         * @description Whose turn it is.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
+         * @enum {string}
+         */
+        Turn: "yours" | "theirs" | "operator" | "nobody" | (string & {});
+        /**
+         * @description Whose turn it is to be.
+         * @enum {string}
+         */
+        TurnFilter: "mine";
         /** @description When an account is VIP. */
         VipRuleView: {
             /**
@@ -1559,6 +2196,23 @@ export interface components {
              * @description The points in the window.
              */
             windowPoints: number;
+        };
+        /** @description Somebody who has to act. */
+        WaitView: {
+            /**
+             * Format: uuid
+             * @description Who it is; null where any operator may act.
+             */
+            id: string | null;
+            /** @description The part that they play. */
+            role: components["schemas"]["RoleName"];
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
+            /** @description What they have to do. */
+            what: components["schemas"]["TaskName"];
         };
     };
     responses: never;
@@ -1703,6 +2357,12 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the beneficiary */
@@ -1757,7 +2417,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -1769,7 +2429,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -1784,7 +2444,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -1797,7 +2457,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -1811,7 +2471,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -1824,7 +2484,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -1844,7 +2504,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -1857,7 +2517,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -1877,6 +2537,12 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the beneficiary */
@@ -1951,7 +2617,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -1963,7 +2629,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -1978,7 +2644,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -1991,7 +2657,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2005,7 +2671,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2018,7 +2684,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2038,7 +2704,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2051,7 +2717,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2073,6 +2739,12 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the beneficiary */
@@ -2123,7 +2795,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2135,7 +2807,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -2150,7 +2822,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -2163,7 +2835,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2177,7 +2849,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2190,7 +2862,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2210,7 +2882,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2223,7 +2895,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2238,6 +2910,12 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -2303,7 +2981,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2315,7 +2993,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -2328,7 +3006,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2342,7 +3020,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2355,7 +3033,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2374,7 +3052,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2387,7 +3065,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2402,6 +3080,12 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the policy's number */
@@ -2465,7 +3149,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2477,7 +3161,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -2492,7 +3176,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -2505,7 +3189,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2519,7 +3203,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2532,7 +3216,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2551,7 +3235,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2564,7 +3248,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2574,10 +3258,17 @@ export interface operations {
             query?: {
                 /** @description Only those in this status. */
                 status?: components["schemas"]["InvitationStatus"];
+                /** @description Only those of orders that wait for the workshop. */
+                turn?: components["schemas"]["TurnFilter"];
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description `nextCursor` of the page before, with the same filters. */
                 cursor?: string;
+                /**
+                 * @description With `Accept: text/event-stream`, and without `Last-Event-ID`: the stream begins with what
+                 *     occurred at this instant.
+                 */
+                since?: string;
             };
             header?: {
                 /**
@@ -2586,6 +3277,18 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
+                /**
+                 * @description With `Accept: text/event-stream`: the id of the last frame, or the `Atlas-Position` of the
+                 *     list; the stream goes on after it.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Last-Event-ID"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2615,13 +3318,23 @@ export interface operations {
                      *           "outdated": false,
                      *           "requestRevision": 1,
                      *           "status": "offered",
-                     *           "title": "Oak dining table"
+                     *           "title": "Oak dining table",
+                     *           "yourTurn": false
                      *         }
                      *       ],
                      *       "nextCursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["List_InvitationItem"];
+                    /**
+                     * @example id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                     *     data: {"item":{},"prev":null}
+                     *
+                     *     event: caught-up
+                     *     id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBM
+                     *     data: {"prev":"Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI"}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
@@ -2634,7 +3347,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2646,7 +3359,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -2659,7 +3372,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -2672,7 +3385,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2686,7 +3399,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2699,7 +3412,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2718,7 +3431,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2731,7 +3444,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2800,7 +3513,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2812,7 +3525,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -2825,7 +3538,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2839,7 +3552,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -2852,7 +3565,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -2870,7 +3583,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -2883,7 +3596,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -2968,7 +3681,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -2980,7 +3693,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -2993,7 +3706,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3007,7 +3720,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3020,7 +3733,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3038,7 +3751,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3051,7 +3764,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3118,7 +3831,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3130,7 +3843,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -3143,7 +3856,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3157,7 +3870,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3170,7 +3883,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3188,7 +3901,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3201,7 +3914,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3286,7 +3999,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3298,7 +4011,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -3311,7 +4024,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -3324,7 +4037,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3338,7 +4051,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3351,7 +4064,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3369,7 +4082,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3382,7 +4095,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3453,7 +4166,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3465,7 +4178,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `FORBIDDEN`: this principal may not do this */
@@ -3478,7 +4191,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3492,7 +4205,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3505,7 +4218,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3523,7 +4236,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3536,7 +4249,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3550,10 +4263,17 @@ export interface operations {
                 workshopId?: string;
                 /** @description Only those of this commissioner. */
                 commissionerId?: string;
+                /** @description Only those that wait for the viewer: for an operator, those in dispute; for an analyst, none. */
+                turn?: components["schemas"]["TurnFilter"];
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description `nextCursor` of the page before, with the same filters. */
                 cursor?: string;
+                /**
+                 * @description With `Accept: text/event-stream`, and without `Last-Event-ID`: the stream begins with what
+                 *     occurred at this instant.
+                 */
+                since?: string;
             };
             header?: {
                 /**
@@ -3562,6 +4282,18 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
+                /**
+                 * @description With `Accept: text/event-stream`: the id of the last frame, or the `Atlas-Position` of the
+                 *     list; the stream goes on after it.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Last-Event-ID"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3601,13 +4333,23 @@ export interface operations {
                      *           "state": "inProgress",
                      *           "updatedAt": "2026-11-26T09:30:00Z",
                      *           "version": 4,
-                     *           "workshopId": "01938f5e-7c00-7000-8000-00000000000a"
+                     *           "workshopId": "01938f5e-7c00-7000-8000-00000000000a",
+                     *           "yourTurn": false
                      *         }
                      *       ],
                      *       "nextCursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["List_OrderItem"];
+                    /**
+                     * @example id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                     *     data: {"item":{},"prev":null}
+                     *
+                     *     event: caught-up
+                     *     id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBM
+                     *     data: {"prev":"Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI"}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
@@ -3620,7 +4362,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3632,7 +4374,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -3645,7 +4387,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3659,7 +4401,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3672,7 +4414,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3691,7 +4433,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3704,7 +4446,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3724,6 +4466,12 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -3854,7 +4602,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -3866,7 +4614,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -3881,7 +4629,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -3894,7 +4642,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3908,7 +4656,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -3921,7 +4669,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -3941,7 +4689,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -3954,7 +4702,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -3982,6 +4730,12 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path: {
                 /** @description the order */
@@ -4116,7 +4870,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -4128,7 +4882,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -4143,7 +4897,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -4156,7 +4910,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -4170,7 +4924,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -4183,7 +4937,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -4203,7 +4957,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -4216,7 +4970,208 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
+                };
+            };
+        };
+    };
+    read_situation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
+                 *     answer to a command. The read waits for it for a while, and is then answered with 503.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
+            };
+            path: {
+                /** @description the order */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the situation */
+            200: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "byTime": [
+                     *         {
+                     *           "at": "2027-04-15T12:00:00Z",
+                     *           "what": "offerOutdated"
+                     *         }
+                     *       ],
+                     *       "commands": [
+                     *         {
+                     *           "allowed": true,
+                     *           "code": null,
+                     *           "command": "ConfirmOffer",
+                     *           "detail": null,
+                     *           "method": "POST",
+                     *           "path": "/v1/orders/01938f5e-7c00-7000-8000-000000000001/offers/01938f5e-7c00-7000-8000-00000000000a/confirm"
+                     *         },
+                     *         {
+                     *           "allowed": false,
+                     *           "code": "ILLEGAL_TRANSITION",
+                     *           "command": "AcceptWork",
+                     *           "detail": "AcceptWork is not allowed while the order is negotiating, only while it is finished",
+                     *           "method": "POST",
+                     *           "path": "/v1/orders/01938f5e-7c00-7000-8000-000000000001/accept"
+                     *         }
+                     *       ],
+                     *       "house": {
+                     *         "lagSeconds": 0,
+                     *         "parked": false
+                     *       },
+                     *       "orderId": "01938f5e-7c00-7000-8000-000000000001",
+                     *       "sentence": "The order waits for you to choose an offer.",
+                     *       "since": "2026-11-25T12:00:00Z",
+                     *       "state": "negotiating",
+                     *       "turn": "yours",
+                     *       "version": 3,
+                     *       "waitsFor": [
+                     *         {
+                     *           "id": "01938f5e-7c00-7000-8000-00000000000c",
+                     *           "role": "commissioner",
+                     *           "since": "2026-11-26T09:30:00Z",
+                     *           "what": "chooseOffer"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Situation"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
+            404: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
+                };
+            };
+            /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
+            409: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
+             *     - `UNREADABLE_EVENT`: the order holds an event that this release does not know
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -4228,6 +5183,11 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before, with the same filters. */
                 cursor?: string;
+                /**
+                 * @description With `Accept: text/event-stream`, and without `Last-Event-ID`: the stream begins with what
+                 *     occurred at this instant.
+                 */
+                since?: string;
             };
             header?: {
                 /**
@@ -4236,6 +5196,18 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
+                /**
+                 * @description With `Accept: text/event-stream`: the id of the last frame, or the `Atlas-Position` of the
+                 *     list; the stream goes on after it.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Last-Event-ID"?: string;
             };
             path: {
                 /** @description the order */
@@ -4294,6 +5266,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["List_TimelineEntry"];
+                    /**
+                     * @example id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                     *     data: {"item":{},"prev":null}
+                     *
+                     *     event: caught-up
+                     *     id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBM
+                     *     data: {"prev":"Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI"}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
@@ -4306,7 +5287,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -4318,7 +5299,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -4333,7 +5314,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -4346,7 +5327,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -4360,7 +5341,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -4373,7 +5354,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -4393,7 +5374,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"] | components["schemas"]["Problem_UNREADABLE_EVENT"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -4406,7 +5387,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };
@@ -4426,6 +5407,12 @@ export interface operations {
                  * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
                  */
                 "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -4469,7 +5456,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
                 };
             };
             /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
@@ -4481,7 +5468,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
             /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
@@ -4494,7 +5481,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -4508,7 +5495,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
                 };
             };
             /** @description - `INTERNAL`: a bug on this side */
@@ -4521,7 +5508,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
                 };
             };
             /**
@@ -4540,7 +5527,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */
@@ -4553,7 +5540,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };

@@ -5,8 +5,8 @@ import { createClient, dataOf, type Atlas, type Options } from "../../src/index.
 
 export type Role = "commissioner" | "workshop" | "operator" | "analyst";
 
-const COMMAND_URL = variable("ATLAS_SDK_COMMAND_URL");
-const QUERY_URL = variable("ATLAS_SDK_QUERY_URL");
+export const COMMAND_URL = variable("ATLAS_SDK_COMMAND_URL");
+export const QUERY_URL = variable("ATLAS_SDK_QUERY_URL");
 const SECRET = variable("ATLAS_JWT_SECRET");
 const DEADLINE = "2099-05-01T12:00:00Z";
 
@@ -52,7 +52,8 @@ export function clientOf(token: string, options: Partial<Options> = {}): Atlas {
   });
 }
 
-function tokenOf(role: Role, sub: string): string {
+/** A token for somebody. */
+export function tokenOf(role: Role, sub: string): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const exp = Math.floor(Date.now() / 1_000) + 3_600;
   const claims = { sub, role, iss: "artisan-atlas", aud: "artisan-atlas", exp };
