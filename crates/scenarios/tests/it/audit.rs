@@ -97,18 +97,26 @@ async fn accounts(pool: &PgPool) -> Vec<(String, i64)> {
     sqlx::query_as(&accounts).fetch_all(pool).await.unwrap()
 }
 
-/// What the store holds of streams of this kind, by the key that they have on Kafka.
+/// What is told of streams of this kind, by the key that they have on Kafka: their events, and the
+/// credit of the workshop after the completion of its order.
 async fn streams(pool: &PgPool, kind: &str) -> ByKey {
-    let events: Vec<(String, Uuid)> = sqlx::query_as(
+    let events: Vec<(String, Uuid, Option<String>)> = sqlx::query_as(
         "SELECT split_part(aggregate_id, ':', CASE aggregate_type WHEN 'account' THEN 2 ELSE 1 END),
-                event_id
+                event_id,
+                CASE event_type WHEN 'OrderCompleted' THEN payload->>'workshopId' END
          FROM store.events WHERE aggregate_type = $1 ORDER BY position",
     )
     .bind(kind)
     .fetch_all(pool)
     .await
     .unwrap();
-    by_key(events)
+    by_key(events.into_iter().flat_map(|(key, id, completed_by)| {
+        let credit = completed_by.map(|workshop| {
+            let name = format!("WorkshopCredited:{workshop}");
+            (key.clone(), Uuid::new_v5(&id, name.as_bytes()))
+        });
+        [(key, id)].into_iter().chain(credit)
+    }))
 }
 
 /// What a topic tells, each event where it is told first.
