@@ -25,8 +25,6 @@ use crate::redaction::{Sight, Viewer, redact_event};
 
 /// How many events one page looks at, whatever the viewer is shown of them.
 const EVENTS_OF_A_PAGE: i64 = 200;
-/// How many parked streams are looked at; the limit keeps the planner on the index.
-const MOST_PARKED: i64 = 100_000;
 
 /// The part of the log that a page is to be read from: after the one position, up to the other,
 /// without what occurred before the instant.
@@ -168,25 +166,20 @@ pub async fn complete_up_to(
     // An order that is not known yet may be anybody's.
     let waits = sqlx::query_scalar!(
         r#"
-        SELECT min(p.position) FROM (
-            SELECT aggregate_id, position FROM store.parked
-            WHERE reader = $1 AND aggregate_type = 'order'
-            ORDER BY reader, aggregate_type, aggregate_id
-            LIMIT $4
-        ) p
+        SELECT min(p.position) FROM store.parked p
         LEFT JOIN LATERAL (
             SELECT o.commissioner_id, $3::uuid IS NULL OR EXISTS (
                 SELECT FROM invitations i WHERE i.order_id = o.order_id AND i.workshop_id = $3
             ) AS seated
             FROM orders o WHERE o.order_id = p.aggregate_id::uuid LIMIT 1
         ) o ON true
-        WHERE o.commissioner_id IS NULL
-           OR (($2::uuid IS NULL OR o.commissioner_id = $2) AND o.seated)
+        WHERE p.reader = $1 AND p.aggregate_type = 'order'
+          AND (o.commissioner_id IS NULL
+               OR (($2::uuid IS NULL OR o.commissioner_id = $2) AND o.seated))
         "#,
         reader,
         commissioner,
         workshop,
-        MOST_PARKED,
     )
     .fetch_one(&mut *connection)
     .await?;

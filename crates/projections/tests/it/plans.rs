@@ -185,7 +185,9 @@ async fn every_read_has_its_index() {
     let mut used = BTreeSet::new();
     for (statement, plan) in &plans {
         let sorts = statement.contains("LIMIT") && walks(plan).contains("Sort");
-        assert!(!plan.contains("Seq Scan") && !sorts, "{statement}\n{plan}");
+        // What is parked is little, and a live stream looks at all of it.
+        let scans = plan.replace("Seq Scan on parked", "").contains("Seq Scan");
+        assert!(!scans && !sorts, "{statement}\n{plan}");
         used.extend(
             INDEXES
                 .into_iter()

@@ -17,6 +17,8 @@ const TOPIC: &str = "atlas.order-events.v1";
 const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
 const SOMEBODY: &str = "01938f6e-0000-7000-8000-000000000002";
 const AT: &str = "2026-11-25T11:00:00Z";
+/// An account that is of another policy stays so.
+const WITHOUT_RECOMPUTE: &[&str] = &["run", "--only", "read-models,relay,bonus"];
 /// What a terminal obeys, and what turns a line round.
 const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{7f}\u{8}\r\u{202e}\u{2066}\u{85}end";
 
@@ -155,7 +157,12 @@ async fn points(pool: &PgPool) -> Option<i64> {
 async fn every_code_lands_where_it_should_and_a_redrive_does_what_its_preview_showed() {
     let broker = kafka::start().await;
     let brokers = broker.address();
-    let system = System::start(&brokers).await;
+    let mut system =
+        System::start_with(&brokers, &[("ATLAS_POLICY_CONFLICT", "dead-letter")]).await;
+    system.projector.kill();
+    system.projector = system.another_projector().with_arguments(WITHOUT_RECOMPUTE);
+    system.projector.start();
+    system.projector.until(true).await;
     let pool = system.database.pool_owner().await;
 
     let bad = |number, value: Value| Message::placed(number, &value);
