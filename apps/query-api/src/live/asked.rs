@@ -5,8 +5,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use chrono::{DateTime, Utc};
 use event_store::{Generation, Position, PositionToken};
-use http_edge::Problem;
+use http_edge::{Problem, Query};
 use order_domain::value::parse_instant;
+use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -85,14 +86,27 @@ pub(crate) struct LiveParams {
     since: Option<String>,
 }
 
-impl<S: Sync> FromRequestParts<S> for Live {
+/// What is read of a stream's query.
+#[derive(Deserialize)]
+struct Beginning {
+    since: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Live {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         if !is_asked_for(&parts.headers) {
             return Ok(Self(None));
         }
-        let since = since(parts)?;
+        let Query(Beginning { since }) = Query::from_request_parts(parts, state).await?;
+        takes_nothing_else(parts)?;
+        let since = since.map(|text| {
+            parse_instant(&text).map_err(|_| {
+                Problem::malformed("since must be an RFC 3339 instant in the years 0001 to 9999")
+            })
+        });
+        let since = since.transpose()?;
         let mut ids = parts.headers.get_all(LAST_EVENT_ID).iter();
         let start = match (ids.next(), ids.next()) {
             (None, _) => since.map_or(Start::Now, Start::Since),
@@ -123,31 +137,22 @@ fn is_asked_for(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The instant to begin with. Nothing else of a list is taken: a stream has no pages, and shows what
+/// Nothing of a list is taken beside the instant to begin with: a stream has no pages, and shows what
 /// leaves a filter as well as what comes in.
-fn since(parts: &Parts) -> Result<Option<DateTime<Utc>>, Problem> {
+fn takes_nothing_else(parts: &Parts) -> Result<(), Problem> {
     type Pairs = axum::extract::Query<Vec<(String, String)>>;
     let pairs = Pairs::try_from_uri(&parts.uri);
     let pairs = pairs
         .map_err(|_| Problem::malformed("the query cannot be read"))?
         .0;
-    let mut since = None;
-    for (name, value) in pairs {
-        match name.as_str() {
-            "since" if since.is_none() => since = Some(value),
-            // Whose account it is.
-            "role" => {}
-            _ => {
-                return Err(Problem::malformed(
-                    "a stream takes since, once, and no filter, cursor or limit",
-                ));
-            }
-        }
+    // `role` says whose account it is.
+    if pairs
+        .iter()
+        .all(|(name, _)| name == "since" || name == "role")
+    {
+        return Ok(());
     }
-    let since = since.map(|text| {
-        parse_instant(&text).map_err(|_| {
-            Problem::malformed("since must be an RFC 3339 instant in the years 0001 to 9999")
-        })
-    });
-    since.transpose()
+    Err(Problem::malformed(
+        "a stream takes since, once, and no filter, cursor or limit",
+    ))
 }

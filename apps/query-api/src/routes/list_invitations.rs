@@ -79,9 +79,9 @@ pub(crate) async fn list_invitations(
     principal: Principal,
     Query(filter): Query<Filter>,
     page: Page,
+    live: Live,
     ignored: Ignored,
     least: MinPosition,
-    live: Live,
 ) -> Result<Response, Problem> {
     let actor = principal.actor();
     let workshop_id = WorkshopId::from_uuid(actor.id);

@@ -94,9 +94,9 @@ pub(crate) async fn list_orders(
     principal: Principal,
     Query(filter): Query<Filter>,
     page: Page,
+    live: Live,
     ignored: Ignored,
     least: MinPosition,
-    live: Live,
 ) -> Result<Response, Problem> {
     let actor = principal.actor();
     if let Some(start) = live.0 {

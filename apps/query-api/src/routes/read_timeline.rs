@@ -57,9 +57,9 @@ pub(crate) async fn read_timeline(
     principal: Principal,
     Path(order_id): Path<OrderId>,
     page: Page,
+    live: Live,
     ignored: Ignored,
     least: MinPosition,
-    live: Live,
 ) -> Result<Response, Problem> {
     let actor = principal.actor();
     let list = Listing::of(&("timeline", actor, order_id));
