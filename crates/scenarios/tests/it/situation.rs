@@ -21,7 +21,9 @@ async fn what_everybody_is_told_of_a_command_is_what_becomes_of_it() {
     let client = Client::new();
     let operator = Party::new("operator", &client);
     let commissioner = Party::new("commissioner", &client);
-    let workshops: Vec<_> = (0..3).map(|_| Party::new("workshop", &client)).collect();
+    let workshops: Vec<_> = (0..2 + LIVES + STEPS)
+        .map(|_| Party::new("workshop", &client))
+        .collect();
     let app = &system.commands[0];
     operator.register(app, &workshops).await;
     let parties = [&commissioner, &workshops[0], &workshops[1], &operator];
@@ -91,7 +93,11 @@ async fn send(
     terms["description"] = json!(format!("Solid oak, oiled {number} times."));
     let body = match command["command"].as_str().unwrap() {
         "EditRequest" => json!({ "title": format!("A desk, thought of {number} times") }),
-        "InviteWorkshops" => json!({ "workshops": [workshops[2].id] }),
+        "InviteWorkshops" => {
+            // One that has no seat yet: each step of a life has a number of its own.
+            let fresh = usize::try_from(2 + number).unwrap();
+            json!({ "workshops": [workshops[fresh].id] })
+        }
         "SubmitOffer" | "ReviseOffer" => terms,
         "RequestStageChanges" => json!({ "note": "Rounder." }),
         "CancelOrder" => json!({ "reason": "Moved." }),

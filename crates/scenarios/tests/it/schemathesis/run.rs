@@ -96,6 +96,8 @@ impl Run {
             .arg("--config-file")
             .arg(&configuration)
             .args(["run", &self.document, "--no-color", "--report", "ndjson"])
+            // A live stream ends with its token.
+            .args(["--header", "Accept: application/json"])
             .arg("--report-ndjson-path")
             .arg(&events);
         let log = file("output.txt");
