@@ -151,7 +151,6 @@ fn queries(prepared: &Prepared) -> Value {
         "/v1/bonus/accounts/{id}/explain": account,
         "/v1/bonus/accounts/{id}/ledger": account,
         "/v1/bonus/policies": { "header": header },
-        "/v1/bonus/policies/{version}": { "path": { "version": [1, 2] }, "header": header },
         "/v1/invitations": { "header": header },
         "/v1/workshops": { "header": header },
         "/v1/ops/dead-letters/{id}": { "path": { "id": [prepared.dead_letter] } },
