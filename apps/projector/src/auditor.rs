@@ -8,20 +8,21 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use event_store::audit::{
-    AUDITOR, Auditorship, CheckpointAudit, CheckpointFinding, Finding, Part, RecordError, Round,
-    StreamAudit,
+    Auditorship, CheckpointAudit, CheckpointFinding, Finding, Part, RecordError, Round, StreamAudit,
 };
-use event_store::{Shares, generation};
+use event_store::{Lease, generation};
 use projections::audit::Difference;
 use projections::{Model, Snapshot, Version, served};
-use service_runtime::{chain, pool_options};
+use service_runtime::pool_options;
 use sqlx::PgConnection;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
+use crate::alone::{Alone, Work};
 use crate::config::ProjectorConfig;
 use crate::gauges::Gauges;
+use crate::readers::Readers;
 
 /// The audit of checkpoints and streams.
 const STORE: &str = "store";
@@ -32,18 +33,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// A read model that is so far behind has more important things to do.
 const BUSY_SECONDS: f64 = 2.0;
-/// After a failure.
-const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 /// How often the gauges are set, and the lease is renewed.
 const BEAT: Duration = Duration::from_secs(1);
-/// How often the lease is asked for while another has it.
-const STANDBY_PAUSE: Duration = Duration::from_millis(250);
-
 /// Audits for as long as it is the one who does.
-pub(crate) struct Auditor {
+pub(crate) struct Auditing {
     pool: PgPool,
     auditorship: Auditorship,
-    shares: Shares,
+    stop: CancellationToken,
     interval: Duration,
     window: Duration,
     gauges: Gauges,
@@ -53,73 +49,63 @@ pub(crate) struct Auditor {
 
 /// Why an audit did not go on.
 #[derive(Debug, thiserror::Error)]
-enum AuditError {
+pub(crate) enum AuditError {
     #[error("the audit was not recorded")]
     Record(#[from] RecordError),
     #[error("the store was not read")]
     Database(#[from] sqlx::Error),
 }
 
-impl Auditor {
-    /// One that has not begun.
-    pub(crate) fn new(config: &ProjectorConfig, owner: &str, shares: Shares) -> Self {
-        let name = format!("{owner} auditor");
-        let pool = pool_options(&config.database, 1)
-            .after_connect(|connection, _| {
-                Box::pin(async move { generation::enter(connection).await.map(drop) })
-            })
-            .connect_lazy_with(config.database.connect_options(&name));
-        Self {
+/// The role, under its lease, until `stop`.
+pub(crate) fn role(
+    config: &ProjectorConfig,
+    readers: &Readers,
+    stop: CancellationToken,
+) -> Alone<Auditing> {
+    let name = format!("{} auditor", readers.owner);
+    let pool = pool_options(&config.database, 1)
+        .after_connect(|connection, _| {
+            Box::pin(async move { generation::enter(connection).await.map(drop) })
+        })
+        .connect_lazy_with(config.database.connect_options(&name));
+    let lease = Lease::of(Lease::AUDITOR, &readers.owner, config.lease);
+    Alone {
+        pool: pool.clone(),
+        lease: lease.clone(),
+        shares: readers.shares.clone(),
+        work: Auditing {
             pool,
-            auditorship: Auditorship::of(owner, config.lease),
-            shares,
+            auditorship: Auditorship::under(lease),
+            stop,
             interval: config.audit_interval,
             window: config.audit_window,
             gauges: Gauges::default(),
             due: BTreeMap::new(),
+        },
+    }
+}
+
+impl Work for Auditing {
+    type Error = AuditError;
+
+    async fn turn(&mut self) -> Result<Duration, AuditError> {
+        match self.beat().await {
+            Err(AuditError::Record(RecordError::TakenOver)) => Ok(BEAT),
+            beat => beat,
         }
     }
+}
 
-    /// Audits until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            let pause = match self.turn(&stop).await {
-                Ok(pause) => pause,
-                Err(AuditError::Record(RecordError::TakenOver)) => STANDBY_PAUSE,
-                Err(error) => {
-                    warn!(error = chain(&error), "audit.failed");
-                    FAILURE_PAUSE
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-        let released = async {
-            let mut connection = self.pool.acquire().await?;
-            self.auditorship.release(&mut connection).await
-        };
-        // Else it runs out by itself.
-        released.await.ok();
-    }
-
-    /// Audits for a beat, if it is ours to do; how long to wait then.
-    async fn turn(&mut self, stop: &CancellationToken) -> Result<Duration, AuditError> {
+impl Auditing {
+    /// Audits for a beat; how long to wait then.
+    async fn beat(&mut self) -> Result<Duration, AuditError> {
+        let stop = self.stop.clone();
         let end = Instant::now() + BEAT;
         let mut connection = self.pool.acquire().await?;
-        if !self.auditorship.hold(&mut connection).await? {
-            self.shares.waits_for(AUDITOR);
-            return Ok(STANDBY_PAUSE);
-        }
-        if let Some(next) = self.shares.successor(AUDITOR) {
-            self.auditorship.hand_over(&mut connection, &next).await?;
-            return Ok(STANDBY_PAUSE);
-        }
         let store = self.auditorship.round(&mut connection, STORE, None).await?;
         let is_due = store.proved.is_none_or(|proved| proved >= self.interval);
         if is_due || self.gauges.missing.is_none() {
-            self.verify(&mut connection, stop).await?;
+            self.verify(&mut connection, &stop).await?;
         }
         let mut walks = Vec::with_capacity(Model::ALL.len());
         for version in served(&mut connection).await? {

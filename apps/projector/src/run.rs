@@ -10,11 +10,10 @@ use service_runtime::{DatabaseHealth, Health, ListenError, Process, pool_options
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use crate::auditor::Auditor;
 use crate::cli::Role;
 use crate::config::ProjectorConfig;
 use crate::readers::{self, Readers};
-use crate::{bonus, janitor, kafka_health, recompute, vip_clock};
+use crate::{auditor, bonus, janitor, kafka_health, recompute, vip_clock};
 
 const NAME: &str = "projector";
 /// What the roles look up and write beside the feed's own connections.
@@ -71,7 +70,7 @@ async fn start(
     let watching = kafka_health::watch(kafka, bonus, dependency, tasks.finish());
     roles.spawn("kafka", watching);
     if roles.have(Role::Auditor) {
-        let auditor = Auditor::new(config, &readers.owner, readers.shares.clone());
+        let auditor = auditor::role(config, &readers, tasks.finish());
         roles.spawn("auditor", auditor.run(tasks.finish()));
     }
     if roles.have(Role::VipClock) {

@@ -10,7 +10,6 @@ mod streams;
 
 pub use checkpoints::{CheckpointAudit, CheckpointFinding, SkippedEvent};
 pub use record::{
-    AUDITOR, Auditorship, Finding, KeptFinding, Part, RecordError, Round, count_findings, findings,
-    rounds,
+    Auditorship, Finding, KeptFinding, Part, RecordError, Round, count_findings, findings, rounds,
 };
 pub use streams::{BROKEN_SHOWN, BrokenStream, StreamAudit};

@@ -23,6 +23,9 @@ impl Lease {
     /// Recomputes accounts.
     pub const RECOMPUTE: &'static str = "recompute";
 
+    /// Audits, and writes down what it finds.
+    pub const AUDITOR: &'static str = "auditor";
+
     /// That of an owner, which it asks for with [`Lease::hold`].
     #[must_use]
     pub fn of(name: &'static str, owner: &str, duration: Duration) -> Self {

@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::audit::AUDITOR;
+use crate::Lease;
 
 /// How often a process says what it waits for, and looks at the others.
 const BEAT: Duration = Duration::from_secs(1);
@@ -155,7 +155,7 @@ impl Shares {
 fn next(owner: &str, shares: &[Share], done: impl Fn(&HandOver) -> bool) -> Option<HandOver> {
     let own = &shares.iter().find(|share| share.owner == owner)?.owns;
     let mut leases: Vec<&String> = own.iter().collect();
-    leases.sort_by_key(|lease| *lease == AUDITOR);
+    leases.sort_by_key(|lease| *lease == Lease::AUDITOR);
     let mut poorer: Vec<&Share> = shares
         .iter()
         .filter(|share| share.owns.len() + 2 <= own.len())
@@ -180,9 +180,6 @@ async fn shares(connection: &mut PgConnection) -> Result<Vec<Share>, sqlx::Error
                ARRAY(SELECT c.name FROM store.checkpoints c
                      WHERE c.owner = p.owner AND c.expires_at > clock_timestamp()
                      UNION ALL
-                     SELECT $3::text FROM ops.auditor a
-                     WHERE a.owner = p.owner AND a.expires_at > clock_timestamp()
-                     UNION ALL
                      SELECT l.name FROM ops.leases l
                      WHERE l.owner = p.owner AND l.expires_at > clock_timestamp()
                      ORDER BY 1) AS "owns!"
@@ -193,7 +190,6 @@ async fn shares(connection: &mut PgConnection) -> Result<Vec<Share>, sqlx::Error
         "#,
         SEEN.as_secs_f64(),
         PROCESSES,
-        AUDITOR,
     )
     .fetch_all(connection)
     .await
@@ -287,8 +283,8 @@ mod tests {
         let shares = [full("a", &ALL), full("b", &[])];
         let step = next("a", &shares, |_| false).unwrap();
         assert_eq!(step.lease, "bonus@1");
-        let step = next("a", &shares, |one| one.lease != AUDITOR).unwrap();
-        assert_eq!(step.lease, AUDITOR);
+        let step = next("a", &shares, |one| one.lease != Lease::AUDITOR).unwrap();
+        assert_eq!(step.lease, Lease::AUDITOR);
     }
 
     #[test]

@@ -140,7 +140,9 @@ async fn what_was_done_to_rows_and_checkpoints_is_named_and_forgotten_when_it_is
 async fn one_audits_and_another_takes_over_where_it_was() {
     let database = directory().await;
     let owner = async || -> Option<String> {
-        sqlx::query_scalar("SELECT owner FROM ops.auditor WHERE expires_at > clock_timestamp()")
+        let held = "SELECT owner FROM ops.leases
+                    WHERE name = 'auditor' AND expires_at > clock_timestamp()";
+        sqlx::query_scalar(held)
             .fetch_optional(&database.pool_app().await)
             .await
             .unwrap()

@@ -5,20 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::shares::KEPT_SECONDS;
+use crate::Lease;
 
 /// How many findings of an audit are kept, but for those of one page more.
 const MOST_FINDINGS: i64 = 1_000;
 
-/// The name of the lease that the auditor has, among the readers'.
-pub const AUDITOR: &str = "auditor";
-
 /// The right to write down what audits find; one process has it at a time.
 #[derive(Debug, Clone)]
-pub struct Auditorship {
-    owner: String,
-    lease: Duration,
-}
+pub struct Auditorship(Lease);
 
 /// How far an audit has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,13 +91,10 @@ pub enum RecordError {
 }
 
 impl Auditorship {
-    /// That of an owner, which it asks for with [`Auditorship::hold`].
+    /// That of whoever has the lease [`Lease::AUDITOR`].
     #[must_use]
-    pub fn of(owner: &str, lease: Duration) -> Self {
-        Self {
-            owner: owner.to_owned(),
-            lease,
-        }
+    pub const fn under(lease: Lease) -> Self {
+        Self(lease)
     }
 
     /// Takes or keeps it for the length of the lease; whether it is ours.
@@ -111,56 +102,7 @@ impl Auditorship {
     /// # Errors
     /// What the database said.
     pub async fn hold(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let held = sqlx::query!(
-            r#"
-            UPDATE ops.auditor
-            SET owner = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
-            WHERE owner IS NULL OR owner = $1 OR expires_at <= clock_timestamp()
-            "#,
-            self.owner,
-            self.lease.as_secs_f64(),
-        )
-        .execute(connection)
-        .await?;
-        Ok(held.rows_affected() == 1)
-    }
-
-    /// Lets another owner have it at once.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn release(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        sqlx::query!(
-            "UPDATE ops.auditor SET owner = NULL, expires_at = NULL WHERE owner = $1",
-            self.owner,
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-
-    /// Hands it over: it is kept for `to` for a moment, and anybody's after that.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn hand_over(
-        &self,
-        connection: &mut PgConnection,
-        to: &str,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query!(
-            r#"
-            UPDATE ops.auditor
-            SET owner = $2, expires_at = clock_timestamp() + make_interval(secs => $3)
-            WHERE owner = $1
-            "#,
-            self.owner,
-            to,
-            KEPT_SECONDS,
-        )
-        .execute(connection)
-        .await
-        .map(drop)
+        self.0.hold(connection).await
     }
 
     /// Where an audit is; it begins anew where it was of another version.

@@ -10,8 +10,8 @@ use test_support::{TestDatabase, eventually};
 use crate::system::App;
 
 const BOUND: Duration = Duration::from_secs(60);
-/// The three read models, the relay and the auditor.
-pub(crate) const ROLES: i64 = 5;
+/// The three read models and the relay; the auditor, the VIP clock and the recompute.
+pub(crate) const ROLES: i64 = 7;
 
 /// A session's name is its owner's, so `writer` is who really moved a checkpoint. The auditor has
 /// no epoch, and its sessions have a longer name.
@@ -33,15 +33,15 @@ const JOURNAL: &str = "
         WHEN ((OLD.owner, OLD.epoch, OLD.position)
               IS DISTINCT FROM (NEW.owner, NEW.epoch, NEW.position))
         EXECUTE FUNCTION public.note_checkpoint();
-    CREATE FUNCTION public.note_auditor() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    CREATE FUNCTION public.note_lease() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
         INSERT INTO public.journal (name, owner, owner_before, writer)
-        VALUES ('auditor', NEW.owner, OLD.owner,
+        VALUES (NEW.name, NEW.owner, OLD.owner,
                 replace(current_setting('application_name'), ' auditor', ''));
         RETURN NULL;
     END $$;
-    CREATE TRIGGER note AFTER UPDATE ON ops.auditor FOR EACH ROW
-        WHEN (OLD.owner IS DISTINCT FROM NEW.owner) EXECUTE FUNCTION public.note_auditor();";
+    CREATE TRIGGER note AFTER UPDATE ON ops.leases FOR EACH ROW
+        WHEN (OLD.owner IS DISTINCT FROM NEW.owner) EXECUTE FUNCTION public.note_lease();";
 
 /// The leases of one system.
 pub(crate) struct Leases {
@@ -90,7 +90,7 @@ impl Leases {
                  SELECT owner FROM store.checkpoints
                  WHERE expires_at > clock_timestamp() AND name <> 'verification'
                  UNION ALL
-                 SELECT owner FROM ops.auditor WHERE expires_at > clock_timestamp()
+                 SELECT owner FROM ops.leases WHERE expires_at > clock_timestamp()
              ) leases GROUP BY owner",
         )
         .fetch_all(&self.pool)
