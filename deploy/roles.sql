@@ -31,6 +31,8 @@ ALTER ROLE atlas_analyst CONNECTION LIMIT 20;
 SELECT 'CREATE DATABASE atlas_template OWNER atlas_owner TEMPLATE template0'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'atlas_template')
 \gexec
+-- Nobody else has business there; whoever sits in it keeps copies from being made.
+REVOKE CONNECT, TEMPORARY ON DATABASE atlas_template FROM PUBLIC;
 \connect atlas_template
 
 -- Whoever may take advisory locks can hold back every reader of the feed. Only the append does,

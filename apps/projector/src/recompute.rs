@@ -54,7 +54,9 @@ impl Work for Recomputing {
 
     async fn turn(&mut self) -> Result<Duration, RecomputeError> {
         let Step { done, stuck, .. } = self.recompute.step(AT_ONCE).await?;
-        RECOMPUTED_ACCOUNTS.of([]).increment(done.seen);
+        RECOMPUTED_ACCOUNTS
+            .of([])
+            .increment(done.seen - stuck.len() as u64);
         RECOMPUTE_STUCK.of([]).set(stuck.len() as f64);
         let got_on = done.seen > stuck.len() as u64;
         if stuck != self.stuck {

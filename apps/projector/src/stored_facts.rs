@@ -4,7 +4,7 @@
 
 use bonus_domain::Beneficiary;
 use bonus_store::{Delivery, Ingest, IngestError, Ingested, kept};
-use contracts::{Incoming, Outbound, topics};
+use contracts::{Fault, Incoming, Outbound, topics};
 use event_store::{BatchBound, Feed, Position, Selection, StoredEvent, StreamId};
 use kernel::EventId;
 use messaging::BoxedError;
@@ -33,6 +33,8 @@ pub(crate) struct Page {
     pub(crate) told: u64,
     /// Those of them that the ledger does not hold.
     pub(crate) missing: Vec<Delivery>,
+    /// How many events cannot be read: their facts are not known.
+    pub(crate) unread: u64,
 }
 
 /// What became of the facts that were missing.
@@ -76,11 +78,15 @@ impl<'a> Walk<'a> {
         };
         self.after = last.position;
         let mut missing: Vec<Delivery> = Vec::new();
+        let mut unread = 0;
         for event in events
             .iter()
             .filter(|it| it.stream.kind() == StreamId::ORDER)
         {
-            missing.extend(self.told_by(event));
+            match self.told_by(event) {
+                Some(told) => missing.extend(told),
+                None => unread += 1,
+            }
         }
         let told = missing.len() as u64;
         let ids: Vec<EventId> = missing.iter().map(|it| it.fact.source_event_id).collect();
@@ -90,20 +96,22 @@ impl<'a> Walk<'a> {
             events: events.len() as u64,
             told,
             missing,
+            unread,
         }))
     }
 
-    /// The facts that the consumer reads of an event's messages. What it cannot read it has among
-    /// its dead letters; what cannot be published the relay has parked, and sends once it can.
-    fn told_by(&self, event: &StoredEvent) -> Vec<Delivery> {
-        let messages = messages_of(event).unwrap_or_default().into_iter();
-        messages
-            .filter(|message| message.topic == topics::ORDER_EVENTS)
-            .filter_map(|message| self.read(message))
-            .collect()
+    /// The facts that the consumer reads of an event's messages; none where one of them cannot be
+    /// read. The relay has then parked the event, or the consumer its message among the dead
+    /// letters, if it keeps such facts.
+    fn told_by(&self, event: &StoredEvent) -> Option<Vec<Delivery>> {
+        let messages = messages_of(event).ok()?.into_iter();
+        let messages = messages.filter(|message| message.topic == topics::ORDER_EVENTS);
+        let told: Result<Vec<Option<Delivery>>, Fault> =
+            messages.map(|message| self.read(message)).collect();
+        Some(told.ok()?.into_iter().flatten().collect())
     }
 
-    fn read(&self, message: Outbound) -> Option<Delivery> {
+    fn read(&self, message: Outbound) -> Result<Option<Delivery>, Fault> {
         let headers = message.headers.into_iter();
         let headers: Vec<_> = headers
             .map(|(name, value)| (name.to_owned(), Some(value.into_bytes())))
@@ -112,7 +120,7 @@ impl<'a> Walk<'a> {
             headers: &headers,
             value: Some(&message.payload),
         };
-        self.facts.read(&incoming).ok().flatten()
+        self.facts.read(&incoming)
     }
 }
 

@@ -43,11 +43,13 @@ impl Work for Ticking {
     type Error = VipClockError;
 
     async fn turn(&mut self) -> Result<Duration, VipClockError> {
+        let turned = self.clock.turn().await;
+        // Most of all where it fails.
+        VIP_DELAY_SECONDS.of([]).set(self.clock.overdue().await?);
         let Turned {
             told, stuck, more, ..
-        } = self.clock.turn().await?;
+        } = turned?;
         VIP_CLOCK_FACTS.of([]).increment(told as u64);
-        VIP_DELAY_SECONDS.of([]).set(self.clock.overdue().await?);
         if stuck != self.stuck {
             for (beneficiary, why) in &stuck {
                 warn!(%beneficiary, error = chain(why), "vip_clock.stuck");

@@ -22,6 +22,7 @@ use projections::orders::{Span, Walked, position_before};
 use projections::{Model, Snapshot};
 use serde::Serialize;
 use serde_json::{Value, json};
+use service_runtime::chain;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -168,7 +169,7 @@ impl<S: Source> Stream<S> {
                 Ok(Look::Nothing) => {}
                 // The client comes back, and is then told what is wrong.
                 Err(error) => {
-                    tracing::debug!(error = %error, "stream.broken_off");
+                    tracing::warn!(error = chain(&error), "stream.broken_off");
                     return None;
                 }
             }

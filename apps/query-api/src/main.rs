@@ -75,7 +75,7 @@ async fn start(config: Config, process: &Process) -> Result<(), Box<dyn Error + 
         Ok::<(), Infallible>(())
     });
     let state = AppState::new(pool, gate, clock, min_position_wait, wakeups)
-        .closing_with(process.tasks.finish());
+        .closing_with(process.tasks.draining());
     let edge = Edge {
         ids: Arc::new(RandomIds),
         timeout: requests.timeout,

@@ -227,7 +227,9 @@ fn origin(url: &str) -> Option<&str> {
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"))?;
     let host = rest.split(['/', '?', '#']).next()?;
-    let plain = !host.is_empty() && !host.contains(['@', ' ', ';', ',', '\'']);
+    // What a policy has a meaning of its own for is none: no list, no wildcard, no other script.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    let plain = !host.is_empty() && host.bytes().all(is_plain);
     plain.then(|| url.get(..url.len() - rest.len() + host.len()))?
 }
 
@@ -248,6 +250,8 @@ mod tests {
             "https://",
             "ftp://a",
             "https://a;b",
+            "https://*",
+            "https://b\u{fc}cher.example",
             "https://a@b",
         ] {
             assert_eq!(origin(none), None, "{none}");

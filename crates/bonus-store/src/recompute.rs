@@ -4,7 +4,7 @@
 //! version: ledger and version are of one state, and consumers go on beside it. What was done is
 //! done for good, so that it may be stopped or killed anywhere and goes on with what is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ struct Whole {
     at: AtVersion,
     facts: Facts,
     /// The facts that the account does not count yet.
-    deferred: Vec<EventId>,
+    deferred: HashSet<EventId>,
 }
 
 /// What a batch comes to.
@@ -267,19 +267,21 @@ async fn read_whole(
             beneficiary,
             at,
             facts: Facts::default(),
-            deferred: Vec::new(),
+            deferred: HashSet::new(),
         })
         .collect();
     let mut rows =
         sqlx::query_file!("queries/whole_ledgers.sql", &roles as &[&str], &ids).fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        let place = usize::try_from(row.place - 1).unwrap_or(usize::MAX);
-        let Some(account) = whole.get_mut(place) else {
-            continue;
+        let place = usize::try_from(row.place - 1).ok();
+        let Some(account) = place.and_then(|place| whole.get_mut(place)) else {
+            return Err(sqlx::Error::Decode(
+                "a row of no account that was asked for".into(),
+            ));
         };
         let source_event_id = EventId::from_uuid(row.source_event_id);
         if row.is_deferred {
-            account.deferred.push(source_event_id);
+            account.deferred.insert(source_event_id);
         }
         // Of a type that only another release knows: it is worth nothing here.
         if let Some(source_type) = SourceType::known(&row.event_type) {

@@ -74,10 +74,8 @@ impl VipClock {
     pub async fn turn(&self) -> Result<Turned, VipClockError> {
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
-        let mut heads = due(&mut transaction, now).await?;
-        if heads.is_empty() {
-            heads = without_vip(&mut transaction).await?;
-        }
+        let mut heads = without_vip(&mut transaction).await?;
+        heads.extend(due(&mut transaction, now).await?);
         if heads.is_empty() {
             transaction.rollback().await?;
             return Ok(Turned::default());

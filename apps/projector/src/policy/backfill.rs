@@ -49,13 +49,15 @@ pub(super) async fn backfill(
     let id = acts::record(&mut *pool.acquire().await?, &recorded).await?;
     let mut taken = Taken::default();
     let read = read(&session, &pool, &missing, &mut taken).await;
-    let is_whole = read.is_ok() && taken.refused.is_empty();
+    let unread = read.as_ref().copied().unwrap_or(0);
+    let is_whole = read.is_ok() && unread == 0 && taken.refused.is_empty();
     let result = json!({
         "ended": if is_whole { "reached" } else { "stopped" },
         "awarded": taken.ingested.awarded,
         "kept": taken.ingested.kept,
         "deferred": taken.ingested.deferred,
         "refused": taken.refused.len(),
+        "unread": unread,
     });
     let mut transaction = pool.begin().await?;
     if is_whole {
@@ -64,6 +66,13 @@ pub(super) async fn backfill(
     acts::ended(&mut transaction, id, act.operator(), result).await?;
     transaction.commit().await?;
     read?;
+    if unread > 0 {
+        let what = format!(
+            "{unread} events cannot be read by this release, and may tell such facts; the same \
+             command, of one that reads them, goes on"
+        );
+        return Err(Failure::new(Exit::Failed, what));
+    }
     if let Some(refused) = taken.refused.first() {
         return Err(Failure::new(
             Exit::Failed,
@@ -84,13 +93,13 @@ pub(super) async fn backfill(
     Ok(())
 }
 
-/// Reads every order event that there is.
+/// Reads every order event that there is; how many of them cannot be read.
 async fn read(
     session: &Session<DatabaseConfig>,
     pool: &PgPool,
     missing: &[KeptType],
     taken: &mut Taken,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     // An account that is not of the policy in force refuses nothing: its facts wait.
     let mode = ConflictMode::Ingest;
     let facts = Facts::new(pool.clone(), mode);
@@ -103,7 +112,7 @@ async fn read(
     let feed = Feed::connect(&session.connect_options(&session.config)).await?;
     let mut walk = Walk::new(&facts, pool, feed, Position::new(i64::MAX));
     let mut progress = Progress::of(0, "events read");
-    let mut done = 0;
+    let (mut done, mut unread) = (0, 0);
     while let Some(page) = walk.next().await? {
         if session.stop.is_cancelled() {
             return Err(Failure::new(
@@ -119,7 +128,8 @@ async fn read(
         let took = taken.take_in(&ingest, &facts).await;
         took.map_err(|error| Failure::new(Exit::Failed, chain(&*error)))?;
         done += page.events;
+        unread += page.unread;
         progress.at(done, done);
     }
-    Ok(())
+    Ok(unread)
 }

@@ -7,7 +7,7 @@ use bonus_domain::{Beneficiary, Explanation, explain};
 use bonus_store::account_facts;
 use chrono::{DateTime, Utc};
 use dead_letters::open_code;
-use http_edge::{MinPosition, Path, Principal, Problem, Query, problems};
+use http_edge::{Ignored, MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::{EventId, Role};
 use projections::Model;
 use projections::bonus::{AccountRow, read_account};
@@ -82,6 +82,7 @@ pub(crate) async fn explain_bonus_account(
     Path(id): Path<Uuid>,
     Query(in_role): Query<InRole>,
     Query(of): Query<OfEvent>,
+    _: Ignored,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let event = of.id()?;

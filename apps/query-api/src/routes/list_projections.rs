@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use event_store::{Condition, Parked, Stall, Surveyed, stall, survey};
-use http_edge::{Listing, Page, PageParams, Principal, Problem, problems};
+use http_edge::{Ignored, Listing, Page, PageParams, Principal, Problem, problems};
 use kernel::EventId;
 use projections::{Version, served};
 use serde::Serialize;
@@ -166,6 +166,7 @@ pub(crate) async fn list_projections(
     State(app): State<AppState>,
     _principal: Principal,
     page: Page,
+    _: Ignored,
 ) -> Result<impl IntoResponse, Problem> {
     let list = Listing::of(&"projections");
     let after: Option<String> = page.after(&list)?;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use dead_letters::{DeadLetter, LISTED_KEY, find};
-use http_edge::{Path, Principal, Problem, problems};
+use http_edge::{Ignored, Path, Principal, Problem, problems};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
@@ -82,6 +82,7 @@ pub(crate) async fn read_dead_letter(
     State(app): State<AppState>,
     _principal: Principal,
     Path(id): Path<Uuid>,
+    _: Ignored,
 ) -> Result<impl IntoResponse, Problem> {
     let found = app
         .look(|connection| Box::pin(async move { Ok(find(connection, id).await?) }))

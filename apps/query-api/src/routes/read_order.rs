@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use http_edge::{ETag, IfNoneMatch, MinPosition, Path, Principal, Problem, problems};
+use http_edge::{ETag, IfNoneMatch, Ignored, MinPosition, Path, Principal, Problem, problems};
 use kernel::OrderId;
 use projections::Model;
 use projections::orders::{self, InvitationStatus, OrderDetail};
@@ -71,6 +71,7 @@ pub(crate) async fn read_order(
     principal: Principal,
     Path(order_id): Path<OrderId>,
     seen: IfNoneMatch,
+    _: Ignored,
     least: MinPosition,
 ) -> Result<Fresh<Response>, Problem> {
     let viewer = Viewer::from(principal.actor());

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http_edge::{MinPosition, Path, Principal, Problem, problems};
+use http_edge::{Ignored, MinPosition, Path, Principal, Problem, problems};
 use projections::Model;
 use utoipa::IntoResponses;
 
@@ -38,6 +38,7 @@ pub(crate) async fn read_policy(
     State(app): State<AppState>,
     _principal: Principal,
     Path(version): Path<u16>,
+    _: Ignored,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let found = app

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http_edge::{MinPosition, Path, Principal, Problem, problems};
+use http_edge::{Ignored, MinPosition, Path, Principal, Problem, problems};
 use kernel::OrderId;
 use projections::Model;
 use projections::orders::{self, Situation};
@@ -46,6 +46,7 @@ pub(crate) async fn read_situation(
     State(app): State<AppState>,
     principal: Principal,
     Path(order_id): Path<OrderId>,
+    _: Ignored,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let actor = principal.actor();

@@ -63,11 +63,8 @@ async fn a_file_that_is_gone_is_no_page() {
         "/market/..%2f..%2fCargo.toml",
         "/market/../console/config.json",
     ] {
-        let (status, _, text) = get(pages(ISSUER), path).await;
-        assert!(
-            status == 404 || !text.contains("[package]"),
-            "{path}: {status}"
-        );
+        let (status, _, _) = get(pages(ISSUER), path).await;
+        assert_eq!(status, 404, "{path}");
     }
     let (status, headers, _) = get(pages(ISSUER), "/market").await;
     assert_eq!(

@@ -181,6 +181,20 @@ async fn a_list_names_the_parameters_that_it_does_not_read_or_refuses_them() {
         let refused = call.send().await;
         assert_eq!(refused.outcome(), "400 MALFORMED_REQUEST", "{path}");
     }
+    let account = format!("/v1/bonus/accounts/{}", COMMISSIONER.id);
+    for path in [
+        format!("/v1/orders/{order_id}"),
+        format!("/v1/orders/{order_id}/situation"),
+        format!("{account}/explain"),
+        account,
+        "/v1/bonus/policies/1".to_owned(),
+        "/v1/ops/projections".to_owned(),
+        format!("/v1/ops/dead-letters/{order_id}"),
+    ] {
+        let call = scene.api.get(format!("{path}?stat=x")).by(OPERATOR);
+        let refused = call.header("prefer", "handling=strict").send().await;
+        assert_eq!(refused.outcome(), "400 MALFORMED_REQUEST", "{path}");
+    }
     let call = scene.api.get("/v1/orders?stat=negotiating").by(OPERATOR);
     let refused = call.header("prefer", "handling=strict").send().await;
     assert_eq!(

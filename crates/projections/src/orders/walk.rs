@@ -163,19 +163,20 @@ pub async fn complete_up_to(
         Viewer::Workshop(id) => (None, Some(id.as_uuid())),
         Viewer::Marketplace => (None, None),
     };
-    // An order that is not known yet may be anybody's.
+    // An order that is not known yet may be anybody's, and to one that is negotiated any workshop may
+    // have been invited by what waits.
     let waits = sqlx::query_scalar!(
         r#"
         SELECT min(p.position) FROM store.parked p
         LEFT JOIN LATERAL (
-            SELECT o.commissioner_id, $3::uuid IS NULL OR EXISTS (
+            SELECT o.commissioner_id, $3::uuid IS NULL OR o.state = 'negotiating' OR EXISTS (
                 SELECT FROM invitations i WHERE i.order_id = o.order_id AND i.workshop_id = $3
-            ) AS seated
+            ) AS concerns
             FROM orders o WHERE o.order_id = p.aggregate_id::uuid LIMIT 1
         ) o ON true
         WHERE p.reader = $1 AND p.aggregate_type = 'order'
           AND (o.commissioner_id IS NULL
-               OR (($2::uuid IS NULL OR o.commissioner_id = $2) AND o.seated))
+               OR (($2::uuid IS NULL OR o.commissioner_id = $2) AND o.concerns))
         "#,
         reader,
         commissioner,
