@@ -1,5 +1,6 @@
 // What both pages stand in. Start at `Session` and `Shell`.
 
+export { default as Moved } from "./Moved.svelte";
 export { default as Panel } from "./Panel.svelte";
 export { default as Refusal } from "./Refusal.svelte";
 export { default as Shell } from "./Shell.svelte";

@@ -13,6 +13,8 @@ export const WORDS = {
   unknown: "Unknown: it could not be read.",
   tryAgain: "Try again",
   more: "There are more than are shown here.",
+  moved: "The order has moved since you opened this, and what you send would be refused. What you typed stays.",
+  goOn: "Go on from the order as it is now",
   refreshed: "as of",
   live: "live",
   notLive: "not live: read again every few seconds",
