@@ -133,6 +133,28 @@ test("whoever confirms what has moved is told what moved, and confirms nothing",
   assert.equal(state, "negotiating");
 });
 
+test("an offer answers the request that its author saw, until they take the new one", async () => {
+  const clara = await as("Clara");
+  const workshopId = PEOPLE["Oak & Iron"]?.sub ?? "";
+  const budget = { amount: "300.00", currency: "EUR" };
+  const request = { title: "A stool", brief: "Ash.", budget, deadline: "2099-06-01T12:00:00Z" };
+  const { orderId: id } = dataOf(await clara.placeOrder({ body: { request, workshops: [workshopId] } }));
+  const offered = async () => dataOf(await clara.readOrder({ path: { id } })).invitations[0]?.offer;
+  const oak = await signIn(browser, "Oak & Iron", `/market/orders/${id}`);
+  await oak.press("Make an offer");
+  await oak.fill("Description", "Soaped ash.");
+  dataOf(await clara.editRequest({ path: { id }, body: { brief: "Ash, and two of them." } }));
+  await oak.sees("The order has moved since you opened this");
+  const submit = oak.page.locator("form").getByRole("button", { name: "Make an offer" });
+  await submit.click();
+  await oak.sees("The order has moved since you looked");
+  assert.equal((await offered()) ?? undefined, undefined);
+  await oak.press("Go on from the order as it is now");
+  await submit.click();
+  await oak.sees("has made an offer");
+  assert.equal((await offered())?.description, "Soaped ash.");
+});
+
 test("a page that is loaded again asks nobody, and an address leads where it says", async () => {
   const person = await signIn(browser, "Clara", "/market/account");
   await person.page.reload();

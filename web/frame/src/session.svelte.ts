@@ -38,6 +38,15 @@ interface Tokens {
 }
 
 const LEAVING = "artisan-atlas-sign-in";
+/** Errors of an authorization that say that nobody is known to the issuer, or that somebody thought
+ * better of it: RFC 6749, 4.1.2.1 and OpenID Connect Core, 3.1.2.6. */
+const NOBODY = [
+  "login_required",
+  "interaction_required",
+  "consent_required",
+  "account_selection_required",
+  "access_denied",
+];
 /** How long before its end a token is exchanged for the next, in milliseconds. */
 const BEFORE_END = 30_000;
 
@@ -147,14 +156,17 @@ export class Session {
 
   async #comeBack(leaving: Leaving, { issuer }: Configuration): Promise<string | undefined> {
     const here = new URL(location.href);
-    const error = here.searchParams.get("error");
-    if (!here.searchParams.has("code")) {
-      // Nobody is known to the issuer, or somebody thought better of it.
+    if (!here.searchParams.has("code") && !here.searchParams.has("error")) {
+      // Somebody came back from the issuer without its answer.
       this.state = "signedOut";
-      return error === null ? undefined : leaving.path;
+      return undefined;
     }
     const server = this.#server as oauth.AuthorizationServer;
-    const parameters = oauth.validateAuthResponse(server, this.#client, here, leaving.state);
+    const parameters = answered(server, this.#client, here, leaving.state);
+    if (parameters === undefined) {
+      this.state = "signedOut";
+      return leaving.path;
+    }
     const answer = await oauth.authorizationCodeGrantRequest(
       server,
       this.#client,
@@ -214,6 +226,23 @@ function takeLeaving(): Leaving | undefined {
   const text = sessionStorage.getItem(LEAVING);
   sessionStorage.removeItem(LEAVING);
   return text === null ? undefined : (JSON.parse(text) as Leaving);
+}
+
+/** What the issuer answered to this page's own question; undefined if it knows nobody. */
+function answered(
+  server: oauth.AuthorizationServer,
+  client: oauth.Client,
+  here: URL,
+  state: string,
+): URLSearchParams | undefined {
+  try {
+    return oauth.validateAuthResponse(server, client, here, state);
+  } catch (error) {
+    if (!(error instanceof oauth.AuthorizationResponseError)) throw error;
+    if (NOBODY.includes(error.error)) return undefined;
+    const { error: code, error_description: description } = error;
+    throw new Error(description ? `${code}: ${description}` : code, { cause: error });
+  }
 }
 
 /** An issuer on this very machine may speak http. */

@@ -22,8 +22,8 @@ export interface Filled {
   offer?: Parameters<Atlas["submitOffer"]>[0]["body"];
 }
 
-/** Gives it on the version that the person saw. A command that came later is none of ours. */
-export function give(atlas: Atlas, possible: Possible, filled: Filled, version: number) {
+/** Gives it on the version that the person saw when they began. A command that came later is none of ours. */
+export async function give(atlas: Atlas, possible: Possible, filled: Filled, version: number) {
   const [, , , id = "", , part = ""] = possible.path.split("/");
   const ifMatch = `"${version}"`;
   const order = { path: { id }, ifMatch };

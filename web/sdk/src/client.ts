@@ -54,6 +54,12 @@ interface AnyResult {
   headers?: AnswerHeaders;
 }
 
+/** A request that can be sent. */
+interface Prepared {
+  url: string;
+  request: RequestInit;
+}
+
 /** A try, and what it says about another one. */
 interface Try {
   result: AnyResult;
@@ -130,10 +136,9 @@ class Calls {
   }
 
   async #once(operation: Operation, input: AnyInput, headers: Record<string, string>): Promise<Try> {
-    // A caller's token that cannot be had is the caller's to know, and no failed try.
-    const token = await this.#options.token();
+    const request = await this.#request(operation, input, headers, input.signal);
     try {
-      const response = await this.#fetch(operation, input, headers, token, input.signal);
+      const response = await this.#fetch(request);
       return { result: await read(operation, response), retryAfterMs: retryAfter(response) };
     } catch (problem) {
       if (input.signal?.aborted) throw input.signal.reason;
@@ -142,24 +147,27 @@ class Calls {
     }
   }
 
-  /** Sends a request once, and returns the answer before its body has come. */
+  /** Sends a request once, and returns the answer before its body has come; undefined if none
+   * came. */
   async send(
     operation: Operation,
     input: AnyInput,
     headers: Record<string, string>,
     signal: AbortSignal,
-  ): Promise<Response> {
-    const token = await this.#options.token();
-    return this.#fetch(operation, input, headers, token, signal);
+  ): Promise<Response | undefined> {
+    const request = await this.#request(operation, input, headers, signal);
+    return this.#fetch(request).catch(() => undefined);
   }
 
-  #fetch(
+  /** What is to be sent. That it cannot be had, for want of a token or of a part of the path, is the
+   * caller's to know, and no failed try. */
+  async #request(
     operation: Operation,
     input: AnyInput,
     more: Record<string, string>,
-    token: string,
     signal: AbortSignal | undefined,
-  ): Promise<Response> {
+  ): Promise<Prepared> {
+    const token = await this.#options.token();
     const { commandUrl, queryUrl } = this.#options;
     const root = operation.api === "command" ? commandUrl : queryUrl;
     const headers: Record<string, string> = {
@@ -179,8 +187,12 @@ class Calls {
       headers["content-type"] = "application/json";
       request.body = JSON.stringify(input.body ?? {});
     }
+    return { url: root.replace(/\/$/, "") + address(operation.path, input), request };
+  }
+
+  async #fetch({ url, request }: Prepared): Promise<Response> {
     const send = this.#options.fetch ?? fetch;
-    return send(root.replace(/\/$/, "") + address(operation.path, input), request);
+    return send(url, request);
   }
 }
 

@@ -47,7 +47,6 @@ export type Follow = {
     : (input: FollowInput<N>) => AsyncGenerator<Change<ItemOf<N>>, void, undefined>;
 };
 
-
 /** The server says something every 15 s; who is silent for three times as long is gone. */
 const SILENCE_MS = 45_000;
 const FIRST_PAUSE_MS = 250;
@@ -55,12 +54,13 @@ const LONGEST_PAUSE_MS = 10_000;
 /** How often in a row a stream may turn out to lack something before it is given up for a reset. */
 const MOST_GAPS = 3;
 
+/** Sends a request; undefined if no answer came. */
 type Send = (
   name: string,
   input: unknown,
   headers: Record<string, string>,
   signal: AbortSignal,
-) => Promise<Response>;
+) => Promise<Response | undefined>;
 
 type AnyInput = From & { signal?: AbortSignal };
 
@@ -101,7 +101,8 @@ export class Follower {
     }
   }
 
-  /** One connection, until it ends for whatever reason. */
+  /** One connection, until it ends. That no answer comes, or that its body breaks off, ends it;
+   * whatever else goes wrong is the caller's to know. */
   async *#connection(
     name: Followed,
     input: AnyInput,
@@ -129,9 +130,6 @@ export class Follower {
         }
       }
       return "ended";
-    } catch (error) {
-      if (given?.aborted || error instanceof RefusedError) throw error;
-      return "ended";
     } finally {
       silence.pause();
       // Whoever stops listening in the middle ends the connection too.
@@ -151,6 +149,7 @@ export class Follower {
     const query = after === undefined && input.since !== undefined ? { since: input.since } : {};
     if (after !== undefined) headers["last-event-id"] = after;
     const response = await this.#send(name, { ...input, query }, headers, signal);
+    if (response === undefined) return undefined;
     const type = response.headers.get("content-type") ?? "";
     if (response.ok && type.startsWith("text/event-stream")) return response;
     const problem = await response.json().catch(() => undefined);
@@ -167,6 +166,12 @@ export class Follower {
   }
 }
 
+/** What the data of a frame may have. */
+interface Members {
+  prev?: unknown;
+  item?: unknown;
+}
+
 /** What a frame means, and what is known after it; `ended` if this connection is of no use. */
 function understand(frame: Frame, progress: Progress): Change<unknown> | "ended" {
   progress.failures = 0;
@@ -174,19 +179,21 @@ function understand(frame: Frame, progress: Progress): Change<unknown> | "ended"
   if (event === "reset") return { type: "reset" };
   if (event === "moved") return "ended";
   const data: unknown = JSON.parse(frame.data);
-  const known = event === "message" || event === "caught-up";
-  if (!known || typeof data !== "object" || data === null) {
-    return { type: "unknown", event, data, id };
-  }
-  const { prev, item } = data as { prev?: unknown; item?: unknown };
-  if (progress.after !== undefined && prev !== progress.after) {
+  const members = typeof data === "object" && data !== null ? (data as Members) : undefined;
+  const known = members !== undefined && (event === "message" || event === "caught-up");
+  // A frame without an id of its own bears the one before it, and is no step of the stream.
+  const step = known || (id !== "" && id !== progress.after);
+  if (step && progress.after !== undefined && members?.prev !== progress.after) {
     // Something fell out between the last frame and this one: go back to the last one.
     progress.gaps += 1;
     return progress.gaps > MOST_GAPS ? { type: "reset" } : "ended";
   }
-  progress.gaps = 0;
-  progress.after = id;
-  return event === "caught-up" ? { type: "caughtUp", id } : { type: "item", id, item };
+  if (step) {
+    progress.gaps = 0;
+    progress.after = id;
+  }
+  if (!known) return { type: "unknown", event, data, id };
+  return event === "caught-up" ? { type: "caughtUp", id } : { type: "item", id, item: members.item };
 }
 
 function pauseOf({ failures, retryMs }: Progress): number {
@@ -194,7 +201,7 @@ function pauseOf({ failures, retryMs }: Progress): number {
   return Math.max(retryMs, longest * (0.5 + Math.random() / 2));
 }
 
-/** The pieces of a body, as they come, until the signal ends them. */
+/** The pieces of a body, as they come, until it breaks off or the signal ends them. */
 async function* chunks(
   response: Response,
   signal: AbortSignal,
@@ -206,9 +213,9 @@ async function* chunks(
   signal.addEventListener("abort", end, { once: true });
   try {
     while (true) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
+      const piece = await reader.read().catch(() => undefined);
+      if (piece === undefined || piece.done) return;
+      yield piece.value;
     }
   } finally {
     signal.removeEventListener("abort", end);

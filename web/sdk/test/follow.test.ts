@@ -11,6 +11,13 @@ function stream(...frames: string[]) {
   return new Response(frames.join(""), { headers });
 }
 
+/** A stream whose body fails before it says anything. */
+function brokenOff() {
+  const headers = { "content-type": "text/event-stream" };
+  const pull = (body: ReadableStreamDefaultController) => body.error(new TypeError("terminated"));
+  return new Response(new ReadableStream({ pull }), { headers });
+}
+
 function item(id: string, prev: string | null, orderId = id) {
   return `id: ${id}\ndata: ${JSON.stringify({ prev, item: { orderId } })}\n\n`;
 }
@@ -46,10 +53,11 @@ test("comes again after whatever may pass", async () => {
     new TypeError("connection refused"),
     problem(503, "OVERLOADED", { retryable: true }),
     stream("event: moved\ndata: {}\n\n"),
+    brokenOff(),
     stream(item("b", "a")),
   ]);
   assert.deepEqual(await first(1, atlas.follow.listOrders({ after: "a" })), ["item b"]);
-  assert.equal(sent.length, 4);
+  assert.equal(sent.length, 5);
 });
 
 test("an item that does not follow the last one is asked for again", async () => {
@@ -85,6 +93,48 @@ test("what it was not made for is told as such", async () => {
   const { atlas } = clientWith([stream("event: weather\nid: w\ndata: [1]\n\n")]);
   const { value } = await atlas.follow.listOrders().next();
   assert.deepEqual(value, { type: "unknown", event: "weather", data: [1], id: "w" });
+});
+
+test("what it was not made for is a step of the stream if it has an id", async () => {
+  const weather = (id: string, prev: string) =>
+    `event: weather\nid: ${id}\ndata: ${JSON.stringify({ prev })}\n\n`;
+  const { atlas, sent } = clientWith([
+    stream(item("b", "a"), weather("w", "b"), "event: tick\ndata: 1\n\n", item("c", "w")),
+    stream(weather("y", "x")),
+    stream(item("d", "c")),
+  ]);
+  const told = await first(5, atlas.follow.listOrders({ after: "a" }));
+  assert.deepEqual(told, ["item b", "unknown w", "unknown w", "item c", "item d"]);
+  assert.deepEqual(sent.map((each) => each.headers.get("last-event-id")), ["a", "c", "c"]);
+});
+
+test("what is the caller's to know is thrown, and not tried again", async () => {
+  const token = () => {
+    throw new Error("nobody is signed in");
+  };
+  const tokenless = clientWith([stream()], { token });
+  await assert.rejects(tokenless.atlas.follow.listOrders().next(), /nobody is signed in/);
+  const pathless = clientWith([stream()]);
+  await assert.rejects(pathless.atlas.follow.readTimeline({ path: { id: "" } }).next(), /wants id/);
+  assert.equal(tokenless.sent.length + pathless.sent.length, 0);
+});
+
+test("a frame that is no JSON is thrown, and not asked for for ever", async () => {
+  const { atlas, sent } = clientWith([stream("id: b\ndata: {\n\n"), stream(item("b", "a"))]);
+  await assert.rejects(atlas.follow.listOrders({ after: "a" }).next(), SyntaxError);
+  assert.equal(sent.length, 1);
+});
+
+test("a signal ends following with its reason", async () => {
+  const ending = new AbortController();
+  const { atlas } = clientWith([
+    () => {
+      ending.abort(new Error("the page was left"));
+      throw new TypeError("aborted");
+    },
+  ]);
+  const changes = atlas.follow.listOrders({ signal: ending.signal });
+  await assert.rejects(changes.next(), /the page was left/);
 });
 
 test("a refusal for good is thrown", async () => {
