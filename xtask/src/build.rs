@@ -5,7 +5,7 @@ use crate::failure::Failure;
 
 const FIRST_TIME: &str = "five minutes or more the first time, seconds after that";
 
-/// Builds the programs. `--examples`, of which there are none, makes cargo choose the features that
+/// Builds the programs. `--examples`, of which there is one, makes cargo choose the features that
 /// tests need too: without it, tests would build most dependencies a second time.
 pub(crate) fn programs(release: bool) -> Result<(), Failure> {
     let profile: &[&str] = if release { &["--release"] } else { &[] };

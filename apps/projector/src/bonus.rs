@@ -242,7 +242,7 @@ fn may_be_at_fault(error: &IngestError) -> bool {
     match error {
         IngestError::Rejected { .. } | IngestError::Corrupt { .. } => true,
         IngestError::Policy(_)
-        | IngestError::UnknownPolicy { .. }
+        | IngestError::NotLocked { .. }
         | IngestError::Append(AppendError::Conflict) => false,
         IngestError::Append(AppendError::Database(error)) | IngestError::Database(error) => {
             matches!(error, sqlx::Error::Decode(_)) || classify(error) == SqlFailure::RefusedRow

@@ -15,6 +15,7 @@ mod gauges;
 mod janitor;
 mod kafka_health;
 mod migrate;
+mod passed_over;
 mod policy;
 mod readers;
 mod rebuild;

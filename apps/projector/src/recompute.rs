@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonus_domain::Beneficiary;
 use bonus_store::instruments::{RECOMPUTE_STUCK, RECOMPUTED_ACCOUNTS};
-use bonus_store::{Recompute, RecomputeError, Recomputed, Step, Stuck};
+use bonus_store::{Recompute, RecomputeError, Recomputed, Step};
 use event_store::Lease;
 use kernel::{RandomIds, SystemClock};
-use service_runtime::chain;
 use sqlx::PgPool;
 use tracing::{info, warn};
 
 use crate::alone::{Alone, Work};
 use crate::config::ProjectorConfig;
+use crate::passed_over::Aside;
 use crate::readers::Readers;
 
 /// How often the queue is looked at while it is empty.
@@ -26,8 +25,10 @@ pub(crate) struct Recomputing {
     recompute: Recompute,
     /// What was done since it was empty.
     done: Recomputed,
+    /// Whether anybody was recomputed since.
+    got_on: bool,
     /// Whom it could not recompute.
-    stuck: Vec<(Beneficiary, Stuck)>,
+    aside: Aside,
 }
 
 /// The role, under its lease.
@@ -44,7 +45,8 @@ pub(crate) fn role(
         work: Recomputing {
             recompute,
             done: Recomputed::default(),
-            stuck: Vec::new(),
+            got_on: false,
+            aside: Aside::none(),
         },
     }
 }
@@ -53,23 +55,25 @@ impl Work for Recomputing {
     type Error = RecomputeError;
 
     async fn turn(&mut self) -> Result<Duration, RecomputeError> {
-        let Step { done, stuck, .. } = self.recompute.step(AT_ONCE).await?;
+        let passed_over = self.aside.accounts();
+        let Step { done, stuck, .. } = self.recompute.step(AT_ONCE, passed_over).await?;
         RECOMPUTED_ACCOUNTS
             .of([])
             .increment(done.seen - stuck.len() as u64);
-        RECOMPUTE_STUCK.of([]).set(stuck.len() as f64);
-        let got_on = done.seen > stuck.len() as u64;
-        if stuck != self.stuck {
-            for (beneficiary, why) in &stuck {
-                warn!(%beneficiary, error = chain(why), "recompute.stuck");
-            }
-            self.stuck = stuck;
+        let got_on = done.seen > 0;
+        self.got_on |= done.seen > stuck.len() as u64;
+        for (beneficiary, why) in self.aside.add(stuck) {
+            warn!(%beneficiary, error = why, "recompute.stuck");
         }
         self.done.add(done);
         if got_on {
             return Ok(Duration::ZERO);
         }
-        if self.done.seen > self.stuck.len() as u64 {
+        RECOMPUTE_STUCK
+            .of([])
+            .set(self.aside.accounts().len() as f64);
+        self.aside.rest();
+        if std::mem::take(&mut self.got_on) {
             let Recomputed {
                 seen,
                 changed,

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonus_domain::Beneficiary;
 use bonus_store::instruments::{VIP_CLOCK_FACTS, VIP_DELAY_SECONDS};
-use bonus_store::{Stuck, Turned, VipClock, VipClockError};
+use bonus_store::{Turned, VipClock, VipClockError};
 use event_store::Lease;
 use kernel::{RandomIds, SystemClock};
-use service_runtime::chain;
 use sqlx::PgPool;
 use tracing::warn;
 
 use crate::alone::{Alone, Work};
 use crate::config::ProjectorConfig;
+use crate::passed_over::Aside;
 use crate::readers::Readers;
 
 /// How often it is looked what is due. VIP is up to date within two seconds.
@@ -22,7 +21,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// The clock, and whom it could not settle.
 pub(crate) struct Ticking {
     clock: VipClock,
-    stuck: Vec<(Beneficiary, Stuck)>,
+    aside: Aside,
 }
 
 /// The role, under its lease.
@@ -34,7 +33,7 @@ pub(crate) fn role(config: &ProjectorConfig, pool: &PgPool, readers: &Readers) -
         shares: readers.shares.clone(),
         work: Ticking {
             clock,
-            stuck: Vec::new(),
+            aside: Aside::none(),
         },
     }
 }
@@ -43,19 +42,18 @@ impl Work for Ticking {
     type Error = VipClockError;
 
     async fn turn(&mut self) -> Result<Duration, VipClockError> {
-        let turned = self.clock.turn().await;
+        let turned = self.clock.turn(self.aside.accounts()).await;
         // Most of all where it fails.
         VIP_DELAY_SECONDS.of([]).set(self.clock.overdue().await?);
-        let Turned {
-            told, stuck, more, ..
-        } = turned?;
+        let Turned { seen, told, stuck } = turned?;
         VIP_CLOCK_FACTS.of([]).increment(told as u64);
-        if stuck != self.stuck {
-            for (beneficiary, why) in &stuck {
-                warn!(%beneficiary, error = chain(why), "vip_clock.stuck");
-            }
-            self.stuck = stuck;
+        for (beneficiary, why) in self.aside.add(stuck) {
+            warn!(%beneficiary, error = why, "vip_clock.stuck");
         }
-        Ok(if more { Duration::ZERO } else { TICK })
+        if seen > 0 {
+            return Ok(Duration::ZERO);
+        }
+        self.aside.rest();
+        Ok(TICK)
     }
 }

@@ -18,7 +18,7 @@ pub use award::Taken;
 pub use event::{AccountEvent, AccountFact};
 pub use evolve::{Corrupt, evolve};
 pub use head::{Conflict, Head};
-pub use settle::{Moved, Settled, Undecided, settle};
+pub use settle::{Moved, Settled, Undecided, settle, unsettled};
 
 use crate::{Grade, Points, PolicyVersion};
 

@@ -7,8 +7,7 @@ use kernel::EventId;
 
 use crate::vip::Earnings;
 use crate::{
-    EarningsError, Fact, Facts, Grade, KnownFacts, NextGrade, Points, PointsOverflow, Policy,
-    PolicyVersion,
+    Fact, Facts, Grade, KnownFacts, NextGrade, Points, PointsOverflow, Policy, PolicyVersion,
 };
 
 /// What a fact does.
@@ -195,26 +194,4 @@ pub struct VipAt {
     pub active: bool,
     /// While it is VIP: until when, if nothing more happens.
     pub until: Option<DateTime<Utc>>,
-}
-
-impl VipAt {
-    /// Computes it from known facts, which reach back as far as the window does.
-    ///
-    /// # Errors
-    /// Where the window is not known as a whole, or its sum is too large.
-    pub fn of(
-        policy: &Policy,
-        known: &KnownFacts,
-        at: DateTime<Utc>,
-    ) -> Result<Self, EarningsError> {
-        let earnings = Earnings::new(policy, known);
-        let window_points = earnings.window_points(at)?;
-        let active = window_points >= policy.vip().threshold;
-        let next = earnings.next_change(at)?;
-        Ok(Self {
-            window_points,
-            active,
-            until: next.filter(|_| active),
-        })
-    }
 }

@@ -27,10 +27,10 @@ mod vip;
 
 pub use account::{
     Account, AccountAggregate, AccountError, AccountEvent, AccountFact, Award, Conflict, Corrupt,
-    Head, Moved, Settled, Standing, Taken, Undecided, evolve, settle, stored,
+    Head, Moved, Settled, Standing, Taken, Undecided, evolve, settle, stored, unsettled,
 };
 pub use diff::{
-    Assessment, Bucket, Flow, GradeFlow, LARGEST, Largest, Movement, Report, assess, diff,
+    Assessment, Bucket, Flow, GradeFlow, Holdings, LARGEST, Largest, Movement, Report, diff,
 };
 pub use explain::{Explanation, Part, Place, VipAt, explain};
 pub use fact::{Beneficiary, Fact, Facts, KnownFacts};
@@ -38,4 +38,4 @@ pub use grade::{Grade, NextGrade, UnknownGrade};
 pub use points::{Points, PointsOverflow};
 pub use policy::{NoPolicyVersion, Policies, Policy, PolicyHash, PolicyVersion, Reversal};
 pub use source_type::SourceType;
-pub use vip::{Earnings, EarningsError, MoreFacts, VipRule};
+pub use vip::{Earnings, MoreFacts, VipRule};

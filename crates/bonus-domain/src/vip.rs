@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{KnownFacts, Points, PointsOverflow, Policy};
+use crate::{KnownFacts, Points, Policy};
 
 /// When an account is VIP: so many points whose facts lie within the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,23 +75,6 @@ impl Earnings {
             }
         }
         earnings
-    }
-
-    /// The points in the window at `t`.
-    ///
-    /// # Errors
-    /// [`EarningsError::More`] where the window begins before what is known.
-    pub fn window_points(&self, t: DateTime<Utc>) -> Result<Points, EarningsError> {
-        let begins = self.rule.begins(t);
-        self.reaches(begins)?;
-        let window = self
-            .earned
-            .iter()
-            .filter(|(earned, _)| *earned > begins && *earned <= t);
-        let sum = window.map(|(_, points)| *points);
-        Ok(sum
-            .into_iter()
-            .try_fold(Points::ZERO, |sum, points| sum.plus(points))?)
     }
 
     /// Whether the account is VIP at `t`.
@@ -183,15 +166,4 @@ impl Earnings {
             Some(_) | None => Ok(()),
         }
     }
-}
-
-/// Why the points of a window cannot be said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EarningsError {
-    /// An older fact may decide.
-    #[error("the window is not known as a whole")]
-    More(#[from] MoreFacts),
-    /// They are too many.
-    #[error("the points of the window cannot be counted")]
-    Overflow(#[from] PointsOverflow),
 }

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::kept_types::{KeptType, missing_types};
+use crate::stuck::{PassedOver, keys};
 
 /// Why a policy was not put in force. The transaction is to be rolled back.
 #[derive(Debug, thiserror::Error)]
@@ -104,18 +105,35 @@ pub async fn queue_under(
     .await
 }
 
-/// Whether anybody is to be recomputed under the policy in force, by a look at the ends of indexes.
+/// Whether anybody is to be recomputed under the policy in force who was not passed over, by a look at
+/// the ends of indexes.
 ///
 /// # Errors
 /// What the database said.
-pub async fn is_queued(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+pub async fn is_queued(
+    connection: &mut PgConnection,
+    passed_over: &PassedOver,
+) -> Result<bool, sqlx::Error> {
+    let (roles, ids) = keys(passed_over);
     sqlx::query_scalar!(
         r#"SELECT EXISTS (
                SELECT FROM bonus.policy_activations p
-               WHERE p.replaced_at IS NULL AND (
-                   EXISTS (SELECT FROM bonus.accounts WHERE policy_version < p.version)
-                   OR EXISTS (SELECT FROM bonus.accounts WHERE policy_version > p.version)
-                   OR EXISTS (SELECT FROM bonus.accounts WHERE deferred))) AS "queued!""#
+               CROSS JOIN LATERAL (
+                   (SELECT true FROM bonus.accounts a WHERE a.policy_version < p.version
+                      AND (a.beneficiary_role, a.beneficiary_id)
+                          NOT IN (SELECT * FROM unnest($1::text[], $2::uuid[])) LIMIT 1)
+                   UNION ALL
+                   (SELECT true FROM bonus.accounts a WHERE a.policy_version > p.version
+                      AND (a.beneficiary_role, a.beneficiary_id)
+                          NOT IN (SELECT * FROM unnest($1::text[], $2::uuid[])) LIMIT 1)
+                   UNION ALL
+                   (SELECT true FROM bonus.accounts a WHERE a.deferred
+                      AND (a.beneficiary_role, a.beneficiary_id)
+                          NOT IN (SELECT * FROM unnest($1::text[], $2::uuid[])) LIMIT 1)
+               ) AS a (queued)
+               WHERE p.replaced_at IS NULL) AS "queued!""#,
+        &roles as &[&str],
+        &ids,
     )
     .fetch_one(connection)
     .await

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use bonus_domain::{Beneficiary, Conflict, Corrupt, Fact, PointsOverflow, Policy, PolicyVersion};
+use bonus_domain::{Beneficiary, Conflict, Corrupt, Fact, PointsOverflow, Policy};
 use event_store::failure::{SqlFailure, classify};
 use event_store::{Append, AppendError, append};
 use kernel::{Clock, EventId, IdSource};
@@ -88,15 +88,11 @@ pub enum IngestError {
         /// Why.
         source: Rejection,
     },
-    /// This release does not know the policy of an account.
-    #[error(
-        "the account of {beneficiary} is of policy {version}, which this release does not know"
-    )]
-    UnknownPolicy {
+    /// The head of an account was not locked, so that nothing can be decided on it.
+    #[error("the head of {beneficiary} was not locked")]
+    NotLocked {
         /// Whose account it is.
         beneficiary: Beneficiary,
-        /// Its policy.
-        version: PolicyVersion,
     },
     /// The head of an account contradicts what follows from it.
     #[error("the account of {beneficiary} is corrupt")]
@@ -125,7 +121,7 @@ impl IngestError {
             | Self::Database(error) => error,
             Self::Policy(PolicyInForceError::Unknown { .. } | PolicyInForceError::None)
             | Self::Rejected { .. }
-            | Self::UnknownPolicy { .. }
+            | Self::NotLocked { .. }
             | Self::Corrupt { .. } => return false,
         };
         match classify(error) {
@@ -274,14 +270,13 @@ async fn known(
     heads: &BTreeMap<Beneficiary, AtVersion>,
     deliveries: &[Delivery],
     active: &Policy,
-) -> Result<Known, IngestError> {
+) -> Result<Known, sqlx::Error> {
     let mut accounts: BTreeMap<Beneficiary, &Policy> = BTreeMap::new();
     for (beneficiary, at) in heads {
-        let own = own_policy(&at.head).map_err(|version| IngestError::UnknownPolicy {
-            beneficiary: *beneficiary,
-            version,
-        })?;
-        accounts.insert(*beneficiary, own);
+        // Of one whose policy this release does not know no flip can be told: its facts are deferred.
+        if let Ok(own) = own_policy(&at.head) {
+            accounts.insert(*beneficiary, own);
+        }
     }
     let mut known = known_facts::newest(transaction, &accounts).await?;
     // Whose account is of another policy is awarded nothing: of that order nobody asks.

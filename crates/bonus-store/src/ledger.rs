@@ -120,11 +120,8 @@ pub(crate) async fn count_deferred(
 ) -> Result<(), sqlx::Error> {
     let (roles, ids) = columns(accounts.iter().map(|(beneficiary, _)| beneficiary));
     let versions: Vec<i64> = accounts.iter().map(|(_, v)| v.get()).collect();
-    sqlx::query!(
-        "UPDATE bonus.ledger l SET account_version = n.version
-         FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS n (role, id, version)
-         WHERE l.beneficiary_role = n.role AND l.beneficiary_id = n.id
-           AND l.account_version IS NULL",
+    sqlx::query_file!(
+        "queries/count_deferred.sql",
         &roles as &[&str],
         &ids,
         &versions,

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bonus_domain::{
-    AccountFact, Beneficiary, Fact, Facts, KnownFacts, PolicyVersion, SourceType, Undecided, settle,
+    AccountFact, Beneficiary, Fact, Facts, KnownFacts, PolicyVersion, SourceType, settle, unsettled,
 };
 use chrono::{DateTime, Utc};
 use event_store::{Append, AppendError, Version, append};
@@ -23,6 +23,7 @@ use crate::ledger;
 use crate::movements::{self, Movement, Recomputed};
 use crate::moving::{Moving, into_moved, own_policy};
 use crate::policy_in_force::{InForce, PolicyInForceError, policy_in_force};
+use crate::stuck::{Halves, PassedOver, Stuck, blame_append, blame_database, keys};
 
 /// Why a step was not taken. Nothing of it was done, except where the connection broke during the
 /// commit; again is always right.
@@ -39,15 +40,18 @@ pub enum RecomputeError {
     Database(#[from] sqlx::Error),
 }
 
-/// Why an account could not be settled or recomputed. It is passed over, and stays where it is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Stuck {
-    /// The rules do not allow it.
-    #[error("the rules do not allow it")]
-    Undecided(#[from] Undecided),
-    /// It is of a policy that this release does not know.
-    #[error("it is of policy {0}, which this release does not know")]
-    UnknownPolicy(PolicyVersion),
+impl RecomputeError {
+    /// The failure as what one account has brought about.
+    ///
+    /// # Errors
+    /// The same, where no account can be at fault.
+    fn blame(self) -> Result<Stuck, Self> {
+        match self {
+            Self::Append(error) => Ok(blame_append(error)?),
+            Self::Database(error) => Ok(blame_database(error)?),
+            Self::Policy(_) => Err(self),
+        }
+    }
 }
 
 /// What a step has done.
@@ -57,8 +61,16 @@ pub struct Step {
     pub done: Recomputed,
     /// How many events were appended.
     pub events: u64,
-    /// Accounts that could not be recomputed.
+    /// Accounts that could not be recomputed, to be passed over by the next step.
     pub stuck: Vec<(Beneficiary, Stuck)>,
+}
+
+impl Step {
+    fn add(&mut self, other: Self) {
+        self.done.add(other.done);
+        self.events += other.events;
+        self.stuck.extend(other.stuck);
+    }
 }
 
 /// Recomputes accounts. Any number of processes may do so at once; one suffices.
@@ -100,17 +112,58 @@ impl Recompute {
         Self { pool, clock, ids }
     }
 
-    /// Recomputes the next accounts of the queue, at most `most` of them. Where none is seen, none
-    /// is left but those that others hold.
+    /// Recomputes the next accounts of the queue, at most `most` of them and none of those that were
+    /// passed over. Where none is seen, none is left but those, and those that others hold.
     ///
     /// # Errors
-    /// See [`RecomputeError`].
+    /// See [`RecomputeError`]. What one account has brought about is none of them: it is stuck, and
+    /// the others are recomputed.
     #[instrument(name = "bonus.recompute", skip_all)]
-    pub async fn step(&self, most: i64) -> Result<Step, RecomputeError> {
+    pub async fn step(&self, most: i64, passed_over: &PassedOver) -> Result<Step, RecomputeError> {
         let mut transaction = self.pool.begin().await?;
         let in_force = policy_in_force(&mut transaction).await?;
-        let heads = queued(&mut transaction, in_force.policy.version(), most).await?;
-        self.recompute(transaction, in_force, heads).await
+        let version = in_force.policy.version();
+        let heads = queued(&mut transaction, version, most, passed_over).await?;
+        let all = heads.keys().copied().collect();
+        match self.recompute(transaction, in_force, heads).await {
+            Err(error) => self.in_halves(all, error).await,
+            done => done,
+        }
+    }
+
+    /// Recomputes a batch that failed, by halves, so that whoever is at fault is alone in the end.
+    async fn in_halves(
+        &self,
+        batch: Vec<Beneficiary>,
+        error: RecomputeError,
+    ) -> Result<Step, RecomputeError> {
+        let (mut step, mut halves) = (Step::default(), Halves::default());
+        let (mut failed, mut error) = (batch, error);
+        loop {
+            match error.blame() {
+                Ok(why) => {
+                    if let Some(alone) = halves.failed(failed) {
+                        step.done.seen += 1;
+                        step.stuck.push((alone, why));
+                    }
+                }
+                // What was done is told; the failure comes again, if it lasts.
+                Err(_) if step.done.seen > 0 => return Ok(step),
+                Err(error) => return Err(error),
+            }
+            loop {
+                let Some(part) = halves.next() else {
+                    return Ok(step);
+                };
+                match self.all_of(&part).await {
+                    Ok(done) => step.add(done),
+                    Err(why) => {
+                        (failed, error) = (part, why);
+                        break;
+                    }
+                }
+            }
+        }
     }
 
     /// Recomputes one account, whether or not it is in the queue. Nothing is seen where there is
@@ -120,13 +173,18 @@ impl Recompute {
     /// See [`RecomputeError`].
     #[instrument(name = "bonus.recompute_one", skip_all)]
     pub async fn one(&self, beneficiary: Beneficiary) -> Result<Step, RecomputeError> {
+        self.all_of(&[beneficiary]).await
+    }
+
+    async fn all_of(&self, beneficiaries: &[Beneficiary]) -> Result<Step, RecomputeError> {
+        let (roles, ids) = columns(beneficiaries.iter());
         let mut transaction = self.pool.begin().await?;
         let in_force = policy_in_force(&mut transaction).await?;
         let rows = sqlx::query_file_as!(
             HeadRecord,
             "queries/lock_heads.sql",
-            &[beneficiary.role.as_str()] as &[&str],
-            &[beneficiary.id],
+            &roles as &[&str],
+            &ids,
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -187,13 +245,16 @@ impl Outcome {
         let Whole {
             beneficiary, at, ..
         } = *whole;
-        let own = own_policy(&at.head).map_err(Stuck::UnknownPolicy)?;
         // Where VIP never changes it is not looked at.
         let counted = match at.head.next_vip_change() {
             Some(_) => KnownFacts::all(whole.counted()),
             None => KnownFacts::default(),
         };
-        let settled = settle(at.head, beneficiary, &counted, own, now)?;
+        let settled = match own_policy(&at.head) {
+            Ok(own) => settle(at.head, beneficiary, &counted, own, now)?,
+            // What fell due under it nobody here can say; the net change is told all the same.
+            Err(_) => unsettled(at.head, beneficiary, now),
+        };
         let from = settled.head().account();
         let moved = settled.recompute(&whole.facts, in_force.policy)?;
         let to = moved.head.account();
@@ -238,20 +299,35 @@ async fn queued(
     connection: &mut PgConnection,
     active: PolicyVersion,
     most: i64,
+    passed_over: &PassedOver,
 ) -> Result<BTreeMap<Beneficiary, AtVersion>, sqlx::Error> {
     let active = i32::from(active);
+    let (roles, ids) = keys(passed_over);
     for (from, to) in [(1, active - 1), (active + 1, i32::MAX)] {
-        let rows =
-            sqlx::query_file_as!(HeadRecord, "queries/heads_of_policies.sql", from, to, most)
-                .fetch_all(&mut *connection)
-                .await?;
+        let rows = sqlx::query_file_as!(
+            HeadRecord,
+            "queries/heads_of_policies.sql",
+            from,
+            to,
+            most,
+            &roles as &[&str],
+            &ids,
+        )
+        .fetch_all(&mut *connection)
+        .await?;
         if !rows.is_empty() {
             return accounts::read(rows);
         }
     }
-    let rows = sqlx::query_file_as!(HeadRecord, "queries/heads_with_deferred.sql", most)
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query_file_as!(
+        HeadRecord,
+        "queries/heads_with_deferred.sql",
+        most,
+        &roles as &[&str],
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
     accounts::read(rows)
 }
 

@@ -12,10 +12,10 @@ use kernel::{Clock, IdSource};
 use sqlx::{PgConnection, PgPool};
 use tracing::instrument;
 
-use crate::accounts::{self, AtVersion, HeadRecord};
+use crate::accounts::{self, AtVersion, HeadRecord, columns};
 use crate::known_facts;
 use crate::moving::{Moving, into_moved, own_policy};
-use crate::recompute::Stuck;
+use crate::stuck::{Halves, PassedOver, Stuck, blame_append, blame_database, keys};
 
 /// How many accounts are settled in one transaction.
 const AT_ONCE: i64 = 500;
@@ -32,17 +32,36 @@ pub enum VipClockError {
     Database(#[from] sqlx::Error),
 }
 
+impl VipClockError {
+    /// The failure as what one account has brought about.
+    ///
+    /// # Errors
+    /// The same, where no account can be at fault.
+    fn blame(self) -> Result<Stuck, Self> {
+        match self {
+            Self::Append(error) => Ok(blame_append(error)?),
+            Self::Database(error) => Ok(blame_database(error)?),
+        }
+    }
+}
+
 /// What a turn of the clock has done.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub struct Turned {
-    /// Accounts that were looked at.
+    /// Accounts that were looked at. Where there are any, there may be more that are due.
     pub seen: usize,
     /// Facts that were told of them.
     pub told: usize,
-    /// Accounts that could not be settled; the others were.
+    /// Accounts that could not be settled, to be passed over by the next turn; the others were.
     pub stuck: Vec<(Beneficiary, Stuck)>,
-    /// Whether there may be more that are due.
-    pub more: bool,
+}
+
+impl Turned {
+    fn add(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.told += other.told;
+        self.stuck.extend(other.stuck);
+    }
 }
 
 /// Lets VIP come and go. Any number of processes may do so at once; one suffices.
@@ -66,23 +85,81 @@ impl VipClock {
         Self { pool, clock, ids }
     }
 
-    /// Settles the accounts that are due longest, each at its own instants.
+    /// Settles the accounts that are due longest, each at its own instants, and none of those that
+    /// were passed over.
     ///
     /// # Errors
-    /// See [`VipClockError`].
+    /// See [`VipClockError`]. What one account has brought about is none of them: it is stuck, and the
+    /// others are settled.
     #[instrument(name = "bonus.vip_clock", level = "debug", skip_all)]
-    pub async fn turn(&self) -> Result<Turned, VipClockError> {
+    pub async fn turn(&self, passed_over: &PassedOver) -> Result<Turned, VipClockError> {
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
-        let mut heads = without_vip(&mut transaction).await?;
-        heads.extend(due(&mut transaction, now).await?);
+        let mut heads = without_vip(&mut transaction, passed_over).await?;
+        heads.extend(due(&mut transaction, now, passed_over).await?);
         if heads.is_empty() {
             transaction.rollback().await?;
             return Ok(Turned::default());
         }
-        let turned = self.settle(&mut transaction, heads, now).await?;
-        transaction.commit().await?;
-        Ok(turned)
+        let all = heads.keys().copied().collect();
+        match self.settle(transaction, heads, now).await {
+            Err(error) => self.in_halves(all, error, now).await,
+            done => done,
+        }
+    }
+
+    /// Settles a batch that failed, by halves, so that whoever is at fault is alone in the end.
+    async fn in_halves(
+        &self,
+        batch: Vec<Beneficiary>,
+        error: VipClockError,
+        now: DateTime<Utc>,
+    ) -> Result<Turned, VipClockError> {
+        let (mut turned, mut halves) = (Turned::default(), Halves::default());
+        let (mut failed, mut error) = (batch, error);
+        loop {
+            match error.blame() {
+                Ok(why) => {
+                    if let Some(alone) = halves.failed(failed) {
+                        turned.seen += 1;
+                        turned.stuck.push((alone, why));
+                    }
+                }
+                // What was done is told; the failure comes again, if it lasts.
+                Err(_) if turned.seen > 0 => return Ok(turned),
+                Err(error) => return Err(error),
+            }
+            loop {
+                let Some(part) = halves.next() else {
+                    return Ok(turned);
+                };
+                match self.all_of(&part, now).await {
+                    Ok(done) => turned.add(done),
+                    Err(why) => {
+                        (failed, error) = (part, why);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn all_of(
+        &self,
+        beneficiaries: &[Beneficiary],
+        now: DateTime<Utc>,
+    ) -> Result<Turned, VipClockError> {
+        let (roles, ids) = columns(beneficiaries.iter());
+        let mut transaction = self.pool.begin().await?;
+        let rows = sqlx::query_file_as!(
+            HeadRecord,
+            "queries/lock_heads.sql",
+            &roles as &[&str],
+            &ids,
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        self.settle(transaction, accounts::read(rows)?, now).await
     }
 
     /// For how long the account has been due that is due longest.
@@ -107,7 +184,7 @@ impl VipClock {
 
     async fn settle(
         &self,
-        transaction: &mut PgConnection,
+        mut transaction: sqlx::Transaction<'_, sqlx::Postgres>,
         heads: BTreeMap<Beneficiary, AtVersion>,
         now: DateTime<Utc>,
     ) -> Result<Turned, VipClockError> {
@@ -127,7 +204,7 @@ impl VipClock {
                 }
             }
         }
-        let mut known = known_facts::newest(transaction, &policies).await?;
+        let mut known = known_facts::newest(&mut transaction, &policies).await?;
         let mut moving = Vec::with_capacity(heads.len());
         for (beneficiary, at) in heads {
             let Some(policy) = policies.get(&beneficiary).copied() else {
@@ -138,7 +215,8 @@ impl VipClock {
                 match settle(at.head, beneficiary, &known, policy, now) {
                     Ok(settled) => break Some(settled),
                     Err(Undecided::More(more)) => {
-                        known_facts::reach_back(transaction, beneficiary, policy, &mut known, more)
+                        let known = &mut known;
+                        known_facts::reach_back(&mut transaction, beneficiary, policy, known, more)
                             .await?;
                     }
                     Err(why) => {
@@ -153,9 +231,8 @@ impl VipClock {
                 moving.push((beneficiary, one));
             }
         }
-        turned.more = !moving.is_empty();
         let (heads, streams) = into_moved(moving.into_iter());
-        accounts::store(transaction, &heads).await?;
+        accounts::store(&mut transaction, &heads).await?;
         turned.told = streams.iter().map(|stream| stream.events.len()).sum();
         if !streams.is_empty() {
             // Last: from here on the readers of the feed wait for the commit.
@@ -163,8 +240,9 @@ impl VipClock {
                 streams,
                 claim: None,
             };
-            append(transaction, &request).await?;
+            append(&mut transaction, &request).await?;
         }
+        transaction.commit().await?;
         Ok(turned)
     }
 }
@@ -172,18 +250,35 @@ impl VipClock {
 async fn due(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
+    passed_over: &PassedOver,
 ) -> Result<BTreeMap<Beneficiary, AtVersion>, sqlx::Error> {
-    let rows = sqlx::query_file_as!(HeadRecord, "queries/due_heads.sql", now, AT_ONCE)
-        .fetch_all(connection)
-        .await?;
+    let (roles, ids) = keys(passed_over);
+    let rows = sqlx::query_file_as!(
+        HeadRecord,
+        "queries/due_heads.sql",
+        now,
+        AT_ONCE,
+        &roles as &[&str],
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
     accounts::read(rows)
 }
 
 async fn without_vip(
     connection: &mut PgConnection,
+    passed_over: &PassedOver,
 ) -> Result<BTreeMap<Beneficiary, AtVersion>, sqlx::Error> {
-    let rows = sqlx::query_file_as!(HeadRecord, "queries/heads_without_vip.sql", AT_ONCE)
-        .fetch_all(connection)
-        .await?;
+    let (roles, ids) = keys(passed_over);
+    let rows = sqlx::query_file_as!(
+        HeadRecord,
+        "queries/heads_without_vip.sql",
+        AT_ONCE,
+        &roles as &[&str],
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
     accounts::read(rows)
 }

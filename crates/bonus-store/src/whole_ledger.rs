@@ -1,7 +1,7 @@
-//! The whole ledger, read once and in order: each beneficiary's facts together, out of one snapshot,
-//! and no more than one beneficiary's in memory.
+//! The whole ledger, read once and in order: each beneficiary's head and facts together, out of one
+//! snapshot, and no more than one beneficiary's in memory.
 
-use bonus_domain::{Beneficiary, Fact, Facts, PointsOverflow, SourceType};
+use bonus_domain::{Beneficiary, Fact, Facts, Holdings, PointsOverflow, PolicyVersion, SourceType};
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use kernel::{EventId, OrderId, Role, instant_from_micros};
@@ -9,14 +9,19 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// The rows as the server sends them: length and bytes of each field. A sort, not a walk along an
-/// index: nearly every row is wanted.
+/// index: nearly every row is wanted. Before the facts of each beneficiary comes their head: whether
+/// there is an account, and the policy that it is of.
 const COPY: &str = "\
     COPY (SELECT beneficiary_role, beneficiary_id, occurred_at, source_event_id, event_type, \
-                 order_id, by_dispute, account_version IS NULL \
+                 order_id, by_dispute, account_version IS NULL, NULL::integer \
           FROM bonus.ledger \
+          UNION ALL \
+          SELECT beneficiary_role, beneficiary_id, '-infinity', NULL, NULL, \
+                 NULL, version > 0, deferred, policy_version \
+          FROM bonus.accounts \
           ORDER BY beneficiary_role, beneficiary_id, occurred_at, source_event_id) \
     TO STDOUT (FORMAT binary)";
-const FIELDS: i16 = 8;
+const FIELDS: usize = 9;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// Signature, flags, and the length of an extension that there is none of.
 const HEADER_BYTES: usize = 19;
@@ -30,7 +35,7 @@ pub struct LedgerState {
     pub facts: u64,
     /// Those that no account counts yet.
     pub deferred: u64,
-    /// Whom they belong to, in number.
+    /// Whom it knows, in number.
     pub beneficiaries: u64,
     /// The sum of the facts' ids, modulo 2^64: the same facts have the same.
     pub digest: u64,
@@ -55,31 +60,44 @@ pub enum WholeLedgerError {
     Database(#[from] sqlx::Error),
 }
 
+/// The head of one beneficiary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
+    opened: bool,
+    policy_version: PolicyVersion,
+}
+
 /// The facts of one beneficiary, ascending.
-#[derive(Debug, Default)]
-pub struct Ledger {
+#[derive(Debug)]
+struct Ledger {
+    of: Beneficiary,
+    head: Head,
     /// What the account counts.
-    pub counted: Facts,
+    counted: Facts,
     /// Everything, if that is more.
     all: Facts,
     deferred: bool,
 }
 
 impl Ledger {
-    /// Everything that the ledger holds of them.
-    #[must_use]
-    pub const fn all(&self) -> &Facts {
-        if self.deferred {
-            &self.all
-        } else {
-            &self.counted
+    const fn holdings(&self) -> Holdings<'_> {
+        Holdings {
+            policy_version: self.head.policy_version,
+            opened: self.head.opened,
+            counted: &self.counted,
+            all: if self.deferred {
+                &self.all
+            } else {
+                &self.counted
+            },
         }
     }
 
-    fn clear(&mut self) {
+    /// Goes on to the next one, in the room of this one's facts.
+    fn turn_to(&mut self, of: Beneficiary, head: Head) {
+        (self.of, self.head, self.deferred) = (of, head, false);
         self.counted.clear();
         self.all.clear();
-        self.deferred = false;
     }
 
     fn push(&mut self, fact: Fact, deferred: bool) {
@@ -96,20 +114,19 @@ impl Ledger {
     }
 }
 
-/// Shows `visit` the facts of each beneficiary, one after the other. Facts of a type that only
+/// Shows `visit` what is held of each beneficiary, one after the other. Facts of a type that only
 /// another release knows are worth nothing here, and are left out.
 ///
 /// # Errors
 /// See [`WholeLedgerError`]; what `visit` refuses is one of them.
 pub async fn whole_ledger(
     connection: &mut PgConnection,
-    mut visit: impl FnMut(Beneficiary, &Ledger) -> Result<(), PointsOverflow>,
+    mut visit: impl FnMut(Beneficiary, Holdings<'_>) -> Result<(), PointsOverflow>,
 ) -> Result<LedgerState, WholeLedgerError> {
     let mut export = connection.copy_out_raw(COPY).await?;
     let mut reading = Reading {
         state: LedgerState::default(),
-        ledger: Ledger::default(),
-        of: None,
+        ledger: None,
     };
     let mut unread: Vec<u8> = Vec::new();
     let mut begun = false;
@@ -126,7 +143,7 @@ pub async fn whole_ledger(
             begun = true;
         }
         while begun && let Some((row, rest)) = Row::split(bytes)? {
-            reading.take(&row, &mut visit)?;
+            reading.take(row, &mut visit)?;
             bytes = rest;
         }
         unread = bytes.to_vec();
@@ -140,27 +157,45 @@ pub async fn whole_ledger(
 
 struct Reading {
     state: LedgerState,
-    ledger: Ledger,
-    of: Option<Beneficiary>,
+    ledger: Option<Ledger>,
 }
 
 impl Reading {
     fn take(
         &mut self,
-        row: &Row<'_>,
-        visit: &mut impl FnMut(Beneficiary, &Ledger) -> Result<(), PointsOverflow>,
+        row: Row<'_>,
+        visit: &mut impl FnMut(Beneficiary, Holdings<'_>) -> Result<(), PointsOverflow>,
     ) -> Result<(), WholeLedgerError> {
         let role: Role = std::str::from_utf8(row.role)
             .ok()
             .and_then(|role| role.parse().ok())
             .ok_or(WholeLedgerError::Garbled("a role is none"))?;
-        let beneficiary = Beneficiary::new(role, row.id);
-        if self.of != Some(beneficiary) {
-            self.visit(visit)?;
-            self.ledger.clear();
-            self.of = Some(beneficiary);
-            self.state.beneficiaries += 1;
+        let of = Beneficiary::new(role, row.id);
+        match row.held {
+            Held::Head(head) => {
+                self.visit(visit)?;
+                self.state.beneficiaries += 1;
+                match &mut self.ledger {
+                    Some(ledger) => ledger.turn_to(of, head),
+                    None => {
+                        self.ledger = Some(Ledger {
+                            of,
+                            head,
+                            counted: Facts::default(),
+                            all: Facts::default(),
+                            deferred: false,
+                        });
+                    }
+                }
+                Ok(())
+            }
+            Held::Fact(fact) => self.fact(of, &fact),
         }
+    }
+
+    fn fact(&mut self, of: Beneficiary, row: &FactRow<'_>) -> Result<(), WholeLedgerError> {
+        let ledger = self.ledger.as_mut().filter(|ledger| ledger.of == of);
+        let ledger = ledger.ok_or(WholeLedgerError::Garbled("a fact is of nobody"))?;
         self.state.facts += 1;
         self.state.deferred += u64::from(row.deferred);
         let (high, low) = row.source_event_id.as_u64_pair();
@@ -172,25 +207,26 @@ impl Reading {
             let fact = Fact {
                 source_event_id: EventId::from_uuid(row.source_event_id),
                 source_type,
-                beneficiary,
+                beneficiary: of,
                 order_id: row.order_id.map(OrderId::from_uuid),
                 by_dispute: row.by_dispute,
                 occurred_at: row.occurred_at,
             };
-            self.ledger.push(fact, row.deferred);
+            ledger.push(fact, row.deferred);
         }
         Ok(())
     }
 
     fn visit(
         &self,
-        visit: &mut impl FnMut(Beneficiary, &Ledger) -> Result<(), PointsOverflow>,
+        visit: &mut impl FnMut(Beneficiary, Holdings<'_>) -> Result<(), PointsOverflow>,
     ) -> Result<(), WholeLedgerError> {
-        let Some(beneficiary) = self.of else {
+        let Some(ledger) = &self.ledger else {
             return Ok(());
         };
-        visit(beneficiary, &self.ledger).map_err(|source| WholeLedgerError::Overflow {
-            beneficiary,
+        let visited = visit(ledger.of, ledger.holdings());
+        visited.map_err(|source| WholeLedgerError::Overflow {
+            beneficiary: ledger.of,
             source,
         })
     }
@@ -205,9 +241,22 @@ fn header(bytes: &[u8]) -> Result<&[u8], WholeLedgerError> {
 }
 
 /// A row as it was sent.
+#[derive(Debug)]
 struct Row<'a> {
     role: &'a [u8],
     id: Uuid,
+    held: Held<'a>,
+}
+
+/// What it says of its beneficiary.
+#[derive(Debug)]
+enum Held<'a> {
+    Head(Head),
+    Fact(FactRow<'a>),
+}
+
+#[derive(Debug)]
+struct FactRow<'a> {
     occurred_at: DateTime<Utc>,
     source_event_id: Uuid,
     event_type: &'a [u8],
@@ -215,6 +264,8 @@ struct Row<'a> {
     by_dispute: bool,
     deferred: bool,
 }
+
+type Fields<'a> = [Option<&'a [u8]>; FIELDS];
 
 impl<'a> Row<'a> {
     /// The first row, and what follows it; none where it is not there as a whole, or the export
@@ -226,10 +277,10 @@ impl<'a> Row<'a> {
         };
         match i16::from_be_bytes(*count) {
             -1 => return Ok(None),
-            FIELDS => {}
+            count if usize::try_from(count) == Ok(FIELDS) => {}
             _ => return Err(SHAPE),
         }
-        let mut fields = [None; 8];
+        let mut fields: Fields<'a> = [None; FIELDS];
         for place in &mut fields {
             let Some((length, after)) = rest.split_first_chunk::<4>() else {
                 return Ok(None);
@@ -244,11 +295,30 @@ impl<'a> Row<'a> {
                 rest = after;
             }
         }
-        let [role, id, at, event, event_type, order, by_dispute, deferred] = fields;
-        let row = || {
-            Some(Self {
-                role: role?,
-                id: uuid(id?)?,
+        Ok(Some((Self::read(fields).ok_or(SHAPE)?, rest)))
+    }
+
+    fn read(fields: Fields<'a>) -> Option<Self> {
+        let [
+            role,
+            id,
+            at,
+            event,
+            event_type,
+            order,
+            flag,
+            deferred,
+            policy,
+        ] = fields;
+        let flag = flag? == [1];
+        let held = if let Some(version) = policy {
+            let version = i32::from_be_bytes(version.try_into().ok()?);
+            Held::Head(Head {
+                opened: flag,
+                policy_version: PolicyVersion::try_from(version).ok()?,
+            })
+        } else {
+            Held::Fact(FactRow {
                 occurred_at: instant(at?)?,
                 source_event_id: uuid(event?)?,
                 event_type: event_type?,
@@ -256,11 +326,15 @@ impl<'a> Row<'a> {
                     Some(order) => Some(uuid(order)?),
                     None => None,
                 },
-                by_dispute: by_dispute? == [1],
+                by_dispute: flag,
                 deferred: deferred? == [1],
             })
         };
-        Ok(Some((row().ok_or(SHAPE)?, rest)))
+        Some(Self {
+            role: role?,
+            id: uuid(id?)?,
+            held,
+        })
     }
 }
 
@@ -277,20 +351,8 @@ fn instant(bytes: &[u8]) -> Option<DateTime<Utc>> {
 mod tests {
     use super::*;
 
-    fn row(order: Option<&[u8]>) -> Vec<u8> {
-        let at = 1_000_000_i64.to_be_bytes();
-        let id = [7; 16];
-        let fields: [Option<&[u8]>; 8] = [
-            Some(b"commissioner"),
-            Some(&id),
-            Some(&at),
-            Some(&id),
-            Some(b"OrderPlaced"),
-            order,
-            Some(&[1]),
-            Some(&[0]),
-        ];
-        let mut bytes = FIELDS.to_be_bytes().to_vec();
+    fn row(fields: [Option<&[u8]>; FIELDS]) -> Vec<u8> {
+        let mut bytes = i16::try_from(FIELDS).unwrap().to_be_bytes().to_vec();
         for field in fields {
             match field {
                 Some(field) => {
@@ -303,22 +365,65 @@ mod tests {
         bytes
     }
 
+    fn fact(order: Option<&[u8]>) -> Vec<u8> {
+        let (at, id) = (1_000_000_i64.to_be_bytes(), [7; 16]);
+        row([
+            Some(b"commissioner"),
+            Some(&id),
+            Some(&at),
+            Some(&id),
+            Some(b"OrderPlaced"),
+            order,
+            Some(&[1]),
+            Some(&[0]),
+            None,
+        ])
+    }
+
     #[test]
     fn a_row_is_read_once_it_is_there_as_a_whole() {
-        let bytes = [row(None), vec![9]].concat();
+        let bytes = [fact(None), vec![9]].concat();
         for end in 0..bytes.len() - 1 {
             assert!(Row::split(&bytes[..end]).unwrap().is_none(), "{end}");
         }
         let (row, rest) = Row::split(&bytes).unwrap().unwrap();
         assert_eq!(rest, [9]);
         assert_eq!(row.role, b"commissioner");
-        assert_eq!(row.occurred_at.to_rfc3339(), "2000-01-01T00:00:01+00:00");
-        assert!(row.by_dispute && !row.deferred && row.order_id.is_none());
+        let Held::Fact(fact) = row.held else {
+            panic!("{row:?}");
+        };
+        assert_eq!(fact.occurred_at.to_rfc3339(), "2000-01-01T00:00:01+00:00");
+        assert!(fact.by_dispute && !fact.deferred && fact.order_id.is_none());
+    }
+
+    #[test]
+    fn a_head_says_whether_there_is_an_account_and_of_which_policy() {
+        let (id, at) = ([7; 16], i64::MIN.to_be_bytes());
+        let head = |policy: [u8; 4]| {
+            row([
+                Some(b"workshop"),
+                Some(&id),
+                Some(&at),
+                None,
+                None,
+                None,
+                Some(&[1]),
+                Some(&[0]),
+                Some(&policy),
+            ])
+        };
+        let bytes = head(2_i32.to_be_bytes());
+        let (row, _) = Row::split(&bytes).unwrap().unwrap();
+        let Held::Head(found) = row.held else {
+            panic!("{row:?}");
+        };
+        assert!(found.opened && found.policy_version.get() == 2);
+        assert!(Row::split(&head([0; 4])).is_err(), "no policy is 0");
     }
 
     #[test]
     fn what_is_no_row_is_refused() {
-        assert!(Row::split(&row(Some(&[1]))).is_err(), "half an id");
+        assert!(Row::split(&fact(Some(&[1]))).is_err(), "half an id");
         assert!(Row::split(&3_i16.to_be_bytes()).is_err(), "other columns");
         assert!(header(b"PGCOPY\n\xff\r\n\x01 and no more than that").is_err());
     }

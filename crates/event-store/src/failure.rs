@@ -65,6 +65,13 @@ pub fn did_nothing(error: &Error) -> bool {
         && classify(error) != SqlFailure::Unreachable
 }
 
+/// Whether a bound of ours on time was passed: the same with less of it may pass.
+#[must_use]
+pub fn took_too_long(error: &Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("57014" | "55P03"))
+}
+
 /// Errors that arise on our side of the wire from what we or the schema got wrong.
 fn is_ours(error: &Error) -> bool {
     matches!(

@@ -5,7 +5,9 @@ mod show;
 
 use std::io::{self, BufWriter, Write as _};
 
-use bonus_domain::{Beneficiary, Movement, Points, PointsOverflow, PolicyVersion, Report, assess};
+use bonus_domain::{
+    Beneficiary, Holdings, Movement, Points, PointsOverflow, PolicyVersion, Report,
+};
 use bonus_store::{LedgerState, WholeLedgerError, whole_ledger};
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
@@ -56,6 +58,8 @@ pub(super) struct Found {
     /// The instant for which VIP was computed.
     pub(super) at: DateTime<Utc>,
     pub(super) ledger: LedgerState,
+    /// Beneficiaries whose head is of another policy than `from`.
+    pub(super) of_others: u64,
     pub(super) report: Report,
     pub(super) budget: Option<i64>,
 }
@@ -65,6 +69,17 @@ impl Found {
     pub(super) fn passes_the_budget(&self) -> bool {
         self.budget
             .is_some_and(|budget| self.report.gained > Points::new(budget))
+    }
+
+    /// What keeps a recompute from doing just this, if anything does.
+    fn warning(&self) -> Option<String> {
+        (self.of_others > 0).then(|| {
+            format!(
+                "{} of {} beneficiaries are of another policy than {}: of them is shown what would \
+                 be if they were of it, which is not what a recompute does",
+                self.of_others, self.ledger.beneficiaries, self.from
+            )
+        })
     }
 }
 
@@ -80,13 +95,10 @@ pub(super) async fn diff(
 
     let mut lines = Lines::new(options.format);
     let mut report = Report::default();
-    let mut take = |beneficiary, ledger: &bonus_store::Ledger| -> Result<(), PointsOverflow> {
-        // What the account has now, and what a recompute would make of it: that counts as well
-        // what was deferred.
-        let movement = Movement {
-            before: assess(from, &ledger.counted, at)?,
-            after: assess(to, ledger.all(), at)?,
-        };
+    let mut of_others = 0;
+    let mut take = |beneficiary, of: Holdings<'_>| -> Result<(), PointsOverflow> {
+        of_others += u64::from(of.policy_version != from.version());
+        let movement = bonus_domain::diff(from, to, of, at)?;
         lines.add(beneficiary, movement);
         report.add(beneficiary, movement)
     };
@@ -103,9 +115,13 @@ pub(super) async fn diff(
         to: to.version(),
         at,
         ledger,
+        of_others,
         report,
         budget: options.budget,
     };
+    if let Some(line) = found.warning() {
+        eprintln!("{line}");
+    }
     match options.format {
         Format::Table => Output::table().object(&value(&found), &text(&found))?,
         Format::Json => Output::json().object(&value(&found), "")?,

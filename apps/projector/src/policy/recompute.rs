@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bonus_domain::Beneficiary;
 use bonus_store::{
-    Recompute, RecomputeError, Recomputed, Step, activations, is_queued, queue_under,
+    PassedOver, Recompute, RecomputeError, Recomputed, Step, activations, is_queued, queue_under,
 };
 use clap::Args;
 use event_store::acts::{self, ActKind};
@@ -49,7 +49,9 @@ pub(crate) struct RecomputeOptions {
 struct Outcome {
     done: Recomputed,
     events: u64,
-    /// Why accounts could not be recomputed.
+    /// Who could not be recomputed.
+    passed_over: PassedOver,
+    /// And why.
     stuck: Vec<String>,
 }
 
@@ -138,18 +140,14 @@ impl Outcome {
             rate => (i64::from(rate) / 2).clamp(1, AT_ONCE),
         };
         loop {
-            let step = recompute.step(at_once).await.map_err(failure)?;
-            let (seen, stuck) = (step.done.seen, step.stuck.len() as u64);
-            if seen == 0 {
-                if !is_queued(&mut *pool.acquire().await?).await? {
+            let step = recompute.step(at_once, &self.passed_over).await;
+            let step = step.map_err(failure)?;
+            if step.done.seen == 0 {
+                if !is_queued(&mut *pool.acquire().await?, &self.passed_over).await? {
                     return self.verdict();
                 }
                 pause(HELD_PAUSE, stop).await?;
                 continue;
-            }
-            if seen == stuck {
-                self.stuck = named(&step);
-                return self.verdict();
             }
             self.add(step);
             let done = self.done.seen;
@@ -164,7 +162,10 @@ impl Outcome {
     }
 
     fn add(&mut self, step: Step) {
-        self.stuck = named(&step);
+        for (beneficiary, why) in step.stuck {
+            self.stuck.push(format!("{beneficiary}: {}", chain(&why)));
+            self.passed_over.insert(beneficiary);
+        }
         self.done.add(step.done);
         self.events += step.events;
     }
@@ -181,13 +182,6 @@ impl Outcome {
         );
         Err(Failure::new(Exit::Failed, what))
     }
-}
-
-fn named(step: &Step) -> Vec<String> {
-    let stuck = step.stuck.iter();
-    stuck
-        .map(|(beneficiary, why)| format!("{beneficiary}: {}", chain(why)))
-        .collect()
 }
 
 async fn pause(pause: Duration, stop: &CancellationToken) -> Result<(), Failure> {

@@ -9,6 +9,7 @@
 
 mod analytics;
 mod auditor;
+mod policy;
 mod program;
 mod status;
 mod store;

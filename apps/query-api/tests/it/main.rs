@@ -16,6 +16,7 @@ mod bonus;
 mod conditional;
 mod dead_letters;
 mod env_example;
+mod explain;
 mod fuzz;
 mod invitations;
 mod lists;

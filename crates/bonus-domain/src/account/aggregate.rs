@@ -74,7 +74,7 @@ impl Aggregate for AccountAggregate {
         let known = KnownFacts::all(known);
         let settled = settle(head, fact.beneficiary, &known, policy, now)?;
         match settled.award(&known, &fact, policy)? {
-            Taken::Repeated | Taken::Kept(_) => {}
+            Taken::Repeated | Taken::Kept => {}
             Taken::Awarded { moved, .. } => {
                 for event in moved.events {
                     sink.write(event, self).await;

@@ -8,8 +8,9 @@ use crate::{Fact, KnownFacts, Points, Policy};
 pub enum Taken {
     /// It was known already. Nothing is to be written.
     Repeated,
-    /// It moves nothing: its row is kept, and no event is appended.
-    Kept(Moved),
+    /// It moves nothing: its row is kept, and no event is appended. What was due is left to the next
+    /// decision.
+    Kept,
     /// It is counted.
     Awarded {
         /// The account after it.
@@ -46,7 +47,7 @@ impl Settled {
         beside.insert(*fact);
         let points = policy.total(&beside)?.minus(without)?;
         if points == Points::ZERO {
-            return Ok(Taken::Kept(self.into_unmoved()));
+            return Ok(Taken::Kept);
         }
 
         let lifetime_points = self.head.lifetime_points().plus(points)?;

@@ -46,7 +46,6 @@ pub struct Moved {
 #[derive(Debug, Clone)]
 pub struct Settled {
     pub(super) beneficiary: Beneficiary,
-    pub(super) before: Head,
     pub(super) head: Head,
     pub(super) events: Vec<AccountEvent>,
     pub(super) now: DateTime<Utc>,
@@ -68,13 +67,7 @@ pub fn settle(
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Result<Settled, Undecided> {
-    let mut settled = Settled {
-        beneficiary,
-        before: head,
-        head,
-        events: Vec::new(),
-        now,
-    };
+    let mut settled = unsettled(head, beneficiary, now);
     let Head::Open {
         standing,
         next_vip_change,
@@ -82,7 +75,6 @@ pub fn settle(
     else {
         return Ok(settled);
     };
-    settled.now = now.max(standing.changed_at);
     if next_vip_change.is_none_or(|due| due > settled.now) {
         return Ok(settled);
     }
@@ -102,6 +94,21 @@ pub fn settle(
     Ok(settled)
 }
 
+/// An account as it stands, for who does not know its policy and cannot say which flips fell due.
+/// They are left to who does, and happen no earlier than what is decided now.
+#[must_use]
+pub fn unsettled(head: Head, beneficiary: Beneficiary, now: DateTime<Utc>) -> Settled {
+    Settled {
+        beneficiary,
+        head,
+        events: Vec::new(),
+        now: match head {
+            Head::Unopened { .. } => now,
+            Head::Open { standing, .. } => now.max(standing.changed_at),
+        },
+    }
+}
+
 impl Settled {
     /// The flips alone, for the VIP clock. Without events where none was due; the head may have
     /// another next change even then.
@@ -111,12 +118,6 @@ impl Settled {
             head: self.head,
             events: self.events,
         }
-    }
-
-    /// The instant of evaluation: what follows occurs then.
-    #[must_use]
-    pub const fn now(&self) -> DateTime<Utc> {
-        self.now
     }
 
     /// The account as it stands.
@@ -201,13 +202,5 @@ impl Settled {
             *next_vip_change = next;
         }
         Ok(())
-    }
-
-    /// Nothing happens, not even what was due: that is left to the next decision.
-    pub(super) fn into_unmoved(self) -> Moved {
-        Moved {
-            head: self.before,
-            events: Vec::new(),
-        }
     }
 }

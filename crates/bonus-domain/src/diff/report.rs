@@ -61,7 +61,7 @@ pub struct Largest {
 /// What becomes of all beneficiaries together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// Beneficiaries with facts, with or without an account.
+    /// Beneficiaries, with or without an account.
     pub seen: u64,
     /// Those for whom anything moves: points, grade or VIP.
     pub changed: u64,
@@ -69,7 +69,7 @@ pub struct Report {
     pub gainers: u64,
     /// Those who lose points.
     pub losers: u64,
-    /// Those without a point before.
+    /// Those without an account before who have one after.
     pub opened: u64,
     /// The points of all of them before.
     pub points_before: Points,
@@ -97,13 +97,13 @@ impl Report {
         beneficiary: Beneficiary,
         movement: Movement,
     ) -> Result<(), PointsOverflow> {
-        let (before, after) = (movement.before, movement.after);
+        let (before, after) = (movement.before(), movement.after());
         let points = movement.points()?;
         self.seen += 1;
         self.changed += u64::from(!movement.is_none());
         self.points_before = self.points_before.plus(before.lifetime_points)?;
         self.points_after = self.points_after.plus(after.lifetime_points)?;
-        self.opened += u64::from(before.lifetime_points == Points::ZERO && points > Points::ZERO);
+        self.opened += u64::from(movement.opens());
         if points > Points::ZERO {
             self.gainers += 1;
             self.gained = self.gained.plus(points)?;

@@ -57,8 +57,8 @@ impl Largest {
             "role": self.beneficiary.role.as_str(),
             "id": self.beneficiary.id,
             "points": self.points.get(),
-            "before": assessment(self.movement.before),
-            "after": assessment(self.movement.after),
+            "before": self.movement.before.map(assessment),
+            "after": self.movement.after.map(assessment),
             "sentence": self.sentence(),
         })
     }
@@ -66,7 +66,7 @@ impl Largest {
     /// What becomes of the account.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let (before, after) = (self.movement.before, self.movement.after);
+        let (before, after) = (self.movement.before(), self.movement.after());
         let by = self.points.get().unsigned_abs();
         let verb = if self.points < Points::ZERO {
             "loses"
@@ -84,8 +84,13 @@ impl Largest {
             (true, true) => " and stays VIP",
             (false, false) => "",
         };
+        let opens = if self.movement.opens() {
+            ", without an account until now,"
+        } else {
+            ""
+        };
         format!(
-            "The {} {} {verb} {by} points, from {} to {}, {grade}{vip}.",
+            "The {} {}{opens} {verb} {by} points, from {} to {}, {grade}{vip}.",
             self.beneficiary.role,
             self.beneficiary.id.as_hyphenated(),
             before.lifetime_points,

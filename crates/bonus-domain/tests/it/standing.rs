@@ -35,8 +35,8 @@ impl Story {
         let taken = settled.award(&known, &fact, policy).expect("taken");
         self.facts.insert(fact);
         match taken {
-            Taken::Repeated => Vec::new(),
-            Taken::Kept(moved) | Taken::Awarded { moved, .. } => self.take(moved),
+            Taken::Repeated | Taken::Kept => Vec::new(),
+            Taken::Awarded { moved, .. } => self.take(moved),
         }
     }
 

@@ -11,7 +11,7 @@ mod orders;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bonus_domain::{Beneficiary, Facts, Policies, PolicyVersion, Report, diff};
+use bonus_domain::{Beneficiary, Facts, Holdings, Points, Policies, PolicyVersion, Report, diff};
 use bonus_store::{ConflictMode, Delivery, Ingest, check_policies};
 use kernel::{Clock as _, RandomIds, SystemClock};
 use sqlx::PgPool;
@@ -80,7 +80,14 @@ async fn write(pool: &PgPool, rows: usize, seed: u64) -> Result<Report, AnyError
     let (from, to) = (policy(1)?, policy(2)?);
     let mut report = Report::default();
     for (beneficiary, facts) in &ledgers {
-        report.add(*beneficiary, diff(from, to, facts, now)?)?;
+        let of = Holdings {
+            policy_version: from.version(),
+            // Nothing takes points away under policy 1: who has any has an account.
+            opened: from.total(facts)? > Points::ZERO,
+            counted: facts,
+            all: facts,
+        };
+        report.add(*beneficiary, diff(from, to, of, now)?)?;
     }
     Ok(report)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bonus_domain::{
     Beneficiary, Conflict, Fact, Head, KnownFacts, MoreFacts, Policy, Taken, Undecided, settle,
+    unsettled,
 };
 use chrono::{DateTime, Utc};
 use event_store::{StreamAppend, Version};
@@ -17,7 +18,7 @@ use crate::moving::{Moving, own_policy};
 
 /// A batch on its way in.
 pub(super) struct Intake<'a> {
-    active: &'a Policy,
+    active: &'static Policy,
     mode: ConflictMode,
     now: DateTime<Utc>,
     accounts: BTreeMap<Beneficiary, Open>,
@@ -49,7 +50,7 @@ pub(super) enum NotTaken {
 impl<'a> Intake<'a> {
     /// Begins with locked heads and what the ledger is known to hold.
     pub(super) fn new(
-        active: &'a Policy,
+        active: &'static Policy,
         mode: ConflictMode,
         now: DateTime<Utc>,
         heads: BTreeMap<Beneficiary, AtVersion>,
@@ -96,7 +97,8 @@ impl<'a> Intake<'a> {
             return Ok(());
         }
         let Some(open) = self.accounts.get_mut(&fact.beneficiary) else {
-            return Ok(());
+            let beneficiary = fact.beneficiary;
+            return Err(NotTaken::Refused(IngestError::NotLocked { beneficiary }));
         };
         let head = *open.moving.head();
         let (version, count) = match head.conflict(self.active) {
@@ -105,7 +107,7 @@ impl<'a> Intake<'a> {
                 return Err(refused(fact, Rejection::Conflict(conflict)));
             }
             Some(_) => {
-                open.defer(delivery, head, self.now, ids)?;
+                open.defer(delivery, head, self.active, self.now, ids)?;
                 (None, &mut self.ingested.deferred)
             }
             None => match open.award(delivery, head, self.active, self.now, ids)? {
@@ -132,18 +134,17 @@ impl Open {
         &mut self,
         delivery: &Delivery,
         head: Head,
+        active: &'static Policy,
         now: DateTime<Utc>,
         ids: &dyn IdSource,
     ) -> Result<(), NotTaken> {
         let fact = &delivery.fact;
-        let own = own_policy(&head).map_err(|version| {
-            NotTaken::Refused(IngestError::UnknownPolicy {
-                beneficiary: fact.beneficiary,
-                version,
-            })
-        })?;
-        let undecided = |why| undecided(fact, own, why);
-        let settled = settle(head, fact.beneficiary, &self.known, own, now).map_err(undecided)?;
+        let own = own_policy(&head);
+        let undecided = |why| undecided(fact, own.unwrap_or(active), why);
+        let settled = match own {
+            Ok(own) => settle(head, fact.beneficiary, &self.known, own, now).map_err(undecided)?,
+            Err(_) => unsettled(head, fact.beneficiary, now),
+        };
         let moved = settled.defer(fact).map_err(undecided)?;
         let flips = moved.events.len().saturating_sub(1);
         self.moving.take(moved, flips, Some(delivery), ids);
@@ -155,25 +156,19 @@ impl Open {
         &mut self,
         delivery: &Delivery,
         head: Head,
-        active: &Policy,
+        active: &'static Policy,
         now: DateTime<Utc>,
         ids: &dyn IdSource,
     ) -> Result<Option<Version>, NotTaken> {
         let fact = &delivery.fact;
-        let policy = own_policy(&head).map_err(|version| {
-            NotTaken::Refused(IngestError::UnknownPolicy {
-                beneficiary: fact.beneficiary,
-                version,
-            })
-        })?;
-        let undecided = |why| undecided(fact, policy, why);
+        let undecided = |why| undecided(fact, active, why);
         let settled =
-            settle(head, fact.beneficiary, &self.known, policy, now).map_err(undecided)?;
+            settle(head, fact.beneficiary, &self.known, active, now).map_err(undecided)?;
         let version = match settled
             .award(&self.known, fact, active)
             .map_err(undecided)?
         {
-            Taken::Repeated | Taken::Kept(_) => None,
+            Taken::Repeated | Taken::Kept => None,
             Taken::Awarded { moved, counted_by } => {
                 let version = self.moving.version_after(counted_by);
                 let flips = counted_by.saturating_sub(1);
@@ -200,13 +195,57 @@ fn undecided(fact: &Fact, policy: &'static Policy, why: Undecided) -> NotTaken {
         Undecided::More(more) => NotTaken::More { policy, more },
         Undecided::Conflict(conflict) => refused(fact, Rejection::Conflict(conflict)),
         Undecided::Overflow(overflow) => refused(fact, Rejection::Overflow(overflow)),
-        Undecided::OtherPolicy { account, .. } => NotTaken::Refused(IngestError::UnknownPolicy {
-            beneficiary,
-            version: account,
-        }),
+        // Settled under its own policy, it is never this; one more look would find the same.
+        Undecided::OtherPolicy { account, policy } => refused(
+            fact,
+            Rejection::Conflict(Conflict::Account {
+                account,
+                active: policy,
+            }),
+        ),
         Undecided::Corrupt(source) => NotTaken::Refused(IngestError::Corrupt {
             beneficiary,
             source,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bonus_domain::{Policies, PolicyVersion, SourceType};
+    use kernel::{OrderId, RandomIds, Role};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_fact_whose_head_was_not_locked_is_not_passed_over_in_silence() {
+        let active = Policies::compiled().get(PolicyVersion::FIRST).unwrap();
+        let beneficiary = Beneficiary::new(Role::Commissioner, Uuid::from_u128(1));
+        let delivery = Delivery {
+            fact: Fact {
+                source_event_id: EventId::from_uuid(Uuid::from_u128(2)),
+                source_type: SourceType::known("OrderPlaced").unwrap(),
+                beneficiary,
+                order_id: Some(OrderId::from_uuid(Uuid::from_u128(3))),
+                by_dispute: false,
+                occurred_at: DateTime::UNIX_EPOCH,
+            },
+            correlation_id: Uuid::from_u128(4),
+            traceparent: None,
+        };
+        let mut intake = Intake::new(
+            active,
+            ConflictMode::Ingest,
+            DateTime::UNIX_EPOCH,
+            BTreeMap::new(),
+            Known::new(),
+            BTreeSet::new(),
+        );
+        let taken = intake.take_in(&delivery, &RandomIds);
+        assert!(matches!(
+            taken,
+            Err(NotTaken::Refused(IngestError::NotLocked { beneficiary: of })) if of == beneficiary
+        ));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bonus_domain::{
-    Account, Assessment, Beneficiary, Fact, Movement, Policies, Policy, Report, VipAt, assess,
+    Account, Assessment, Beneficiary, Fact, Movement, Policies, Policy, Report, diff, explain,
 };
 use bonus_store::{AccountAt, Delivery, LedgerState, account_facts, vip_at, whole_ledger};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -46,7 +46,7 @@ fn facts() -> Vec<Delivery> {
     facts
 }
 
-/// What the difference says of each beneficiary, and of all.
+/// What the difference of policies 1 and 2 says of each beneficiary, and of all.
 async fn compare(
     store: &BonusStore,
     at: DateTime<Utc>,
@@ -54,11 +54,8 @@ async fn compare(
     let mut connection = store.pool.acquire().await.unwrap();
     let mut movements = BTreeMap::new();
     let mut report = Report::default();
-    let state = whole_ledger(&mut connection, |beneficiary, ledger| {
-        let movement = Movement {
-            before: assess(policy(1), &ledger.counted, at)?,
-            after: assess(policy(2), ledger.all(), at)?,
-        };
+    let state = whole_ledger(&mut connection, |beneficiary, of| {
+        let movement = diff(policy(1), policy(2), of, at)?;
         movements.insert(beneficiary, movement);
         report.add(beneficiary, movement)
     })
@@ -67,14 +64,14 @@ async fn compare(
     (state, movements, report)
 }
 
-fn assessed(account: Account) -> Assessment {
+fn assessed(account: Account) -> Option<Assessment> {
     match account {
-        Account::Unopened => Assessment::default(),
-        Account::Open(standing) => Assessment {
+        Account::Unopened => None,
+        Account::Open(standing) => Some(Assessment {
             lifetime_points: standing.lifetime_points,
             grade: standing.grade,
             vip: standing.vip,
-        },
+        }),
     }
 }
 
@@ -103,14 +100,21 @@ async fn the_recompute_does_what_the_difference_said_account_by_account() {
         let account = store.account(*beneficiary).await;
         assert_eq!(assessed(account), movement.after, "{beneficiary}");
     }
-    assert_eq!(done.changed, report.changed);
+    assert_eq!((done.seen, done.changed), (report.seen, report.changed));
     assert_eq!(done.opened, report.opened);
+    let points = (done.points_gained, done.points_lost);
+    assert_eq!(points, (report.gained.get(), report.lost.get()));
     assert_eq!(
         (done.vip_gained, done.vip_lost),
         (report.vip.gained, report.vip.lost)
     );
     let up = report.grades().filter(|flow| flow.to > flow.from);
     assert_eq!(done.grades_up, up.map(|flow| flow.accounts).sum::<u64>());
+    let down = report.grades().filter(|flow| flow.to < flow.from);
+    assert_eq!(
+        done.grades_down,
+        down.map(|flow| flow.accounts).sum::<u64>()
+    );
 
     // The same facts have the same digest, whatever was made of them.
     let (again, _, _) = compare(&store, instant(60 * DAY)).await;
@@ -134,8 +138,8 @@ async fn facts_that_wait_are_in_what_follows_and_not_in_what_is() {
     let (state, movements, _) = compare(&store, instant(9)).await;
     assert_eq!((state.facts, state.deferred), (2, 1));
     let movement = movements[&ada()];
-    assert_eq!(movement.before.lifetime_points.get(), 40);
-    assert_eq!(movement.after.lifetime_points.get(), 40);
+    assert_eq!(movement.before().lifetime_points.get(), 40);
+    assert_eq!(movement.after().lifetime_points.get(), 40);
     let mut connection = store.pool.acquire().await.unwrap();
     let facts = account_facts(&mut connection, ada(), Version::new(9))
         .await
@@ -163,15 +167,78 @@ async fn vip_is_what_the_facts_say_at_every_instant() {
         let facts = account_facts(&mut connection, beneficiary, version)
             .await
             .unwrap();
-        let known = bonus_domain::KnownFacts::all(facts.counted);
         for day in 0..95 {
             let at = instant(day * DAY) + TimeDelta::hours(5);
             let shown = vip_at(&mut connection, account, at).await.unwrap();
+            let why = explain(policy(2), &facts.counted, &facts.deferred, at).unwrap();
             assert_eq!(
-                Ok(shown),
-                VipAt::of(policy(2), &known, at),
+                (shown.window_points, shown.active, shown.until),
+                (
+                    why.window_points,
+                    why.is_vip(),
+                    why.next_vip_change.filter(|_| why.is_vip())
+                ),
                 "{beneficiary} on day {day}"
             );
         }
     }
+}
+
+/// An account that came to nothing is an account: a recompute under which it is worth something does
+/// not make it. Who has no facts is seen, and has none.
+#[tokio::test]
+async fn an_account_of_no_points_is_not_taken_for_none() {
+    let store = BonusStore::started().await;
+    store.activate(2).await;
+    store.clock.set(100);
+    let placed = told(1, "OrderPlaced", 7);
+    let cancelled = told(2, "OrderCancelled", 7);
+    store
+        .ingest
+        .run(&[placed.clone(), cancelled])
+        .await
+        .unwrap();
+    let confirmed = of(commissioner(2), told(3, "OrderCancelled", 8));
+    let repeated = of(commissioner(3), placed);
+    store.ingest.run(&[confirmed, repeated]).await.unwrap();
+
+    let mut connection = store.pool.acquire().await.unwrap();
+    let mut report = Report::default();
+    let state = whole_ledger(&mut connection, |beneficiary, of| {
+        let movement = diff(policy(2), policy(1), of, instant(100))?;
+        assert!(!movement.opens(), "{beneficiary}");
+        report.add(beneficiary, movement)
+    })
+    .await
+    .unwrap();
+    assert_eq!((state.beneficiaries, report.seen), (3, 3));
+    assert_eq!((report.changed, report.opened), (1, 0));
+    store.activate(1).await;
+    let done = store.recompute_all().await;
+    let did = (done.seen, done.changed, done.opened, done.points_gained);
+    assert_eq!(did, (3, 1, 0, 40));
+}
+
+/// Of whoever is of another policy than the one that is left it says what would be if they were of
+/// it: who would have an account then, has one before.
+#[tokio::test]
+async fn who_is_of_another_policy_is_compared_as_if_of_the_one_that_is_left() {
+    let store = BonusStore::started().await;
+    let credited = |id| of(workshop(1), told(id, "WorkshopCredited", id));
+    store.ingest.run(&[credited(1)]).await.unwrap();
+    let movement = async |from, to| {
+        let mut connection = store.pool.acquire().await.unwrap();
+        let mut found = None;
+        whole_ledger(&mut connection, |_, of| {
+            found = Some(diff(policy(from), policy(to), of, instant(9))?);
+            Ok(())
+        })
+        .await
+        .unwrap();
+        found.unwrap()
+    };
+    assert!(movement(1, 2).await.opens());
+    let back = movement(2, 1).await;
+    assert_eq!(back.before().lifetime_points.get(), 50);
+    assert_eq!(back.points().unwrap().get(), -50);
 }

@@ -7,7 +7,7 @@ use bonus_domain::{
     Account, AccountEvent, Beneficiary, Fact, Grade, PolicyVersion, SourceType, evolve, stored,
 };
 use bonus_store::{
-    ConflictMode, Delivery, Ingest, Recompute, Recomputed, VipClock, check_policies,
+    ConflictMode, Delivery, Ingest, PassedOver, Recompute, Recomputed, VipClock, check_policies,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use event_store::{StoredEvent, StreamId, load};
@@ -30,6 +30,11 @@ impl Clock for HandClock {
     fn now(&self) -> DateTime<Utc> {
         instant(self.0.load(Ordering::SeqCst))
     }
+}
+
+/// Who passes over nobody.
+pub(crate) fn nobody() -> PassedOver {
+    PassedOver::new()
 }
 
 pub(crate) fn instant(seconds: i64) -> DateTime<Utc> {
@@ -56,6 +61,15 @@ impl BonusStore {
     pub(crate) async fn empty() -> Self {
         let database = TestDatabase::create().await;
         let pool = database.pool_app().await;
+        Self::of(database, pool)
+    }
+
+    /// The same, over other connections.
+    pub(crate) fn over(self, pool: PgPool) -> Self {
+        Self::of(self.database, pool)
+    }
+
+    fn of(database: TestDatabase, pool: PgPool) -> Self {
         let clock = Arc::new(HandClock::default());
         let ids = Arc::new(RandomIds);
         let ingest = Ingest::new(pool.clone(), ConflictMode::Ingest, clock.clone(), ids);
@@ -88,8 +102,8 @@ impl BonusStore {
         let recompute = self.recompute();
         let mut done = Recomputed::default();
         loop {
-            let step = recompute.step(100).await.unwrap();
-            assert_eq!(step.stuck, []);
+            let step = recompute.step(100, &nobody()).await.unwrap();
+            assert!(step.stuck.is_empty(), "{:?}", step.stuck);
             if step.done.seen == 0 {
                 return done;
             }

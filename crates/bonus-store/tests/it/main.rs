@@ -7,6 +7,7 @@
 
 mod diff;
 mod fixtures;
+mod giant;
 mod ingest;
 mod large;
 mod page;
@@ -15,4 +16,10 @@ mod policies;
 mod policy_changes;
 mod races;
 mod rights;
+mod stuck;
+mod time_zone;
 mod vip;
+
+/// The rules once more, from the domain's own tests: they share no code with the policies.
+#[path = "../../../bonus-domain/tests/it/oracle.rs"]
+mod oracle;

@@ -4,7 +4,12 @@
 use sqlx::{Connection as _, PgConnection};
 use test_support::TestDatabase;
 
-const STATEMENTS: [(&str, &str, &str); 10] = [
+const STATEMENTS: [(&str, &str, &str); 12] = [
+    (
+        "count_deferred",
+        include_str!("../../queries/count_deferred.sql"),
+        "'{commissioner}', '{00000000-0000-0000-0000-000000000001}', '{3}'",
+    ),
     (
         "counted_facts_of_orders",
         include_str!("../../queries/counted_facts_of_orders.sql"),
@@ -14,22 +19,22 @@ const STATEMENTS: [(&str, &str, &str); 10] = [
     (
         "due_heads",
         include_str!("../../queries/due_heads.sql"),
-        "'2026-11-25T10:00:00Z', 500",
+        "'2026-11-25T10:00:00Z', 500, '{commissioner}', '{00000000-0000-0000-0000-000000000001}'",
     ),
     (
         "heads_of_policies",
         include_str!("../../queries/heads_of_policies.sql"),
-        "2, 2147483647, 1000",
+        "2, 2147483647, 1000, '{commissioner}', '{00000000-0000-0000-0000-000000000001}'",
     ),
     (
         "heads_with_deferred",
         include_str!("../../queries/heads_with_deferred.sql"),
-        "1000",
+        "1000, '{commissioner}', '{00000000-0000-0000-0000-000000000001}'",
     ),
     (
         "heads_without_vip",
         include_str!("../../queries/heads_without_vip.sql"),
-        "500",
+        "500, '{commissioner}', '{00000000-0000-0000-0000-000000000001}'",
     ),
     (
         "ledger_page",
@@ -46,6 +51,11 @@ const STATEMENTS: [(&str, &str, &str); 10] = [
         "newest_facts",
         include_str!("../../queries/newest_facts.sql"),
         "'commissioner', '{00000000-0000-0000-0000-000000000001}', NULL, '{OrderPlaced}', NULL, 33",
+    ),
+    (
+        "whole_ledgers",
+        include_str!("../../queries/whole_ledgers.sql"),
+        "'{commissioner}', '{00000000-0000-0000-0000-000000000001}'",
     ),
     (
         "window_awards",

@@ -9,7 +9,9 @@ use bonus_store::{
 use kernel::Role;
 use uuid::Uuid;
 
-use crate::fixtures::{BonusStore, ada, commissioner, of, read, told, whole_order, workshop};
+use crate::fixtures::{
+    BonusStore, ada, commissioner, nobody, of, read, told, whole_order, workshop,
+};
 
 fn version(number: u16) -> PolicyVersion {
     PolicyVersion::new(number).unwrap()
@@ -23,7 +25,7 @@ async fn activate_by(store: &BonusStore, number: u16) -> Result<(), ActivateErro
 }
 
 async fn queued(store: &BonusStore) -> bool {
-    is_queued(&mut store.pool.acquire().await.unwrap())
+    is_queued(&mut store.pool.acquire().await.unwrap(), &nobody())
         .await
         .unwrap()
 }
@@ -198,7 +200,11 @@ async fn a_recompute_that_fails_anywhere_leaves_nothing_behind() {
              FOR EACH STATEMENT EXECUTE FUNCTION public.fail()"
         );
         sqlx::raw_sql(&create).execute(&owner).await.unwrap();
-        store.recompute().step(10).await.expect_err(moment);
+        store
+            .recompute()
+            .step(10, &nobody())
+            .await
+            .expect_err(moment);
         assert_eq!(store.events().await, before, "{moment} {table}");
         sqlx::raw_sql(&format!("DROP TRIGGER fail ON {table}"))
             .execute(&owner)
@@ -248,7 +254,7 @@ async fn policies_that_change_under_way_leave_every_account_right() {
             let (recompute, stop) = (store.recompute(), stop.clone());
             tokio::spawn(async move {
                 while !stop.load(std::sync::atomic::Ordering::SeqCst) {
-                    recompute.step(7).await.unwrap();
+                    recompute.step(7, &nobody()).await.unwrap();
                 }
             })
         })

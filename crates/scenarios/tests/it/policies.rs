@@ -2,19 +2,21 @@
 //! die: afterwards every account is what its facts are worth, in both modes of conflict.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use kernel::{Clock as _, SystemClock};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use test_support::eventually;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::commission::Party;
 use crate::kafka;
 use crate::producer::{Producer, Told};
 use crate::system::{System, target_folder};
@@ -23,14 +25,30 @@ const PEOPLE: u128 = 1_000;
 const BOUND: Duration = Duration::from_secs(60);
 const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
 
-async fn projector(system: &System, brokers: &str, arguments: &[&str]) -> Output {
+const BY: [&str; 5] = ["--yes", "--operator", OPERATOR, "--reason", "a new year"];
+
+fn command(system: &System, brokers: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(target_folder().join("projector"));
     command
         .args(arguments)
-        .args(["--yes", "--operator", OPERATOR, "--reason", "a new year"])
         .env("ATLAS_DATABASE_URL", system.database.url_app())
         .env("ATLAS_KAFKA_BROKERS", brokers)
         .stdin(Stdio::null());
+    command
+}
+
+/// What a question to the projector is answered.
+async fn ask(system: &System, brokers: &str, arguments: &[&str]) -> Value {
+    let mut command = command(system, brokers, arguments);
+    let output = kafka::blocking(move || command.output()).await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What comes of an act.
+async fn projector(system: &System, brokers: &str, arguments: &[&str]) -> Output {
+    let arguments = [arguments, BY.as_slice()].concat();
+    let mut command = command(system, brokers, &arguments);
     kafka::blocking(move || command.output()).await.unwrap()
 }
 
@@ -102,7 +120,7 @@ async fn accounts(pool: &PgPool) -> BTreeMap<Uuid, (i64, String, bool, i32)> {
         .collect()
 }
 
-/// Grades follow one another, VIP alternates, and nothing waits.
+/// Policies and grades follow one another, VIP alternates, and nothing waits.
 async fn assert_chains(pool: &PgPool) {
     let rows: Vec<(String, String, Value)> = sqlx::query_as(
         "SELECT aggregate_id, event_type, payload FROM store.events
@@ -114,7 +132,14 @@ async fn assert_chains(pool: &PgPool) {
     let mut grades: BTreeMap<&str, &str> = BTreeMap::new();
     let mut vip: BTreeMap<&str, bool> = BTreeMap::new();
     let mut told: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut policies: BTreeMap<&str, &Value> = BTreeMap::new();
     for (account, event, payload) in &rows {
+        let policy = &payload["policyVersion"];
+        let before = policies.insert(account, policy).unwrap_or(&Value::Null);
+        match event.as_str() {
+            "PolicyRecomputed" => assert_eq!(&payload["fromVersion"], before, "{account}"),
+            _ => assert!(before.is_null() || before == policy, "{account}: {event}"),
+        }
         let at = payload["occurredAt"].as_str().unwrap();
         let before = told.insert(account, at);
         assert!(before.is_none_or(|before| before <= at), "{account}: {at}");
@@ -237,18 +262,129 @@ async fn the_same_where_conflicts_are_dead_letters_that_are_redriven() {
     change_under_way("dead-letter").await;
 }
 
-/// Completed orders credit their workshops whatever policy is in force; under one that rewards it
-/// they have accounts, without a new fact.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workshops_are_credited_and_have_accounts_once_a_policy_rewards_it() {
-    use crate::commission::Party;
-    use serde_json::json;
+/// The daemons but for their recompute, which would be done before anybody could kill it.
+const WITHOUT_RECOMPUTE: [&str; 3] = ["run", "--only", "read-models,relay,bonus,vip-clock"];
+/// Facts a second.
+const RATE: usize = 500;
+/// Events a second of each recompute.
+const RECOMPUTE_RATE: &str = "100";
 
-    const WORKSHOPS: usize = 8;
+/// Tells facts at a rate, from now on.
+fn tell_at_a_rate(producer: Producer, told: Vec<Told>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut twice_a_second = tokio::time::interval(Duration::from_millis(500));
+        for part in told.chunks(RATE / 2) {
+            twice_a_second.tick().await;
+            producer.tell(part).await;
+        }
+    })
+}
+
+/// Policies 2 and 1 come into force five times while facts arrive; of each time's two recomputes one
+/// is killed in the middle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_that_change_five_times_under_killed_recomputes_leave_every_account_right() {
     let broker = kafka::start().await;
     let brokers = broker.address();
-    let system = System::start(&brokers).await;
+    let mut system = System::start(&brokers).await;
     let pool = system.database.pool_owner().await;
+    system.projector.kill();
+    let mut daemons = [system.another_projector(), system.another_projector()]
+        .map(|daemon| daemon.with_arguments(&WITHOUT_RECOMPUTE));
+    for daemon in &mut daemons {
+        daemon.start();
+        daemon.until(true).await;
+    }
+
+    let facts = facts();
+    let mut told: Vec<Told> = facts.clone();
+    told.extend(facts.iter().step_by(5).cloned());
+    told.shuffle(&mut StdRng::seed_from_u64(21));
+    let telling = tell_at_a_rate(Producer::of(&brokers), told);
+    let (mut survivors, mut killed) = (Vec::new(), 0);
+    for version in ["2", "1", "2", "1", "2"] {
+        let accounts = "SELECT count(*) FROM bonus.accounts WHERE version > 0";
+        let before = count(&pool, accounts).await;
+        eventually("more accounts", BOUND, || async {
+            let now = count(&pool, accounts).await;
+            // At the end there are no more.
+            if now >= 300 && (now > before + 20 || now >= 800) {
+                Ok(())
+            } else {
+                Err(now)
+            }
+        })
+        .await;
+        let activated = projector(&system, &brokers, &["policy", "activate", version]).await;
+        assert_eq!(activated.status.code(), Some(0), "{activated:?}");
+        let recompute = ["policy", "recompute", "--max-rate", RECOMPUTE_RATE];
+        let arguments = [recompute.as_slice(), BY.as_slice()].concat();
+        let mut both: Vec<Child> = (0..2)
+            .map(|_| {
+                let mut command = command(&system, &brokers, &arguments);
+                command.stdout(Stdio::null()).stderr(Stdio::null());
+                command.spawn().unwrap()
+            })
+            .collect();
+        let moved = "SELECT count(*) FROM bonus.policy_movements
+                     WHERE activation = (SELECT max(number) FROM bonus.policy_activations)";
+        eventually("a recompute to be in the middle", BOUND, || async {
+            let moved = count(&pool, moved).await;
+            if moved > 0 { Ok(()) } else { Err(moved) }
+        })
+        .await;
+        let mut victim = both.remove(0);
+        killed += usize::from(victim.try_wait().unwrap().is_none());
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        survivors.append(&mut both);
+    }
+    assert!(
+        killed >= 4,
+        "{killed} of 5 recomputes were at work when they were killed"
+    );
+    telling.await.unwrap();
+    for mut survivor in survivors {
+        let ended = kafka::blocking(move || survivor.wait()).await.unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+
+    let all = i64::try_from(facts.len()).unwrap();
+    eventually("every fact to be taken in", BOUND, || async {
+        let kept = count(&pool, "SELECT count(*) FROM bonus.ledger").await;
+        if kept == all { Ok(()) } else { Err(kept) }
+    })
+    .await;
+    let last = projector(&system, &brokers, &["policy", "recompute"]).await;
+    assert_eq!(last.status.code(), Some(0), "{last:?}");
+    let expected: BTreeMap<_, _> = oracle(&facts)
+        .into_iter()
+        .map(|(who, (points, grade, vip))| (who, (points, grade.to_owned(), vip, 2)))
+        .collect();
+    eventually("the rows to show it", BOUND, || async {
+        let found = accounts(&pool).await;
+        if found == expected {
+            Ok(())
+        } else {
+            Err(found.len())
+        }
+    })
+    .await;
+    assert_chains(&pool).await;
+    let twice = "SELECT count(*) FROM (
+                     SELECT FROM bonus.policy_movements
+                     GROUP BY activation, beneficiary_role, beneficiary_id
+                     HAVING count(*) > 1) twice";
+    assert_eq!(count(&pool, twice).await, 0, "more than one a change");
+    let told = "SELECT count(*) FROM store.events WHERE event_type = 'PolicyRecomputed'";
+    let moved = "SELECT count(*) FROM bonus.policy_movements";
+    assert_eq!(count(&pool, told).await, count(&pool, moved).await);
+}
+
+const WORKSHOPS: usize = 40;
+
+/// So many orders, each from its placement to its acceptance, each of a workshop of its own.
+async fn complete_orders(system: &System) {
     let client = reqwest::Client::new();
     let app = &system.commands[0];
     let operator = Party::new("operator", &client);
@@ -272,24 +408,90 @@ async fn workshops_are_credited_and_have_accounts_once_a_policy_rewards_it() {
         let accept = format!("/v1/orders/{order}/accept");
         commissioner.post(app, &accept, &json!({})).await.ok();
     }
-    eventually("the workshops' facts to be kept", BOUND, || async {
-        let kept = "SELECT count(*) FROM bonus.ledger WHERE event_type = 'WorkshopCredited'";
-        let kept = count(&pool, kept).await;
-        if kept == i64::try_from(WORKSHOPS).unwrap() {
+}
+
+/// What is kept of the workshops, as told once.
+async fn credits(pool: &PgPool) -> Vec<(Uuid, Uuid, Uuid, DateTime<Utc>)> {
+    sqlx::query_as(
+        "SELECT source_event_id, beneficiary_id, order_id, occurred_at FROM bonus.ledger
+         WHERE event_type = 'WorkshopCredited' ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
+}
+
+/// Completed orders credit their workshops whatever policy is in force, and those of before are read
+/// from the order events; under a policy that rewards it they have accounts, without a new fact, as
+/// the difference had said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workshops_are_credited_and_have_accounts_once_a_policy_rewards_it() {
+    let broker = kafka::start().await;
+    let brokers = broker.address();
+    let system = System::start(&brokers).await;
+    let pool = system.database.pool_owner().await;
+    complete_orders(&system).await;
+    eventually("every fact to be kept", BOUND, || async {
+        let kept = count(&pool, "SELECT count(*) FROM bonus.ledger").await;
+        // Placed, confirmed, completed and credited.
+        if kept == i64::try_from(4 * WORKSHOPS).unwrap() {
             Ok(())
         } else {
             Err(kept)
         }
     })
     .await;
+    let kept = credits(&pool).await;
+    assert_eq!(kept.len(), WORKSHOPS);
+
+    // As if an earlier release had kept none of them.
+    sqlx::raw_sql(
+        "DELETE FROM bonus.ledger WHERE event_type = 'WorkshopCredited';
+         UPDATE bonus.kept_types SET whole_since = NULL WHERE event_type = 'WorkshopCredited'",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let refused = projector(&system, &brokers, &["policy", "activate", "2"]).await;
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        why.contains("`projector policy backfill 2` reads them"),
+        "{why}"
+    );
+    for (time, line) in [
+        (1, "40 facts were taken in; policy 2 can be put in force"),
+        (
+            2,
+            "every fact that policy 2 rewards is kept: nothing was done",
+        ),
+    ] {
+        let read = projector(&system, &brokers, &["policy", "backfill", "2"]).await;
+        assert_eq!(read.status.code(), Some(0), "{time}: {read:?}");
+        let said = String::from_utf8(read.stderr).unwrap();
+        assert!(said.contains(line), "{time}: {said}");
+    }
+    assert_eq!(credits(&pool).await, kept);
+
     let accounts_of = "SELECT count(*) FROM \"bonus@1\".bonus_accounts
                        WHERE beneficiary_role = 'workshop' AND lifetime_points = 50";
     assert_eq!(count(&pool, accounts_of).await, 0);
+    let difference = ask(
+        &system,
+        &brokers,
+        &["policy", "diff", "1", "2", "--format", "json"],
+    )
+    .await;
+    let report = &difference["report"];
+    assert_eq!(
+        (&report["seen"], &report["opened"]),
+        (&json!(80), &json!(40))
+    );
     let activated = projector(&system, &brokers, &["policy", "activate", "2"]).await;
     assert_eq!(activated.status.code(), Some(0), "{activated:?}");
     let told = String::from_utf8(activated.stderr).unwrap();
     assert!(
-        told.contains("and 8 beneficiaries who have facts and no account"),
+        told.contains("and 40 beneficiaries who have facts and no account"),
         "{told}"
     );
     eventually("the workshops to have accounts", BOUND, || async {
@@ -301,4 +503,9 @@ async fn workshops_are_credited_and_have_accounts_once_a_policy_rewards_it() {
         }
     })
     .await;
+    let opened = "SELECT count(*) FROM bonus.policy_movements WHERE from_policy IS NULL";
+    assert_eq!(json!(count(&pool, opened).await), report["opened"]);
+    let gained = "SELECT sum(greatest(points_after - points_before, 0))::bigint
+                  FROM bonus.policy_movements";
+    assert_eq!(json!(count(&pool, gained).await), report["gained"]);
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use kernel::{Clock as _, SystemClock};
 use sqlx::PgPool;
 use test_support::eventually;
@@ -113,11 +113,17 @@ async fn vip_goes_within_two_seconds_of_its_instant_and_once_also_after_a_stop()
     }
     producer.tell(&again).await;
     system.projector.start();
+    system.projector.until(true).await;
+    let able = SystemClock.now();
     until_flips(&pool, ben, 3).await;
     let flips = flips(&pool, ben).await;
     let names: Vec<&str> = flips.iter().map(|(name, _, _)| name.as_str()).collect();
     assert_eq!(names, ["VipAcquired", "VipLost", "VipAcquired"]);
     assert_eq!(flips[1].1, end);
+    assert!(
+        flips[1].2 < able + TimeDelta::seconds(2),
+        "{flips:?}, able at {able}"
+    );
     assert!(flips.is_sorted_by_key(|(_, at, _)| *at), "{flips:?}");
 
     // Postgres is away when it ends.
@@ -132,7 +138,57 @@ async fn vip_goes_within_two_seconds_of_its_instant_and_once_also_after_a_stop()
     let late = lost(&pool, eve, end).await;
     let able = (back - end).max(TimeDelta::zero());
     assert!(
-        late < able + TimeDelta::seconds(3),
+        late < able + TimeDelta::seconds(2),
         "{late}, able after {able}"
     );
+}
+
+/// A zone whose clock went back fifteen days ago, whenever that is, in the form that Postgres and libc
+/// read.
+fn zone_that_changed(now: DateTime<Utc>) -> String {
+    let back = (now - TimeDelta::days(15)).ordinal().clamp(1, 365);
+    let forth = 1 + (back + 299) % 365;
+    format!("EARLY-1LATE,J{forth}/2,J{back}/3")
+}
+
+/// Database, role and processes live where the clock changed within the window: it is thirty times
+/// twenty-four hours long all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vip_goes_at_its_instant_where_the_clock_changed_within_the_window() {
+    let broker = kafka::start().await;
+    let brokers = broker.address();
+    let zone = zone_that_changed(SystemClock.now());
+    let mut system = System::start_with(&brokers, &[("TZ", &zone)]).await;
+    let superuser = system.database.pool_superuser().await;
+    sqlx::raw_sql(&format!(
+        "DO $$ BEGIN
+             EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), '{zone}');
+             EXECUTE format('ALTER ROLE atlas_app SET timezone = %L', '{zone}');
+             EXECUTE format('ALTER ROLE atlas_owner SET timezone = %L', '{zone}');
+         END $$"
+    ))
+    .execute(&superuser)
+    .await
+    .unwrap();
+    let changed: bool = sqlx::query_scalar(
+        "SELECT extract(timezone FROM now()) <> extract(timezone FROM now() - interval '600 h')
+         FROM set_config('timezone', $1, false)",
+    )
+    .bind(&zone)
+    .fetch_one(&superuser)
+    .await
+    .unwrap();
+    assert!(changed, "{zone}");
+    system.projector.kill();
+    system.projector.start();
+    system.projector.until(true).await;
+
+    let pool = system.database.pool_owner().await;
+    let zoe = Uuid::from_u128(0x20e_0000);
+    let end = SystemClock.now() + TimeDelta::seconds(8);
+    Producer::of(&brokers).tell(&until(zoe, end)).await;
+    until_flips(&pool, zoe, 1).await;
+    assert!(SystemClock.now() < end, "this machine is too slow for it");
+    let late = lost(&pool, zoe, end).await;
+    assert!(late < TimeDelta::seconds(2), "{late}");
 }

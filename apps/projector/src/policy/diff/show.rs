@@ -10,15 +10,15 @@ use crate::session::instant;
 
 /// The first line of the CSV.
 pub(super) const HEAD: &str = "beneficiary_role,beneficiary_id,points_before,points_after,\
-                               grade_before,grade_after,vip_before,vip_after\n";
+                               grade_before,grade_after,vip_before,vip_after,opens_account\n";
 /// The widest bar of the histogram.
 const WIDEST: u64 = 40;
 
 /// An account that moves, as a line of CSV.
 pub(super) fn line(beneficiary: Beneficiary, movement: Movement) -> String {
-    let (before, after) = (movement.before, movement.after);
+    let (before, after) = (movement.before(), movement.after());
     format!(
-        "{},{},{},{},{},{},{},{}\n",
+        "{},{},{},{},{},{},{},{},{}\n",
         beneficiary.role,
         beneficiary.id.as_hyphenated(),
         before.lifetime_points,
@@ -27,6 +27,7 @@ pub(super) fn line(beneficiary: Beneficiary, movement: Movement) -> String {
         after.grade,
         before.vip,
         after.vip,
+        movement.opens(),
     )
 }
 
@@ -41,6 +42,7 @@ pub(super) fn value(found: &Found) -> Value {
             "facts": found.ledger.facts,
             "deferredFacts": found.ledger.deferred,
             "beneficiaries": found.ledger.beneficiaries,
+            "ofOtherPolicies": found.of_others,
             "digest": format!("{:016x}", found.ledger.digest),
         },
         "report": report.value(),
@@ -89,7 +91,7 @@ fn totals(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         text,
         "Points: {} before, {} after.\n\
-         {} accounts gain {} points in sum, {} lose {}, {without} neither. {} had none before.\n\
+         {} accounts gain {} points in sum, {} lose {}, {without} neither. {} of them are new.\n\
          VIP: {} stay, {} become, {} are no more.",
         report.points_before,
         report.points_after,
@@ -162,17 +164,14 @@ mod tests {
         let mut report = Report::default();
         let movements = [
             (
-                assessment(140, Grade::Silver, false),
-                assessment(160, Grade::Silver, false),
+                Some(assessment(140, Grade::Silver, false)),
+                Some(assessment(160, Grade::Silver, false)),
             ),
             (
-                assessment(200, Grade::Silver, true),
-                assessment(80, Grade::Bronze, false),
+                Some(assessment(200, Grade::Silver, true)),
+                Some(assessment(80, Grade::Bronze, false)),
             ),
-            (
-                assessment(0, Grade::Bronze, false),
-                assessment(250, Grade::Silver, true),
-            ),
+            (None, Some(assessment(250, Grade::Silver, true))),
         ];
         for (id, (before, after)) in (1..).zip(movements) {
             let who = Beneficiary::new(Role::Commissioner, Uuid::from_u128(id));
@@ -188,6 +187,7 @@ mod tests {
                 beneficiaries: 3,
                 digest: 0xfeed,
             },
+            of_others: 0,
             report,
             budget: Some(269),
         }
@@ -200,7 +200,7 @@ Policy 2 in the place of policy 1, as of 1970-01-01T00:00:00.000Z: 9 facts (0 de
 beneficiaries, digest 000000000000feed.
 
 Points: 340 before, 490 after.
-2 accounts gain 270 points in sum, 1 lose 120, 0 neither. 1 had none before.
+2 accounts gain 270 points in sum, 1 lose 120, 0 neither. 1 of them are new.
 VIP: 0 stay, 1 become, 1 are no more.
 
               Bronze    Silver      Gold  Platinum
@@ -215,8 +215,8 @@ Accounts by the points that they gain or lose:
          100 to 299          1  ########################################
 
 The largest gains:
-  The commissioner 00000000-0000-0000-0000-000000000003 gains 250 points, from 0 to 250, rises \
-from Bronze to Silver and becomes VIP.
+  The commissioner 00000000-0000-0000-0000-000000000003, without an account until now, gains 250 \
+points, from 0 to 250, rises from Bronze to Silver and becomes VIP.
   The commissioner 00000000-0000-0000-0000-000000000001 gains 20 points, from 140 to 160, stays \
 Silver.
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bonus_domain::{Beneficiary, Fact, PolicyVersion, SourceType};
-use bonus_store::{ConflictMode, Delivery, Ingest, Recompute};
+use bonus_store::{ConflictMode, Delivery, Ingest, PassedOver, Recompute};
 use chrono::{DateTime, TimeDelta, Utc};
 use kernel::{Clock, EventId, OrderId, RandomIds, SystemClock};
 use uuid::Uuid;
@@ -79,7 +79,8 @@ async fn recompute(told: &Told) {
     transaction.commit().await.unwrap();
     let clock = Arc::new(SystemClock);
     let recompute = Recompute::new(pool, clock, Arc::new(RandomIds));
-    while recompute.step(100).await.unwrap().done.seen > 0 {}
+    let nobody = PassedOver::new();
+    while recompute.step(100, &nobody).await.unwrap().done.seen > 0 {}
     told.catch_up().await;
 }
 
