@@ -139,6 +139,16 @@ impl System {
     pub(crate) async fn start_with(brokers: &str, others: &[(&str, &str)]) -> Self {
         let server = TestServer::start().await;
         let database = TestDatabase::create_on(&server).await;
+        Self::start_on(server, database, brokers, others).await
+    }
+
+    /// The same on a database that holds something.
+    pub(crate) async fn start_on(
+        server: TestServer,
+        database: TestDatabase,
+        brokers: &str,
+        others: &[(&str, &str)],
+    ) -> Self {
         let url = database.url_app();
         let ours = [
             ("ATLAS_DATABASE_URL", url.as_str()),
@@ -232,10 +242,20 @@ impl System {
 
     /// Stops Postgres hard and starts it again; every process notices both.
     pub(crate) async fn crash_postgres(&self) {
+        self.stop_postgres().await;
+        self.start_postgres().await;
+        self.until(true).await;
+    }
+
+    /// Stops Postgres hard; every process notices.
+    pub(crate) async fn stop_postgres(&self) {
         self.server.stop_immediate().await;
         self.until(false).await;
+    }
+
+    /// Starts it again, without waiting for who notices.
+    pub(crate) async fn start_postgres(&self) {
         self.server.restart().await;
-        self.until(true).await;
     }
 }
 
