@@ -66,9 +66,11 @@ impl Ends {
                 }
             };
             let elements = ends.elements();
-            let mut ends = elements.iter().filter_map(|it| match it.offset() {
-                Offset::Offset(end) => Some((it.topic(), it.partition(), end)),
-                _ => None,
+            let mut ends = elements.iter().filter_map(|it| {
+                let Offset::Offset(end) = it.offset() else {
+                    return None;
+                };
+                Some((it.topic(), it.partition(), end))
             });
             Ok(ends.all(is_passed))
         })
