@@ -77,6 +77,12 @@ impl App {
         Self { arguments, ..self }
     }
 
+    /// The same, started with this variable in the place of its own.
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&mut self, signal: Signal) {
         self.process.as_mut().unwrap().signal(signal).unwrap();
