@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 /// How often they are set.
 const BEAT: Duration = Duration::from_secs(1);
 /// How often dead letters are counted.
-const COUNTING: Duration = Duration::from_secs(5);
+const COUNTING: Duration = Duration::from_secs(3);
 
 /// Sets the gauges when they are due.
 #[derive(Debug, Default)]

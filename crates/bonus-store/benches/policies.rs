@@ -48,7 +48,7 @@ const FILL: &str = "
                      WHEN 3 THEN 'OrderPlaced'
                      ELSE CASE WHEN o % 7 = 0 THEN 'OrderCancelled' ELSE 'OrderCompleted' END END,
            'commissioner', md5((1 + o % 100000)::text)::uuid, md5('order' || o)::uuid, false,
-           clock_timestamp() - make_interval(days => (o * 7919 % 400)::integer) , 0
+           clock_timestamp() - make_interval(days => (o::bigint * 7919 % 400)::integer) , 0
     FROM generate_series(1, 500000) o, generate_series(1, 4) step;";
 const VACUUM: &str = "VACUUM ANALYZE bonus.accounts, bonus.ledger";
 

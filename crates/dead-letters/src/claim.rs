@@ -22,9 +22,17 @@ pub struct Standing {
     pub returned: i32,
 }
 
+/// A row that was claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimed {
+    /// How often its redrive came back.
+    pub returned: i32,
+    /// Whether another redrive had it in hand, and is gone: it may have sent it.
+    pub was_in_hand: bool,
+}
+
 /// Claims the oldest of the rows that are open and free, `limit` of them at most, unless an older one
-/// of the same key is in another's hand: messages of one key are sent in order. Says how often each
-/// has come back.
+/// of the same key is in another's hand: messages of one key are sent in order.
 ///
 /// # Errors
 /// What the database said.
@@ -33,11 +41,12 @@ pub async fn claim(
     run: Uuid,
     ids: &[Uuid],
     limit: i64,
-) -> Result<BTreeMap<Uuid, i32>, sqlx::Error> {
+) -> Result<BTreeMap<Uuid, Claimed>, sqlx::Error> {
     let claimed = sqlx::query!(
-        "
+        r#"
         WITH free AS MATERIALIZED (
-            SELECT d.id FROM ops.dead_letters d
+            SELECT d.id, d.claimed_by IS NOT NULL AND d.claimed_by <> $1 AS was_in_hand
+            FROM ops.dead_letters d
             WHERE d.id = ANY ($2) AND d.closed_at IS NULL AND d.has_bytes
               AND (d.claimed_by IS NULL OR d.claimed_by = $1
                    OR d.claimed_until < clock_timestamp())
@@ -54,8 +63,9 @@ pub async fn claim(
         UPDATE ops.dead_letters d
         SET claimed_by = $1, claimed_until = clock_timestamp() + make_interval(secs => $3)
         WHERE d.id = ANY (ARRAY(SELECT id FROM free))
-        RETURNING d.id, d.returned
-        ",
+        RETURNING d.id, d.returned,
+                  (SELECT free.was_in_hand FROM free WHERE free.id = d.id) AS "was_in_hand!"
+        "#,
         run,
         ids,
         LEASE,
@@ -65,7 +75,13 @@ pub async fn claim(
     .await?;
     Ok(claimed
         .into_iter()
-        .map(|row| (row.id, row.returned))
+        .map(|row| {
+            let claimed = Claimed {
+                returned: row.returned,
+                was_in_hand: row.was_in_hand,
+            };
+            (row.id, claimed)
+        })
         .collect())
 }
 

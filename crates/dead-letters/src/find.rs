@@ -141,6 +141,8 @@ pub struct DeadLetter {
 pub struct Selected {
     /// Its id; the smaller, the older.
     pub id: Uuid,
+    /// The group that gave it up.
+    pub consumer: String,
     /// Where it came from.
     pub topic: String,
     /// Stands for its key, if it has one.
@@ -313,7 +315,7 @@ pub async fn select(
         let page = selected!(
             query_as!(
                 Selected,
-                r#"SELECT id, topic, key_hash, group_id AS "group", returned"#
+                r#"SELECT id, consumer, topic, key_hash, group_id AS "group", returned"#
             ),
             selection,
             "AND has_bytes AND id > $9 ORDER BY id LIMIT $10",

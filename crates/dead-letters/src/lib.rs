@@ -19,7 +19,7 @@ pub mod instruments;
 mod open_code;
 mod record;
 
-pub use claim::{Standing, claim, look, release};
+pub use claim::{Claimed, Standing, claim, look, release};
 pub use close::{OpenEvent, close_events, close_handled, open_events};
 pub use depth::{Depth, depths};
 pub use discard::discard;

@@ -3,9 +3,13 @@
 //!
 //! It begins with one, and sends twice as many together each time that all were handled: where the
 //! cause is still there, one message says so. A letter is claimed before it is sent, and the claim
-//! outlives this process by its lease; what another redrive has in hand is waited for.
+//! outlives this process by its lease; what another redrive has in hand is waited for. What one had
+//! in hand that is gone it may have sent: that is known once the consumers have come to the ends of
+//! the topics, and is waited for before any of it is sent.
 
-use std::collections::{BTreeSet, VecDeque};
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use contracts::dead_letter_header;
@@ -18,6 +22,7 @@ use uuid::Uuid;
 
 use crate::Kafka;
 use crate::sender::{Bytes, Sender, acknowledged};
+use settle::Ends;
 
 /// The most that are under way together.
 const WIDEST: usize = 256;
@@ -70,6 +75,13 @@ pub enum RedriveError {
     },
 }
 
+/// Letters that are in hand now.
+struct InHand {
+    letters: Vec<Selected>,
+    /// Those of them that a redrive which is gone had in hand.
+    doubtful: BTreeSet<Uuid>,
+}
+
 /// A run.
 struct Run<'a> {
     redrive: &'a Redrive,
@@ -115,13 +127,14 @@ impl Redrive {
         let mut width = 1;
         while !run.queue.is_empty() && run.tally.returned.is_empty() && !stop.is_cancelled() {
             let claimed = run.claim(width).await?;
-            if claimed.is_empty() {
+            if claimed.letters.is_empty() {
                 // Another has in hand what comes next.
                 pause(LONGEST_PAUSE, stop).await;
                 continue;
             }
-            run.send(&claimed).await?;
-            run.wait(claimed, stop, &mut tell).await?;
+            let unsent = run.settle(&claimed, stop).await?;
+            run.send(&unsent).await?;
+            run.wait(claimed.letters, stop, &mut tell).await?;
             width = (width * 2).min(WIDEST);
         }
         run.tally.left = count(run.queue.len());
@@ -132,7 +145,7 @@ impl Redrive {
 impl Run<'_> {
     /// Claims the next letters, one a key, `width` at most. Those that are closed already are
     /// counted; those in another's hand stay where they are.
-    async fn claim(&mut self, width: usize) -> Result<Vec<Selected>, RedriveError> {
+    async fn claim(&mut self, width: usize) -> Result<InHand, RedriveError> {
         let mut keys = BTreeSet::new();
         let window = self.queue.iter().take(LOOKS_AHEAD).filter(|letter| {
             let key = letter.key_hash.as_ref();
@@ -152,7 +165,10 @@ impl Run<'_> {
         let mut kept = Vec::with_capacity(LOOKS_AHEAD);
         for letter in self.queue.drain(..LOOKS_AHEAD.min(self.queue.len())) {
             match claimed.get(&letter.id) {
-                Some(&returned) => taken.push(Selected { returned, ..letter }),
+                Some(claimed) => {
+                    let returned = claimed.returned;
+                    taken.push(Selected { returned, ..letter });
+                }
                 None if others.contains(&letter.id) && !open.contains(&letter.id) => {
                     self.tally.closed += 1;
                 }
@@ -162,7 +178,49 @@ impl Run<'_> {
         for letter in kept.into_iter().rev() {
             self.queue.push_front(letter);
         }
-        Ok(taken)
+        let doubtful = claimed.iter().filter(|(_, claimed)| claimed.was_in_hand);
+        Ok(InHand {
+            doubtful: doubtful.map(|(id, _)| *id).collect(),
+            letters: taken,
+        })
+    }
+
+    /// Waits until it is known which of them a redrive that is gone has sent; those that nobody has.
+    /// After a stop that is none.
+    async fn settle(
+        &mut self,
+        in_hand: &InHand,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Selected>, RedriveError> {
+        let InHand { letters, doubtful } = in_hand;
+        let Some(id) = doubtful.first().copied() else {
+            return Ok(letters.clone());
+        };
+        let failed = |source| RedriveError::Kafka { id, source };
+        let ids: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
+        let mut standings = Vec::new();
+        for (group, topics) in topics_by_group(in_hand) {
+            let ends = Ends::of(&self.redrive.kafka, group, topics);
+            let ends = ends.await.map_err(failed)?;
+            loop {
+                let are_passed = ends.are_passed().await.map_err(failed)?;
+                // Whoever waits keeps what is in hand.
+                standings = look(&mut self.connection, self.redrive.run, &ids).await?;
+                if stop.is_cancelled() {
+                    return Ok(Vec::new());
+                }
+                if are_passed {
+                    break;
+                }
+                pause(LONGEST_PAUSE, stop).await;
+            }
+        }
+        let is_unsent = |letter: &&Selected| {
+            let standing = standings.iter().find(|standing| standing.id == letter.id);
+            let became = standing.map(|standing| became(letter, standing));
+            !doubtful.contains(&letter.id) || matches!(became, Some(Became::Nothing))
+        };
+        Ok(letters.iter().filter(is_unsent).cloned().collect())
     }
 
     /// Sends what was claimed, in order, and waits until Kafka has it.
@@ -235,6 +293,18 @@ impl Run<'_> {
             wait = (wait * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// Whose consumers would have handled what is in doubt, and from which topics.
+fn topics_by_group(in_hand: &InHand) -> BTreeMap<&str, BTreeSet<String>> {
+    let mut topics: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for letter in &in_hand.letters {
+        if in_hand.doubtful.contains(&letter.id) {
+            let of_group = topics.entry(&letter.consumer).or_default();
+            of_group.insert(letter.topic.clone());
+        }
+    }
+    topics
 }
 
 /// Waits until Kafka has these.

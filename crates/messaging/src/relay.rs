@@ -31,8 +31,14 @@ pub struct Relay<M> {
     sender: Option<Sender>,
 }
 
-/// A message, and the index of its event in the batch.
-type Composed = (usize, Outbound);
+/// A message on its way.
+struct Composed {
+    /// The index of its event in the batch.
+    event: usize,
+    /// Its partition, where the topics are guarded.
+    partition: Option<i32>,
+    message: Outbound,
+}
 
 /// Kafka refuses a message for what it is: sending it again would change nothing.
 #[derive(Debug, thiserror::Error)]
@@ -93,9 +99,20 @@ where
         for (index, event) in events.iter().enumerate() {
             let of_event =
                 (self.messages_of)(event).map_err(|error| SinkError::unreadable(event, error))?;
-            messages.extend(of_event.into_iter().map(|message| (index, message)));
+            messages.extend(of_event.into_iter().map(|message| Composed {
+                event: index,
+                partition: self.partition(&message),
+                message,
+            }));
         }
         Ok(messages)
+    }
+
+    /// Where a message belongs. A client that counts the partitions itself would put later events
+    /// of a key elsewhere as soon as it hears of new ones.
+    fn partition(&self, message: &Outbound) -> Option<i32> {
+        let topics = self.topics.as_ref()?;
+        topics.partition(message.topic, &message.key)
     }
 
     /// The producer, a new one after whatever failed.

@@ -31,14 +31,20 @@ impl Sender {
             .map(|producer| Self(Some(producer)))
     }
 
-    /// Puts a message at the end of the queue. The call never waits and never reorders.
-    pub(crate) fn send(&self, message: &Outbound) -> Result<DeliveryFuture, KafkaError> {
+    /// Puts a message at the end of the queue, for this partition or for that of its key. The call
+    /// never waits and never reorders.
+    pub(crate) fn send(
+        &self,
+        message: &Outbound,
+        partition: Option<i32>,
+    ) -> Result<DeliveryFuture, KafkaError> {
         let headers = message.headers.iter();
         let headers = owned(headers.map(|(name, value)| (*name, Some(value.as_bytes()))));
-        let record = FutureRecord::to(message.topic)
+        let mut record = FutureRecord::to(message.topic)
             .key(&message.key)
             .payload(&message.payload)
             .headers(headers);
+        record.partition = partition;
         let producer = self.0.as_ref().ok_or(KafkaError::Canceled)?;
         producer.send_result(record).map_err(|(error, _)| error)
     }

@@ -4,10 +4,12 @@
 mod describe;
 mod difference;
 mod make;
+mod place;
 pub(crate) mod probe;
 mod record;
 mod retention;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +26,7 @@ pub use retention::Retention;
 /// How long one look at the cluster may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the topics are looked at again.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long to wait before looking again for a topic that was made.
 const SHOWING_PAUSE: Duration = Duration::from_millis(200);
@@ -75,10 +77,12 @@ pub struct TopicGuard {
 }
 
 /// What a guard remembers between two looks.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Memory {
     /// When the topics were last found to be those that are recorded, unless that is in doubt.
     found_at: Option<Instant>,
+    /// How many partitions each of them had then.
+    partitions: BTreeMap<String, i32>,
     retention_compared: bool,
 }
 
@@ -102,7 +106,7 @@ impl TopicGuard {
         Self { topics, ..self }
     }
 
-    /// The same, looking again after so long, where a minute is too long.
+    /// The same, looking again after so long, where a test cannot wait or must not look.
     #[must_use]
     pub fn looking_again_every(self, interval: Duration) -> Self {
         Self { interval, ..self }
@@ -139,11 +143,21 @@ impl TopicGuard {
             return Err(TopicsError::Changed(differences));
         }
         self.compare_retention(&survey).await;
-        self.memory().found_at = Some(Instant::now());
+        let topics = survey.topics.into_iter();
+        let mut memory = self.memory();
+        memory.partitions = topics.map(|topic| (topic.name, topic.partitions)).collect();
+        memory.found_at = Some(Instant::now());
         Ok(())
     }
 
-    /// [`check`](Self::check), if that is due: at first, a minute after it passed, and once it is
+    /// On which partition a key lies, among those that the topic had when it was last found to be
+    /// the recorded one: those that were added since hold nothing before an operator accepts them.
+    pub(crate) fn partition(&self, topic: &str, key: &str) -> Option<i32> {
+        let partitions = self.memory().partitions.get(topic).copied()?;
+        place::partition(key.as_bytes(), partitions)
+    }
+
+    /// [`check`](Self::check), if that is due: at first, ten seconds after it passed, and once it is
     /// in doubt. Else it costs nothing.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Measures ways of doing one thing. They take turns, so that what else the machine does falls on
 //! all of them, and are told as ratios to the first.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::pin::Pin;
@@ -199,6 +200,32 @@ impl Cpu {
         self.server += after.server.saturating_sub(before.server);
         self.postgres += after.postgres.saturating_sub(before.postgres);
     }
+}
+
+/// Processor time that the processes below this one have taken so far, by their names; of children
+/// that have ended, that of their parents.
+#[must_use]
+pub fn time_by_name() -> BTreeMap<String, Duration> {
+    let all: BTreeMap<u32, Vec<String>> = processes()
+        .into_iter()
+        .filter_map(|process| Some((process, stat(process)?)))
+        .collect();
+    let parent = |fields: &[String]| fields.get(1).and_then(|parent| parent.parse().ok());
+    let own = process::id();
+    let mut times = BTreeMap::new();
+    for (process, fields) in &all {
+        let mut above = parent(fields);
+        while let Some(pid) = above.filter(|pid| *pid != own) {
+            above = all.get(&pid).and_then(|fields| parent(fields));
+        }
+        if above == Some(own)
+            && let Ok(name) = fs::read_to_string(format!("/proc/{process}/comm"))
+        {
+            let time = time(fields, 11) + time(fields, 13);
+            *times.entry(name.trim_end().to_owned()).or_default() += time;
+        }
+    }
+    times
 }
 
 /// Clock ticks of /proc are hundredths of a second on every Linux that we run on.

@@ -42,6 +42,8 @@ struct State {
     held: watch::Sender<bool>,
     /// Counts how often everything was cut off.
     severed: watch::Sender<u32>,
+    /// Whether nothing passes.
+    frozen: watch::Sender<bool>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +70,7 @@ impl Proxy {
             hold: Mutex::default(),
             held: watch::Sender::new(false),
             severed: watch::Sender::new(0),
+            frozen: watch::Sender::new(false),
         });
         tokio::spawn(accept(listener, Arc::clone(&state)));
         Self { port: own, state }
@@ -118,6 +121,17 @@ impl Proxy {
         self.state.held.send_replace(false);
     }
 
+    /// Lets nothing pass in either direction until it [thaws](Self::thaw): connections stay, and
+    /// neither end learns of it.
+    pub fn freeze(&self) {
+        self.state.frozen.send_replace(true);
+    }
+
+    /// Lets everything pass again, what was held up first.
+    pub fn thaw(&self) {
+        self.state.frozen.send_replace(false);
+    }
+
     /// Cuts every connection there is now.
     pub fn sever(&self) {
         self.state.severed.send_modify(|count| *count += 1);
@@ -145,7 +159,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
             let (cut, was_cut) = watch::channel(false);
             tokio::select! {
                 () = upwards(from_client, to_server, &state, &cut) => {}
-                () = downwards(from_server, to_client, was_cut) => {}
+                () = downwards(from_server, to_client, &state, was_cut) => {}
                 _ = severed.changed() => {}
             }
         });
@@ -167,6 +181,7 @@ async fn upwards(
         }
         let sent = bytes.get(..count).unwrap_or_default();
         state.hold_up(sent).await;
+        state.thawed().await;
         match state.spring(sent) {
             Some(Cut::BeforeTheRequest) => return,
             Some(Cut::BeforeTheAnswer) => {
@@ -184,12 +199,18 @@ async fn upwards(
 }
 
 /// From the server to the client, until either leaves, or an answer comes that is to be lost.
-async fn downwards(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: watch::Receiver<bool>) {
+async fn downwards(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    state: &State,
+    cut: watch::Receiver<bool>,
+) {
     let mut bytes = vec![0; CHUNK];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         if *cut.borrow() {
             return;
         }
+        state.thawed().await;
         let answer = bytes.get(..count).unwrap_or_default();
         if to.write_all(answer).await.is_err() {
             return;
@@ -198,6 +219,12 @@ async fn downwards(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: watch::
 }
 
 impl State {
+    /// Waits while nothing may pass.
+    async fn thawed(&self) {
+        let mut frozen = self.frozen.subscribe();
+        frozen.wait_for(|frozen| !frozen).await.ok();
+    }
+
     /// Waits here, if this is what is to be held up; once.
     async fn hold_up(&self, sent: &[u8]) {
         let mut held = {

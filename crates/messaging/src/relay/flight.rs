@@ -48,13 +48,18 @@ impl Flight {
             failure: None,
             last_word: None,
         };
-        for (event, message) in messages {
+        for composed in messages {
+            let Composed {
+                event,
+                partition,
+                message,
+            } = composed;
             if let Some(open) = flight.open.get_mut(event) {
                 *open += 1;
             }
             let size = size(&message);
             let undelivered = move |error| Undelivered { event, size, error };
-            match sender.send(&message) {
+            match sender.send(&message, partition) {
                 Ok(delivery) => {
                     RELAY_MESSAGES.of([message.topic]).increment(1);
                     flight.deliveries.push(Box::pin(async move {

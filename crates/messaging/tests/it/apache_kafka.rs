@@ -34,6 +34,12 @@ async fn another_number_of_partitions_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_stay_where_they_are_when_partitions_are_added() {
+    let Some(kafka) = kafka() else { return };
+    relay::keeps_keys_where_they_are(&kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_made_on_another_cluster() {
     let Some(kafka) = kafka() else { return };
     topics::are_not_made_on_another_cluster(&kafka).await;

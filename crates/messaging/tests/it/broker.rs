@@ -225,6 +225,11 @@ impl Endpoint {
 
     /// Every message of a topic, partition by partition in order.
     pub(crate) fn read(&self, topic: &str) -> Vec<Record> {
+        self.read_all(topic, PARTITIONS)
+    }
+
+    /// The same of one that has so many partitions.
+    pub(crate) fn read_all(&self, topic: &str, partitions: i32) -> Vec<Record> {
         let consumer: BaseConsumer = self
             .client()
             .set("group.id", "a-test-reads")
@@ -233,7 +238,7 @@ impl Endpoint {
             .create()
             .unwrap();
         let mut assignment = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
+        for partition in 0..partitions {
             assignment
                 .add_partition_offset(topic, partition, Offset::Beginning)
                 .unwrap();
@@ -241,7 +246,7 @@ impl Endpoint {
         consumer.assign(&assignment).unwrap();
         let mut records = Vec::new();
         let mut ended = 0;
-        while ended < PARTITIONS {
+        while ended < partitions {
             match consumer.poll(PATIENCE).expect("the topic has an end") {
                 Ok(message) => {
                     let text = |bytes: Option<&[u8]>| {

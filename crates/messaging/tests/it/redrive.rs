@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use contracts::topics::dead_letters_of;
-use dead_letters::{Selected, Selection};
+use dead_letters::{Selected, Selection, Summary};
 use messaging::{Redrive, Tally};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::PgPool;
 use test_support::{TestDatabase, eventually};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::broker::Endpoint;
+use crate::broker::{Broker, Endpoint};
 use crate::consumer::{Notebook, PATIENCE, Running, TOPIC};
 use crate::dead_letters::{broker, event, find, once, open, until_open};
 
@@ -37,6 +37,93 @@ fn poison(endpoint: &Endpoint, topic: &str, count: u128) {
         let headers = [("ce_id", Some(id.as_str())), ("foreign", None)];
         let key = format!("key {}", number % 7);
         endpoint.write_with(topic, &key, &headers, &format!("poison {number}"));
+    }
+}
+
+/// Dead letters of a consumer that runs, on a broker of its own.
+struct Given {
+    database: TestDatabase,
+    pool: PgPool,
+    broker: Broker,
+    notebook: Notebook,
+    consumer: Option<Running>,
+    rows: Vec<Summary>,
+}
+
+impl Given {
+    /// So many, none of which can be handled yet.
+    async fn poison(count: u128) -> Self {
+        let database = TestDatabase::create().await;
+        let pool = database.pool_app().await;
+        let broker = broker();
+        poison(&broker, TOPIC, count);
+        let notebook = Notebook::default();
+        let mut given = Self {
+            database,
+            pool,
+            broker,
+            notebook,
+            consumer: None,
+            rows: Vec::new(),
+        };
+        given.consumer_comes();
+        given.rows = until_open(&given.pool, usize::try_from(count).unwrap()).await;
+        given
+    }
+
+    fn consumer_comes(&mut self) {
+        let running = Running::start_with(&self.broker, &self.pool, &[TOPIC], &self.notebook);
+        self.consumer = Some(running);
+    }
+
+    async fn consumer_leaves(&mut self) {
+        self.consumer.take().unwrap().stop().await;
+    }
+
+    /// Sends the first again, and is killed while it waits for a consumer that is not there.
+    async fn redrive_that_is_killed(&self) {
+        let letters = selected(&self.pool).await;
+        let redrive = Redrive::new(self.pool.clone(), self.broker.kafka(), Uuid::from_u128(1));
+        let killed = tokio::spawn(async move {
+            let stop = CancellationToken::new();
+            redrive.run(letters, &stop, |_| {}).await
+        });
+        eventually("the first to be sent", PATIENCE, || async {
+            let sent = sent_again(&self.broker, TOPIC);
+            if sent.len() == 1 {
+                Ok(())
+            } else {
+                Err(format!("{sent:?}"))
+            }
+        })
+        .await;
+        killed.abort();
+    }
+
+    /// Puts every row in the hand of this claim.
+    async fn claim_all(&self, claim: &str) {
+        let owner = self.database.pool_owner().await;
+        let claim = format!("UPDATE ops.dead_letters SET (claimed_by, claimed_until) = ({claim})");
+        sqlx::raw_sql(&claim).execute(&owner).await.unwrap();
+    }
+
+    /// As if the lease of each claim had run out.
+    async fn claims_have_ended(&self) {
+        let owner = self.database.pool_owner().await;
+        sqlx::raw_sql(
+            "UPDATE ops.dead_letters SET claimed_until = now() WHERE claimed_by IS NOT NULL",
+        )
+        .execute(&owner)
+        .await
+        .unwrap();
+    }
+
+    /// Everything was sent again, and once.
+    async fn each_was_sent_once(&self) {
+        let sent = sent_again(&self.broker, TOPIC);
+        assert_eq!(sent.len(), self.rows.len(), "{sent:?}");
+        assert!(sent.values().all(|times| *times == 1), "{sent:?}");
+        assert_eq!(open(&self.pool).await, []);
     }
 }
 
@@ -106,15 +193,9 @@ pub(crate) async fn closes_once_the_cause_is_gone(endpoint: &Endpoint, topic: &s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sent_after_the_first_that_comes_back() {
-    let database = TestDatabase::create().await;
-    let pool = database.pool_app().await;
-    let broker = broker();
-    poison(&broker, TOPIC, 20);
-    let notebook = Notebook::default();
-    let consumer = Running::start_with(&broker, &pool, &[TOPIC], &notebook);
-    let rows = until_open(&pool, 20).await;
-    let tally = redrive(&pool, &broker, 1).await;
-    let oldest = rows.iter().map(|row| row.id).min().unwrap();
+    let mut given = Given::poison(20).await;
+    let tally = redrive(&given.pool, &given.broker, 1).await;
+    let oldest = given.rows.iter().map(|row| row.id).min().unwrap();
     let expected = Tally {
         sent: 1,
         returned: vec![oldest],
@@ -122,11 +203,11 @@ async fn nothing_is_sent_after_the_first_that_comes_back() {
         ..Tally::default()
     };
     assert_eq!(tally, expected);
-    assert_eq!(sent_again(&broker, TOPIC).len(), 1);
-    let row = find(&pool, oldest).await;
+    assert_eq!(sent_again(&given.broker, TOPIC).len(), 1);
+    let row = find(&given.pool, oldest).await;
     assert_eq!((row.returned, row.summary.attempts), (1, 2));
-    assert_eq!(open(&pool).await.len(), 20);
-    consumer.stop().await;
+    assert_eq!(open(&given.pool).await.len(), 20);
+    given.consumer_leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,15 +279,12 @@ async fn one_without_an_id_closes_when_its_own_redrive_is_handled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_redrives_at_once_send_each_once() {
-    let database = TestDatabase::create().await;
-    let pool = database.pool_app().await;
-    let broker = broker();
-    poison(&broker, TOPIC, 80);
-    let notebook = Notebook::default();
-    let consumer = Running::start_with(&broker, &pool, &[TOPIC], &notebook);
-    until_open(&pool, 80).await;
-    notebook.heal();
-    let (first, second) = tokio::join!(redrive(&pool, &broker, 1), redrive(&pool, &broker, 2));
+    let mut given = Given::poison(80).await;
+    given.notebook.heal();
+    let (first, second) = tokio::join!(
+        redrive(&given.pool, &given.broker, 1),
+        redrive(&given.pool, &given.broker, 2)
+    );
     assert_eq!(first.sent + second.sent, 80, "{first:?} {second:?}");
     for tally in [first, second] {
         assert_eq!(
@@ -215,103 +293,84 @@ async fn two_redrives_at_once_send_each_once() {
             "each waits for what the other has"
         );
     }
-    let sent = sent_again(&broker, TOPIC);
-    assert!(
-        sent.len() == 80 && sent.values().all(|times| *times == 1),
-        "{sent:?}"
-    );
-    consumer.stop().await;
+    given.each_was_sent_once().await;
+    given.consumer_leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_that_was_killed_or_stopped_is_taken_up_again() {
-    let database = TestDatabase::create().await;
-    let pool = database.pool_app().await;
-    let broker = broker();
-    poison(&broker, TOPIC, 20);
-    let notebook = Notebook::default();
-    let consumer = Running::start_with(&broker, &pool, &[TOPIC], &notebook);
-    until_open(&pool, 20).await;
-    notebook.heal();
-    consumer.stop().await;
-
-    // Killed while it waits for a consumer that is not there.
-    let letters = selected(&pool).await;
-    let killed = tokio::spawn({
-        let redrive = Redrive::new(pool.clone(), broker.kafka(), Uuid::from_u128(1));
-        async move {
-            let stop = CancellationToken::new();
-            redrive.run(letters, &stop, |_| {}).await
-        }
-    });
-    eventually("the first to be sent", PATIENCE, || async {
-        let sent = sent_again(&broker, TOPIC);
-        if sent.len() == 1 {
-            Ok(())
-        } else {
-            Err(format!("{sent:?}"))
-        }
-    })
-    .await;
-    killed.abort();
+    let mut given = Given::poison(20).await;
+    given.notebook.heal();
+    given.consumer_leaves().await;
+    given.redrive_that_is_killed().await;
 
     // Another does not send it again while the claim lasts, and is stopped.
     let stop = CancellationToken::new();
-    let redrive_2 = Redrive::new(pool.clone(), broker.kafka(), Uuid::from_u128(2));
-    let letters = selected(&pool).await;
-    let mut told = 0;
-    let tally = redrive_2.run(letters, &stop, |tally| {
-        told = tally.sent;
-        stop.cancel();
-    });
-    let tally = tally.await.unwrap();
-    assert_eq!(
-        (tally.sent, tally.under_way, tally.closed),
-        (1, 1, 0),
-        "{told}"
-    );
-    assert_eq!(sent_again(&broker, TOPIC).len(), 2);
+    let second = Redrive::new(given.pool.clone(), given.broker.kafka(), Uuid::from_u128(2));
+    let letters = selected(&given.pool).await;
+    let tally = second.run(letters, &stop, |_| stop.cancel()).await.unwrap();
+    assert_eq!((tally.sent, tally.under_way, tally.closed), (1, 1, 0));
+    assert_eq!(sent_again(&given.broker, TOPIC).len(), 2);
 
-    let consumer = Running::start_with(&broker, &pool, &[TOPIC], &notebook);
-    until_open(&pool, 18).await;
-    let tally = redrive(&pool, &broker, 3).await;
+    given.consumer_comes();
+    until_open(&given.pool, 18).await;
+    let tally = redrive(&given.pool, &given.broker, 3).await;
     assert_eq!((tally.sent, tally.closed, tally.left), (18, 18, 0));
-    let sent = sent_again(&broker, TOPIC);
-    assert!(
-        sent.len() == 20 && sent.values().all(|times| *times == 1),
-        "{sent:?}"
-    );
-    assert_eq!(open(&pool).await, []);
-    consumer.stop().await;
+    given.each_was_sent_once().await;
+    given.consumer_leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_redrive_has_sent_is_not_sent_again_however_late_it_is_handled() {
+    let mut given = Given::poison(20).await;
+    given.notebook.heal();
+    given.consumer_leaves().await;
+    given.redrive_that_is_killed().await;
+    given.claims_have_ended().await;
+
+    let (pool, kafka) = (given.pool.clone(), given.broker.kafka());
+    let letters = selected(&pool).await;
+    let taking_up = tokio::spawn(async move {
+        let redrive = Redrive::new(pool, kafka, Uuid::from_u128(2));
+        let stop = CancellationToken::new();
+        redrive.run(letters, &stop, |_| {}).await.unwrap()
+    });
+    eventually("the claim to be taken over", PATIENCE, || async {
+        let claimed: Option<Uuid> = sqlx::query_scalar(
+            "SELECT claimed_by FROM ops.dead_letters WHERE claimed_by IS NOT NULL",
+        )
+        .fetch_one(&given.pool)
+        .await
+        .unwrap();
+        if claimed == Some(Uuid::from_u128(2)) {
+            Ok(())
+        } else {
+            Err(format!("{claimed:?}"))
+        }
+    })
+    .await;
+    assert_eq!(sent_again(&given.broker, TOPIC).len(), 1);
+    given.consumer_comes();
+    let tally = tokio::time::timeout(PATIENCE, taking_up).await.unwrap();
+    let tally = tally.unwrap();
+    assert_eq!((tally.sent, tally.closed, tally.left), (19, 20, 0));
+    given.each_was_sent_once().await;
+    given.consumer_leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_whose_redrive_is_gone_ends_with_its_lease() {
-    let database = TestDatabase::create().await;
-    let pool = database.pool_app().await;
-    let broker = broker();
-    poison(&broker, TOPIC, 3);
-    let notebook = Notebook::default();
-    let consumer = Running::start_with(&broker, &pool, &[TOPIC], &notebook);
-    until_open(&pool, 3).await;
-    notebook.heal();
-    let mut owner = PgConnection::connect(&database.url("atlas_owner"))
-        .await
-        .unwrap();
-    let claim = "UPDATE ops.dead_letters SET claimed_by = gen_random_uuid(), claimed_until = now()";
-    sqlx::raw_sql(&format!("{claim} + interval '3 s'"))
-        .execute(&mut owner)
-        .await
-        .unwrap();
-    let mut connection = pool.acquire().await.unwrap();
-    let ids: Vec<Uuid> = selected(&pool)
-        .await
-        .iter()
-        .map(|letter| letter.id)
-        .collect();
+    let mut given = Given::poison(3).await;
+    given.notebook.heal();
+    given
+        .claim_all("gen_random_uuid(), now() + interval '3 s'")
+        .await;
+    let mut connection = given.pool.acquire().await.unwrap();
+    let letters = selected(&given.pool).await;
+    let ids: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
     let discarded = dead_letters::discard(&mut connection, &ids).await.unwrap();
     assert_eq!(discarded, 0, "what a redrive has in hand is not given up");
-    let tally = redrive(&pool, &broker, 1).await;
+    let tally = redrive(&given.pool, &given.broker, 1).await;
     assert_eq!((tally.sent, tally.closed), (3, 3));
-    consumer.stop().await;
+    given.consumer_leaves().await;
 }

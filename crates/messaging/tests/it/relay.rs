@@ -1,12 +1,15 @@
 //! What the relay promises.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use contracts::Outbound;
-use event_store::{Condition, Ended, Reader, ReaderOptions, Standing, StoredEvent};
+use contracts::topics::{Topic, all};
+use event_store::{Condition, Ended, Reader, ReaderOptions, Sink as _, Standing, StoredEvent};
 use messaging::Relay;
+use messaging::topics::{Retention, TopicGuard};
 use rdkafka::types::RDKafkaRespErr;
 use test_support::eventually;
 use tokio::task::JoinHandle;
@@ -430,4 +433,56 @@ async fn a_passing_error_of_the_broker_changes_no_order() {
     store.relayed_to(store.last_position().await).await;
     relay.stop().await;
     assert_eq!(first_occurrences(&broker.read(TOPIC)), store.appended);
+}
+
+/// Partitions are added to a topic in use: until an operator accepts them, every key stays where it
+/// is, also with a producer that has heard of them; and at the next look nothing is sent at all.
+pub(crate) async fn keeps_keys_where_they_are(kafka: &Endpoint) {
+    const KEYS: u128 = 30;
+    const GROWN: i32 = 9;
+    let name = kafka.make_topic(&[]).await;
+    let mut store = Store::empty().await;
+    let pool = store.pool.clone();
+    let guard = |every| {
+        let topic = Topic {
+            name: name.to_owned(),
+            ..all().swap_remove(0)
+        };
+        TopicGuard::new(kafka.kafka(), pool.clone(), Retention::of_days(30))
+            .of_topics(vec![topic])
+            .looking_again_every(every)
+    };
+    let options = ReaderOptions::new("relay", "a", LEASE);
+    let reader = Reader::new(store.database.options("atlas_app"), options);
+    let rarely = guard(Duration::from_secs(3600));
+    let mut relay = Relay::new(kafka.kafka(), move |event| id_on(name, event)).guarded_by(rarely);
+    store.append(KEYS, 3).await;
+    reader.catch_up(&mut relay).await.unwrap();
+
+    kafka
+        .grow_topic(name, usize::try_from(GROWN).unwrap())
+        .await;
+    // The next producer counts the partitions that there are now.
+    relay.abandon();
+    store.append(KEYS, 3).await;
+    reader.catch_up(&mut relay).await.unwrap();
+    let records = kafka.read_all(name, GROWN);
+    assert_eq!(first_occurrences(&records), store.appended);
+    let mut places: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+    for record in &records {
+        places
+            .entry(&record.key)
+            .or_default()
+            .insert(record.partition);
+    }
+    let moved = places.values().filter(|places| places.len() > 1).count();
+    assert_eq!(moved, 0, "{places:?}");
+
+    store.append(KEYS, 1).await;
+    let looking = guard(Duration::ZERO);
+    let mut relay = Relay::new(kafka.kafka(), move |event| id_on(name, event)).guarded_by(looking);
+    let refused = reader.catch_up(&mut relay).await.unwrap_err();
+    let told = format!("{refused:?}");
+    assert!(told.contains("recorded: 3, found: 9"), "{told}");
+    assert_eq!(kafka.read_all(name, GROWN).len(), records.len());
 }

@@ -47,12 +47,18 @@ impl Answer {
 }
 
 impl Party {
+    /// Somebody new.
+    #[expect(clippy::disallowed_methods, reason = "ids are to be fresh")]
+    pub(crate) fn new(role: &str, client: &Client) -> Self {
+        Self::of(Uuid::now_v7(), role, client)
+    }
+
+    /// Somebody who is known.
     #[expect(
         clippy::disallowed_methods,
-        reason = "tokens of real processes expire by the real clock, and ids are to be fresh"
+        reason = "tokens of real processes expire by the real clock"
     )]
-    pub(crate) fn new(role: &str, client: &Client) -> Self {
-        let id = Uuid::now_v7();
+    pub(crate) fn of(id: Uuid, role: &str, client: &Client) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let claims = json!({
             "sub": id, "role": role, "iss": "artisan-atlas", "aud": "artisan-atlas",

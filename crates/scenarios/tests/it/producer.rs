@@ -39,11 +39,17 @@ impl Producer {
 
     /// Sends facts, and waits until Kafka has them.
     pub(crate) async fn tell(&self, facts: &[Told]) {
-        let sent = facts.iter().map(|told| self.send(told));
+        let sent = facts.iter().map(|told| self.send(told, None));
         join_all(sent).await;
     }
 
-    async fn send(&self, told: &Told) {
+    /// The same, in this order on this partition, whatever their orders are.
+    pub(crate) async fn tell_on(&self, partition: i32, facts: &[Told]) {
+        let sent = facts.iter().map(|told| self.send(told, Some(partition)));
+        join_all(sent).await;
+    }
+
+    async fn send(&self, told: &Told, partition: Option<i32>) {
         let value = json!({
             "commissionerId": told.commissioner,
             "orderId": told.order,
@@ -57,10 +63,11 @@ impl Producer {
             .insert(header("ce_id", Some(id.as_str())))
             .insert(header("ce_type", Some(kind.as_str())));
         let key = told.order.to_string();
-        let record = FutureRecord::to(TOPIC)
+        let mut record = FutureRecord::to(TOPIC)
             .key(&key)
             .payload(&value)
             .headers(headers);
+        record.partition = partition;
         self.0.send(record, PATIENCE).await.unwrap();
     }
 }

@@ -3,27 +3,20 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dev_servers::{Process, Signal};
-use event_store::PositionToken;
-use reqwest::Client;
 use serde_json::Value;
 use sqlx::PgPool;
 use test_support::eventually;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-use crate::commission::{Party, offer};
 use crate::load::Load;
+use crate::readers::Readers;
 use crate::system::{System, state_folder, target_folder};
 use crate::{audit, kafka};
 
 const BOUND: Duration = Duration::from_secs(120);
 const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f2";
-const READERS: usize = 20;
 /// Where no Kafka is: read models are followed without it.
 const NOWHERE: &str = "127.0.0.1:1";
 
@@ -107,86 +100,6 @@ async fn begin_again(system: &System, pool: &PgPool, name: &str, arguments: &[&s
     let ran_out = "SELECT expires_at < clock_timestamp() FROM read.rebuilds WHERE ended_at IS NULL";
     until(pool, "the claim to run out", ran_out).await;
     begin(system, name, arguments)
-}
-
-/// Clients that read one order again and again, each no older than what it has seen.
-struct Readers {
-    stop: CancellationToken,
-    answers: Arc<AtomicUsize>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Readers {
-    async fn start(system: &System) -> Self {
-        let client = Client::new();
-        let operator = Party::new("operator", &client);
-        let commissioner = Party::new("commissioner", &client);
-        let workshops = [Party::new("workshop", &client)];
-        let commands = &system.commands[0];
-        operator.register(commands, &workshops).await;
-        let order = commissioner.place(commands, &workshops).await;
-        let path = format!("/v1/orders/{order}/offers/{}", workshops[0].id);
-        let offered = workshops[0].put(commands, &path, &offer()).await.ok();
-        let first = offered["position"].as_str().unwrap().to_owned();
-        let (stop, answers) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
-        let tasks = (0..READERS).map(|_| {
-            let url = system.query.url(&format!("/v1/orders/{order}"));
-            let reading = read(
-                client.clone(),
-                url,
-                commissioner.token.clone(),
-                first.clone(),
-            );
-            tokio::spawn(reading(stop.clone(), Arc::clone(&answers)))
-        });
-        Self {
-            tasks: tasks.collect(),
-            stop,
-            answers,
-        }
-    }
-
-    async fn stop(self) -> usize {
-        self.stop.cancel();
-        for task in self.tasks {
-            task.await.unwrap();
-        }
-        self.answers.load(Ordering::Relaxed)
-    }
-}
-
-fn read(
-    client: Client,
-    url: String,
-    token: String,
-    mut least: String,
-) -> impl FnOnce(CancellationToken, Arc<AtomicUsize>) -> futures::future::BoxFuture<'static, ()> {
-    move |stop, answers| {
-        Box::pin(async move {
-            let mut ticks = tokio::time::interval(Duration::from_millis(250));
-            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-                let request = client.get(&url).bearer_auth(&token);
-                let answer = request
-                    .header("atlas-min-position", &least)
-                    .send()
-                    .await
-                    .unwrap();
-                let position = answer.headers().get("atlas-position").cloned();
-                let status = answer.status();
-                let body: Value = answer.json().await.unwrap();
-                assert_eq!(status, 200, "{body}");
-                assert_eq!(body["version"], 3, "{body}");
-                let now = position.unwrap().to_str().unwrap().to_owned();
-                assert!(at(&now) >= at(&least), "back from {least} to {now}");
-                least = now;
-                answers.fetch_add(1, Ordering::Relaxed);
-            }
-        })
-    }
-}
-
-fn at(token: &str) -> i64 {
-    PositionToken::decode(token).unwrap().position.get()
 }
 
 async fn served(pool: &PgPool) -> i32 {

@@ -77,6 +77,12 @@ impl App {
         Self { arguments, ..self }
     }
 
+    /// The same, started with this variable in the place of its own.
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&mut self, signal: Signal) {
         self.process.as_mut().unwrap().signal(signal).unwrap();
@@ -139,6 +145,16 @@ impl System {
     pub(crate) async fn start_with(brokers: &str, others: &[(&str, &str)]) -> Self {
         let server = TestServer::start().await;
         let database = TestDatabase::create_on(&server).await;
+        Self::start_on(server, database, brokers, others).await
+    }
+
+    /// The same on a database that holds something.
+    pub(crate) async fn start_on(
+        server: TestServer,
+        database: TestDatabase,
+        brokers: &str,
+        others: &[(&str, &str)],
+    ) -> Self {
         let url = database.url_app();
         let ours = [
             ("ATLAS_DATABASE_URL", url.as_str()),
@@ -232,10 +248,20 @@ impl System {
 
     /// Stops Postgres hard and starts it again; every process notices both.
     pub(crate) async fn crash_postgres(&self) {
+        self.stop_postgres().await;
+        self.start_postgres().await;
+        self.until(true).await;
+    }
+
+    /// Stops Postgres hard; every process notices.
+    pub(crate) async fn stop_postgres(&self) {
         self.server.stop_immediate().await;
         self.until(false).await;
+    }
+
+    /// Starts it again, without waiting for who notices.
+    pub(crate) async fn start_postgres(&self) {
         self.server.restart().await;
-        self.until(true).await;
     }
 }
 

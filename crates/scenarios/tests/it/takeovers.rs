@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 use dev_servers::{PrivateKafka, Signal};
+use test_support::Proxy;
 
 use crate::leases::{Leases, ROLES};
 use crate::load::Load;
+use crate::readers::Readers;
 use crate::system::{App, System};
 use crate::{audit, kafka};
 
@@ -28,7 +30,9 @@ struct Pair {
 
 async fn pair() -> Pair {
     let broker = kafka::start().await;
-    let system = System::start(&broker.address()).await;
+    // Who asks for what was just committed waits for a crashed owner's lease to end.
+    let patient = [("ATLAS_MIN_POSITION_WAIT_MS", "8000")];
+    let system = System::start_with(&broker.address(), &patient).await;
     let leases = Leases::watch(&system.database).await;
     let first = leases.newcomer(&[]).await;
     let mut another = system.another_projector();
@@ -56,6 +60,7 @@ async fn a_role_is_taken_over_within_a_second_of_sigterm_and_two_of_a_dead_owner
         load,
         owners: [first, second],
     } = pair().await;
+    let readers = Readers::start(&system).await;
     let told = leases
         .taken_from(&first, || system.projector.signal(Signal::TERM))
         .await;
@@ -63,7 +68,8 @@ async fn a_role_is_taken_over_within_a_second_of_sigterm_and_two_of_a_dead_owner
     leases.join(&mut system.projector).await;
     leases.shared_by(2).await;
     let killed = leases.taken_from(&second, || another.kill()).await;
-    println!("taken over {told:?} after SIGTERM, {killed:?} after SIGKILL");
+    let answers = readers.stop().await;
+    println!("taken over {told:?} after SIGTERM, {killed:?} after SIGKILL; {answers} answers");
     assert!(told < Duration::from_secs(1), "{told:?} after SIGTERM");
     assert!(
         killed < LEASE + Duration::from_secs(2),
@@ -94,6 +100,42 @@ async fn an_owner_that_slept_through_its_lease_moves_nothing() {
     // It is given its share again, by who has taken it.
     leases.shared_by(2).await;
     println!("taken over {stopped:?} after SIGSTOP");
+    load.stop().await;
+    leases.hold().await;
+    audit::everything(&system.database, &broker.address()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_whose_database_does_not_answer_for_two_leases_moves_nothing() {
+    let Pair {
+        broker,
+        system,
+        another: _another,
+        leases,
+        load,
+        owners,
+    } = pair().await;
+    let port = system.database.options("atlas_app").get_port();
+    let proxy = Proxy::to(port).await;
+    let behind = format!(":{}/", proxy.port());
+    let url = system
+        .database
+        .url_app()
+        .replace(&format!(":{port}/"), &behind);
+    let mut third = system
+        .another_projector()
+        .with_variable("ATLAS_DATABASE_URL", &url);
+    let name = leases.join(&mut third).await;
+    leases.shared_by(3).await;
+    let frozen = leases.taken_from(&name, || proxy.freeze()).await;
+    load.go_on_for(LEASE * 2).await;
+    let shares = leases.shares().await;
+    assert_eq!(shares.values().sum::<i64>(), ROLES, "{shares:?}");
+    assert!(owners.iter().all(|owner| shares.contains_key(owner)));
+    assert_eq!(shares.get(&name), None, "{shares:?}");
+    proxy.thaw();
+    leases.shared_by(3).await;
+    println!("taken over {frozen:?} after the database fell silent");
     load.stop().await;
     leases.hold().await;
     audit::everything(&system.database, &broker.address()).await;
