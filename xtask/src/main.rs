@@ -62,7 +62,7 @@ enum Command {
     /// Runs every check that a change must pass.
     Ci,
     /// Measures the store, on an optimised build.
-    Bench,
+    Bench(bench::Options),
     /// Runs what takes too long for every change: faults again and again, a million random runs,
     /// fuzz targets, every mutant.
     Soak(soak::Options),
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
         Command::Token(options) => token::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Ci => ci::run(),
-        Command::Bench => bench::run(),
+        Command::Bench(options) => bench::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::SeedLedger(options) => seed_ledger::run(&options),
         Command::Tidy => tidy::run(),
