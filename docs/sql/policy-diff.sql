@@ -2,74 +2,76 @@
 -- beneficiary of the kept facts, with an account or without one. The rows of `projector policy diff
 -- 1 2 --format csv`, from the facts and the rules. For other versions change the next line.
 WITH asked (version_a, version_b) AS (VALUES (1, 2)),
--- What each fact is worth under each of the two, if nothing reverses it.
-priced AS NOT MATERIALIZED (
-    SELECT f.*, coalesce(a.points, 0) AS points_a, coalesce(b.points, 0) AS points_b
+windows AS (
+    SELECT asked.version_a, a.threshold AS threshold_a,
+           now() - make_interval(hours => 24 * a.window_days) AS begins_a,
+           asked.version_b, b.threshold AS threshold_b,
+           now() - make_interval(hours => 24 * b.window_days) AS begins_b
     FROM asked
-    CROSS JOIN bonus_facts f
-    LEFT JOIN policy_rules a ON a.policy_version = asked.version_a AND a.rule = 'award'
-     AND a.event = f.event AND a.beneficiary_role = f.beneficiary_role
-    LEFT JOIN policy_rules b ON b.policy_version = asked.version_b AND b.rule = 'award'
-     AND b.event = f.event AND b.beneficiary_role = f.beneficiary_role
+    JOIN policy_vip a ON a.policy_version = asked.version_a
+    JOIN policy_vip b ON b.policy_version = asked.version_b
 ),
--- The events of an order that are worth nothing, since another fact of it takes their points.
+-- What another fact of its order takes the points of: the events, by order. What is deferred counts,
+-- and reverses, only once the second policy follows: a recompute takes it in.
 reversed AS (
-    SELECT r.policy_version, c.beneficiary_role, c.beneficiary_id, c.order_id, r.reverses AS event,
-           bool_and(c.deferred) AS deferred
+    SELECT c.beneficiary_role, c.beneficiary_id, c.order_id,
+           array_agg(r.reverses) FILTER (
+               WHERE r.policy_version = asked.version_a AND NOT c.deferred) AS events_a,
+           array_agg(r.reverses) FILTER (WHERE r.policy_version = asked.version_b) AS events_b
     FROM asked
     JOIN policy_rules r ON r.policy_version IN (asked.version_a, asked.version_b)
      AND r.rule = 'reversal'
     JOIN bonus_facts c ON c.event = r.event AND c.by_dispute = r.by_dispute
      AND c.beneficiary_role = r.beneficiary_role
-    GROUP BY 1, 2, 3, 4, 5
+    GROUP BY 1, 2, 3
 ),
--- What was deferred counts only once the second policy follows: a recompute takes it in.
-worths AS (
-    SELECT beneficiary_role, beneficiary_id, occurred_at,
-           CASE WHEN deferred THEN 0 ELSE points_a END AS points_a, points_b
-    FROM priced
-    UNION ALL
-    SELECT p.beneficiary_role, p.beneficiary_id, p.occurred_at,
-           CASE WHEN x.policy_version = asked.version_a AND NOT x.deferred AND NOT p.deferred
-                THEN -p.points_a ELSE 0 END,
-           CASE WHEN x.policy_version = asked.version_b THEN -p.points_b ELSE 0 END
-    FROM asked
-    CROSS JOIN reversed x
-    JOIN priced p ON p.event = x.event AND p.order_id = x.order_id
-     AND p.beneficiary_id = x.beneficiary_id AND p.beneficiary_role = x.beneficiary_role
+worth AS (
+    SELECT f.beneficiary_role, f.beneficiary_id, f.event, f.occurred_at,
+           NOT f.deferred AND (f.event = ANY (x.events_a)) IS NOT TRUE AS in_a,
+           (f.event = ANY (x.events_b)) IS NOT TRUE AS in_b
+    FROM bonus_facts f
+    LEFT JOIN reversed x ON x.beneficiary_role = f.beneficiary_role
+     AND x.beneficiary_id = f.beneficiary_id AND x.order_id = f.order_id
 ),
-windows AS (
-    SELECT now() - make_interval(hours => 24 * a.window_days) AS begins_a,
-           now() - make_interval(hours => 24 * b.window_days) AS begins_b,
-           a.threshold AS threshold_a, b.threshold AS threshold_b
-    FROM asked
-    JOIN policy_vip a ON a.policy_version = asked.version_a
-    JOIN policy_vip b ON b.policy_version = asked.version_b
+-- The event alone says what a fact is worth: counted first, little is left to be priced.
+counted AS (
+    SELECT f.beneficiary_role, f.beneficiary_id, f.event,
+           count(*) FILTER (WHERE f.in_a) AS facts_a, count(*) FILTER (WHERE f.in_b) AS facts_b,
+           count(*) FILTER (WHERE f.in_a AND f.occurred_at > w.begins_a
+                                  AND f.occurred_at <= now()) AS recent_a,
+           count(*) FILTER (WHERE f.in_b AND f.occurred_at > w.begins_b
+                                  AND f.occurred_at <= now()) AS recent_b
+    FROM windows w CROSS JOIN worth f
+    GROUP BY 1, 2, 3
 ),
-standings AS (
-    SELECT w.beneficiary_role, w.beneficiary_id, sum(w.points_a)::bigint AS points_a,
-           sum(w.points_b)::bigint AS points_b,
-           coalesce(sum(w.points_a) FILTER (
-               WHERE w.occurred_at > v.begins_a AND w.occurred_at <= now()), 0)
-               >= min(v.threshold_a) AS vip_a,
-           coalesce(sum(w.points_b) FILTER (
-               WHERE w.occurred_at > v.begins_b AND w.occurred_at <= now()), 0)
-               >= min(v.threshold_b) AS vip_b
-    FROM worths w CROSS JOIN windows v
-    GROUP BY w.beneficiary_role, w.beneficiary_id
+standings AS MATERIALIZED (
+    SELECT c.beneficiary_role, c.beneficiary_id,
+           coalesce(sum(a.points * c.facts_a), 0)::bigint AS points_a,
+           coalesce(sum(b.points * c.facts_b), 0)::bigint AS points_b,
+           coalesce(sum(a.points * c.recent_a), 0) >= min(w.threshold_a) AS vip_a,
+           coalesce(sum(b.points * c.recent_b), 0) >= min(w.threshold_b) AS vip_b
+    FROM windows w
+    CROSS JOIN counted c
+    LEFT JOIN policy_rules a ON a.policy_version = w.version_a AND a.rule = 'award'
+     AND a.event = c.event AND a.beneficiary_role = c.beneficiary_role
+    LEFT JOIN policy_rules b ON b.policy_version = w.version_b AND b.rule = 'award'
+     AND b.event = c.event AND b.beneficiary_role = c.beneficiary_role
+    GROUP BY 1, 2
 ),
-graded AS MATERIALIZED (
-    SELECT s.*,
-           (SELECT g.grade FROM policy_grades g
-            WHERE g.policy_version = asked.version_a AND g.from_points <= s.points_a
-            ORDER BY g.from_points DESC LIMIT 1) AS grade_a,
-           (SELECT g.grade FROM policy_grades g
-            WHERE g.policy_version = asked.version_b AND g.from_points <= s.points_b
-            ORDER BY g.from_points DESC LIMIT 1) AS grade_b
-    FROM standings s CROSS JOIN asked
+grades AS (
+    SELECT g.policy_version, g.grade, g.from_points,
+           lead(g.from_points) OVER (PARTITION BY g.policy_version ORDER BY g.from_points) AS below
+    FROM policy_grades g
 )
-SELECT beneficiary_role, beneficiary_id, points_a AS points_before, points_b AS points_after,
-       grade_a AS grade_before, grade_b AS grade_after, vip_a::text AS vip_before, vip_b::text AS vip_after
-FROM graded
-WHERE (points_a, grade_a, vip_a) <> (points_b, grade_b, vip_b)
-ORDER BY beneficiary_role, beneficiary_id;
+SELECT s.beneficiary_role, s.beneficiary_id,
+       s.points_a AS points_before, s.points_b AS points_after,
+       a.grade AS grade_before, b.grade AS grade_after,
+       s.vip_a::text AS vip_before, s.vip_b::text AS vip_after
+FROM asked
+CROSS JOIN standings s
+JOIN grades a ON a.policy_version = asked.version_a
+ AND s.points_a >= a.from_points AND (s.points_a < a.below) IS NOT FALSE
+JOIN grades b ON b.policy_version = asked.version_b
+ AND s.points_b >= b.from_points AND (s.points_b < b.below) IS NOT FALSE
+WHERE (s.points_a, a.grade, s.vip_a) <> (s.points_b, b.grade, s.vip_b)
+ORDER BY s.beneficiary_role, s.beneficiary_id;

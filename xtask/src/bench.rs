@@ -13,8 +13,8 @@ use crate::failure::Failure;
 /// What to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// One benchmark, by its name: executor, policies, http, following, running; all where none is
-    /// named.
+    /// One benchmark, by its name: executor, policies, http, following, running, analytics; all where
+    /// none is named.
     benchmark: Option<String>,
     /// Parts of it; `running` has fresh, queries, rebuild and size.
     #[arg(requires = "benchmark")]

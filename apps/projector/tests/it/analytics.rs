@@ -2,8 +2,13 @@
 
 mod counted;
 mod days;
+mod diff;
+mod freshness;
 mod ledger;
+mod migrations;
 mod page;
+mod questions;
+mod reference;
 mod rights;
 mod story;
 mod swaps;

@@ -1,11 +1,18 @@
 //! A real Apache Kafka that a scenario may stop, freeze and start again.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use dev_servers::{KafkaOptions, Port, PrivateKafka, scratch_folder};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, TopicPartitionList};
 use serde_json::Value;
+use test_support::eventually;
 
 use crate::system::{state_folder, target_folder};
+
+const BOUND: Duration = Duration::from_secs(60);
 
 /// Starts an empty broker, fetching its program where it is not there yet.
 pub(crate) async fn start() -> PrivateKafka {
@@ -31,6 +38,42 @@ pub(crate) async fn messages(brokers: &str, topic: &str) -> Vec<Value> {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// Waits until a group has taken in everything that a topic holds.
+pub(crate) async fn until_taken_in(brokers: &str, group: &str, topic: &'static str) {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", brokers)
+        .set("group.id", group);
+    let consumer: Arc<BaseConsumer> = Arc::new(config.create().unwrap());
+    eventually("the group to have taken in all", BOUND, || {
+        let consumer = Arc::clone(&consumer);
+        async move {
+            let behind = blocking(move || behind(&consumer, topic)).await;
+            if behind == 0 { Ok(()) } else { Err(behind) }
+        }
+    })
+    .await;
+}
+
+/// How many messages of a topic a consumer's group has not committed.
+fn behind(consumer: &BaseConsumer, topic: &str) -> i64 {
+    let metadata = consumer.fetch_metadata(Some(topic), BOUND).unwrap();
+    let mut partitions = TopicPartitionList::new();
+    for partition in metadata.topics()[0].partitions() {
+        partitions.add_partition(topic, partition.id());
+    }
+    let committed = consumer.committed_offsets(partitions, BOUND).unwrap();
+    let behind = committed.elements().into_iter().map(|partition| {
+        let ends = consumer.fetch_watermarks(topic, partition.partition(), BOUND);
+        let (begin, end) = ends.unwrap();
+        end - partition
+            .offset()
+            .to_raw()
+            .map_or(begin, |at| at.max(begin))
+    });
+    behind.sum()
 }
 
 /// Runs what blocks beside the runtime.

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in what it calls too"
 )]
 
+mod analysts;
 mod audit;
 mod commission;
 mod contention;
@@ -40,6 +41,7 @@ mod topics;
 mod traces;
 mod vip;
 mod visibility;
+mod walkthroughs;
 mod watched;
 
 /// The model of the rules and its dice, from the domain's own random runs: they share no code with

@@ -9,8 +9,8 @@ use serde_json::Value;
 use test_support::eventually;
 
 use crate::commission::Party;
-use crate::kafka;
 use crate::system::{System, target_folder};
+use crate::{analysts, kafka};
 
 const BOUND: Duration = Duration::from_secs(60);
 const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
@@ -54,7 +54,7 @@ async fn relay(system: &System) -> (i64, i64) {
 async fn everything_is_sent_again_and_a_stopped_replay_says_where_to_go_on() {
     let broker = kafka::start().await;
     let brokers = broker.address();
-    let system = System::start(&brokers).await;
+    let mut system = System::start(&brokers).await;
     let client = Client::new();
     let operator = Party::new("operator", &client);
     let commissioner = Party::new("commissioner", &client);
@@ -77,6 +77,7 @@ async fn everything_is_sent_again_and_a_stopped_replay_says_where_to_go_on() {
     })
     .await;
     assert_eq!(traces(&brokers).await.len(), 5);
+    let rows = shown_to_analysts(&system, &brokers).await;
     let before = relay(&system).await;
 
     let mut asked = replay(&system, &brokers, &["--from", "1"]);
@@ -144,6 +145,33 @@ async fn everything_is_sent_again_and_a_stopped_replay_says_where_to_go_on() {
         "{before:?} {after:?}"
     );
     acts(&system).await;
+
+    // Whoever counts is told nothing new, by what came again nor by who takes over.
+    assert_eq!(shown_to_analysts(&system, &brokers).await, rows);
+    system.projector.kill();
+    system.projector.start();
+    system.until(true).await;
+    assert_eq!(shown_to_analysts(&system, &brokers).await, rows);
+}
+
+/// Every row that analysts see, once everything that was sent has been taken in.
+async fn shown_to_analysts(system: &System, brokers: &str) -> Vec<String> {
+    kafka::until_taken_in(brokers, "atlas-bonus", ORDER_EVENTS).await;
+    let mut migrate = Command::new(target_folder().join("projector"));
+    migrate
+        .arg("migrate")
+        .env("ATLAS_DATABASE_URL", system.database.url("atlas_owner"));
+    let migrated = kafka::blocking(move || migrate.output()).await.unwrap();
+    assert!(migrated.status.success(), "{migrated:?}");
+    let of = |view: &str, rows: &[String]| rows.iter().filter(|row| row.starts_with(view)).count();
+    eventually("the read models to be up to date", BOUND, || async {
+        let rows = analysts::rows(&system.database).await;
+        match (of("orders(", &rows), of("bonus_ledger(", &rows)) {
+            (5, 5) => Ok(rows),
+            found => Err(format!("{found:?}")),
+        }
+    })
+    .await
 }
 
 /// The trace that the replays have left.

@@ -2,21 +2,13 @@
 //! `ATLAS_BLESS=1` writes the answers.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::{env, fs};
 
 use super::ledger;
+pub(crate) use super::questions::docs;
+use super::questions::questions;
+use super::reference;
 use super::story::Told;
-
-/// A query, and where its answer stands in the page: after it, up to the next heading.
-struct Question {
-    query: String,
-    answer: std::ops::Range<usize>,
-}
-
-pub(crate) fn docs() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"))
-}
 
 fn page() -> String {
     fs::read_to_string(docs().join("analytics.md")).unwrap()
@@ -32,32 +24,23 @@ fn block<'p>(page: &'p str, mark: &str) -> &'p str {
 pub(crate) async fn told() -> Told {
     let page = page();
     let told = Told::new(block(&page, "story")).await;
-    ledger::keep(&told, block(&page, "ledger")).await;
+    ledger::keep(&told, &facts()).await;
     told.catch_up().await;
     told
 }
 
-fn questions(page: &str) -> Vec<Question> {
-    let mut questions = Vec::new();
-    let mut at = 0;
-    while let Some(found) = page[at..].find("```sql\n") {
-        let begins = at + found + "```sql\n".len();
-        let ends = begins + page[begins..].find("```").unwrap();
-        let answer = ends + "```\n".len();
-        let next = page[answer..]
-            .find("\n### ")
-            .map_or(page.len(), |it| answer + it);
-        let mut query = page[begins..ends].to_owned();
-        if let Some(file) = query.trim().strip_prefix("\\i ") {
-            query = fs::read_to_string(docs().join(file)).unwrap();
-        }
-        questions.push(Question {
-            query,
-            answer: answer..next,
-        });
-        at = next;
-    }
-    questions
+/// Whether pages are to be written, and not compared.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever blesses a test says so in its environment"
+)]
+fn blessed() -> bool {
+    env::var_os("ATLAS_BLESS").is_some()
+}
+
+/// The facts that the page tells of.
+pub(crate) fn facts() -> String {
+    block(&page(), "ledger").to_owned()
 }
 
 /// A table of the page.
@@ -82,11 +65,7 @@ async fn each_query_of_the_page_answers_what_the_page_says_in_any_zone() {
     let analyst = told.analyst().await;
     let mut connection = analyst.acquire().await.unwrap();
     let mut written = page.clone();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "whoever blesses a test says so in its environment"
-    )]
-    let blessed = env::var_os("ATLAS_BLESS").is_some();
+    let blessed = blessed();
     for zone in ["America/Los_Angeles", "Pacific/Kiritimati", "UTC"] {
         written.clone_from(&page);
         told.names
@@ -102,8 +81,11 @@ async fn each_query_of_the_page_answers_what_the_page_says_in_any_zone() {
             assert_eq!(written, page, "{zone}");
         }
     }
+    let written = reference::written(&told, &written).await;
     if blessed {
         fs::write(docs().join("analytics.md"), written).unwrap();
+    } else {
+        assert_eq!(written, page);
     }
 }
 

@@ -55,6 +55,50 @@ async fn sqlalchemy_reflects_every_view_with_types_and_comments_and_reads_it() {
     }
 }
 
+/// What psql prints of a command.
+fn psql(told: &Told, command: &str) -> String {
+    let output = Command::new("psql")
+        .args(["--no-psqlrc", "--pset", "pager=off", "--command", command])
+        .arg(told.database.url("atlas_analyst"))
+        .env("PGCLIENTENCODING", "UTF8")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{command}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn psql_shows_the_comment_of_every_view_and_column() {
+    let told = Told::new("").await;
+    let views = told
+        .ask(
+            "SELECT c.relname, d.description FROM pg_class c
+             JOIN pg_description d ON d.objoid = c.oid AND d.objsubid = 0
+             WHERE c.relnamespace = 'analytics'::regnamespace",
+        )
+        .await;
+    assert_eq!(views.len(), 16);
+    let listed = psql(&told, "\\dv+");
+    for view in views {
+        assert!(listed.contains(&view[1]), "{}", view[0]);
+        let columns = format!(
+            "SELECT a.attname, col_description(a.attrelid, a.attnum) FROM pg_attribute a
+             WHERE a.attrelid = 'analytics.{}'::regclass AND a.attnum > 0",
+            view[0]
+        );
+        let described = psql(&told, &format!("\\d+ {}", view[0]));
+        for column in told.ask(&columns).await {
+            let shown = described
+                .lines()
+                .find(|line| line.split_whitespace().next() == Some(column[0].as_str()));
+            assert!(
+                shown.is_some_and(|line| line.contains(&column[1])),
+                "{view:?} {column:?}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_notebook_draws_its_four_figures() {
     let told = told().await;
