@@ -17,7 +17,6 @@ mod key_sets;
 mod layers;
 mod limits;
 mod lists;
-mod measured;
 mod observed;
 mod openapi;
 mod paths;
