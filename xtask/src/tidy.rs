@@ -63,12 +63,8 @@ pub(crate) fn run() -> Result<(), Failure> {
             let text = read(&file)?;
             faults.extend(sources::check(&name, &text));
             faults.extend(variables::check(&name, &text, &variables));
-        } else if variables::is_of_a_deployment(&name) {
-            faults.extend(variables::check_deployment(
-                &name,
-                &read(&file)?,
-                &variables,
-            ));
+        } else if variables::tells_how_to_configure(&name) {
+            faults.extend(variables::check_told(&name, &read(&file)?, &variables));
         } else if name == "Cargo.toml" {
             faults.extend(manifests::check_root(&read(&file)?));
         } else if name.ends_with("/Cargo.toml") {

@@ -116,13 +116,16 @@ impl AppState {
     /// Answers with a stream of what `source` shows.
     ///
     /// # Errors
-    /// 429 if the principal has as many as it may.
+    /// 429 if the principal has as many as it may, 503 once the process was told to stop.
     pub(crate) fn stream<S: Source>(
         &self,
         principal: &Principal,
         start: Start,
         source: S,
     ) -> Result<Response, Problem> {
+        if self.closing.is_cancelled() {
+            return Err(Problem::leaving());
+        }
         let place = self.places.take(principal.actor())?;
         let stream = Stream {
             app: self.clone(),

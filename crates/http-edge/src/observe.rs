@@ -81,9 +81,9 @@ fn record(method: &'static str, route: String, response: &Response, took: Durati
     HTTP_REQUEST_SECONDS
         .of([method, &route, class(status)])
         .record(took);
-    if status.is_server_error() {
-        let code = response.extensions().get::<Problem>().map(Problem::code);
-        let code = code.map_or(NO_CODE, Code::as_str);
+    let problem = response.extensions().get::<Problem>();
+    if status.is_server_error() && !problem.is_some_and(Problem::is_planned) {
+        let code = problem.map(Problem::code).map_or(NO_CODE, Code::as_str);
         HTTP_FAILURES.of([code]).increment(1);
     }
     log(method, &route, response, took);

@@ -54,6 +54,7 @@ struct Parts {
     members: Members,
     headers: HeaderMap,
     cause: Option<Arc<dyn Error + Send + Sync>>,
+    is_planned: bool,
 }
 
 /// The members that some codes carry beside those of every problem.
@@ -138,6 +139,7 @@ impl Problem {
             members: Members::default(),
             headers: HeaderMap::new(),
             cause: None,
+            is_planned: false,
         }))
         .with_retry_after(code.retry_after())
     }
@@ -181,6 +183,23 @@ impl Problem {
             Code::Internal,
             "something went wrong on our side; tell us the requestId",
         )
+    }
+
+    /// Something long that is not begun here, because the process was told to stop. Nothing has
+    /// failed: it is counted as no failure.
+    #[must_use]
+    pub fn leaving() -> Self {
+        let mut problem = Self::new(
+            Code::Overloaded,
+            "this process is about to stop; ask again, and another one answers",
+        );
+        problem.0.is_planned = true;
+        problem
+    }
+
+    /// Whether it is a part of stopping in good order.
+    pub(crate) fn is_planned(&self) -> bool {
+        self.0.is_planned
     }
 
     /// The store is out of reach. The cause is logged and not told.

@@ -3,46 +3,6 @@
 use crate::label::known_from_the_start;
 use crate::{Instrument, Kind, Label};
 
-/// Counts what happens.
-#[derive(Debug)]
-pub struct Counter<const N: usize> {
-    /// Its name; it ends in `_total`.
-    pub name: &'static str,
-    /// What it counts, in a word.
-    pub unit: &'static str,
-    /// What it says, in a sentence.
-    pub help: &'static str,
-    /// What tells its series apart.
-    pub labels: [Label; N],
-}
-
-/// Says how much there is of something now.
-#[derive(Debug)]
-pub struct Gauge<const N: usize> {
-    /// Its name.
-    pub name: &'static str,
-    /// The unit that it is given in.
-    pub unit: &'static str,
-    /// What it says, in a sentence.
-    pub help: &'static str,
-    /// What tells its series apart.
-    pub labels: [Label; N],
-}
-
-/// Says how values are distributed. Its name ends in `_seconds` or in `_jobs`: the recorder chooses
-/// the buckets by that.
-#[derive(Debug)]
-pub struct Histogram<const N: usize> {
-    /// Its name.
-    pub name: &'static str,
-    /// The unit that it is given in.
-    pub unit: &'static str,
-    /// What it says, in a sentence.
-    pub help: &'static str,
-    /// What tells its series apart.
-    pub labels: [Label; N],
-}
-
 /// The labels of one series.
 fn series<const N: usize>(labels: &[Label; N], values: [&str; N]) -> Vec<metrics::Label> {
     labels
@@ -52,110 +12,83 @@ fn series<const N: usize>(labels: &[Label; N], values: [&str; N]) -> Vec<metrics
         .collect()
 }
 
-impl<const N: usize> Counter<N> {
-    /// The series with these values, in the order of the labels.
-    pub fn of(&self, values: [&str; N]) -> metrics::Counter {
-        metrics::counter!(self.name, series(&self.labels, values))
-    }
-}
-
-impl<const N: usize> Gauge<N> {
-    /// The series with these values, in the order of the labels.
-    pub fn of(&self, values: [&str; N]) -> metrics::Gauge {
-        metrics::gauge!(self.name, series(&self.labels, values))
-    }
-}
-
-impl<const N: usize> Histogram<N> {
-    /// The series with these values, in the order of the labels.
-    pub fn of(&self, values: [&str; N]) -> metrics::Histogram {
-        metrics::histogram!(self.name, series(&self.labels, values))
-    }
-}
-
-impl<const N: usize> Instrument for Counter<N> {
-    fn kind(&self) -> Kind {
-        Kind::Counter
-    }
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn unit(&self) -> &'static str {
-        self.unit
-    }
-
-    fn help(&self) -> &'static str {
-        self.help
-    }
-
-    fn labels(&self) -> &[Label] {
-        &self.labels
-    }
-
-    fn prepare(&self) {
-        metrics::describe_counter!(self.name, self.help);
-        for labels in known_from_the_start(&self.labels) {
-            metrics::counter!(self.name, labels).increment(0);
+/// A kind of instrument: its constants, how a series of it is had, and how it is described and begun.
+macro_rules! kind {
+    (
+        $(#[$doc:meta])*
+        $kind:ident, $series:ident, $describe:ident, $begin:expr
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $kind<const N: usize> {
+            /// Its name.
+            pub name: &'static str,
+            /// The unit of what it records, in a word.
+            pub unit: &'static str,
+            /// What it says, in a sentence.
+            pub help: &'static str,
+            /// What tells its series apart.
+            pub labels: [Label; N],
         }
-    }
-}
 
-impl<const N: usize> Instrument for Gauge<N> {
-    fn kind(&self) -> Kind {
-        Kind::Gauge
-    }
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn unit(&self) -> &'static str {
-        self.unit
-    }
-
-    fn help(&self) -> &'static str {
-        self.help
-    }
-
-    fn labels(&self) -> &[Label] {
-        &self.labels
-    }
-
-    fn prepare(&self) {
-        metrics::describe_gauge!(self.name, self.help);
-    }
-}
-
-impl<const N: usize> Instrument for Histogram<N> {
-    fn kind(&self) -> Kind {
-        Kind::Histogram
-    }
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn unit(&self) -> &'static str {
-        self.unit
-    }
-
-    fn help(&self) -> &'static str {
-        self.help
-    }
-
-    fn labels(&self) -> &[Label] {
-        &self.labels
-    }
-
-    fn prepare(&self) {
-        metrics::describe_histogram!(self.name, self.help);
-        for labels in known_from_the_start(&self.labels) {
-            // Registered it is there, without a value.
-            drop(metrics::histogram!(self.name, labels));
+        impl<const N: usize> $kind<N> {
+            /// The series with these values, in the order of the labels.
+            pub fn of(&self, values: [&str; N]) -> metrics::$kind {
+                metrics::$series!(self.name, series(&self.labels, values))
+            }
         }
-    }
+
+        impl<const N: usize> Instrument for $kind<N> {
+            fn kind(&self) -> Kind {
+                Kind::$kind
+            }
+
+            fn name(&self) -> &'static str {
+                self.name
+            }
+
+            fn unit(&self) -> &'static str {
+                self.unit
+            }
+
+            fn help(&self) -> &'static str {
+                self.help
+            }
+
+            fn labels(&self) -> &[Label] {
+                &self.labels
+            }
+
+            fn prepare(&self) {
+                metrics::$describe!(self.name, self.help);
+                let begin: Option<fn(&'static str, Vec<metrics::Label>)> = $begin;
+                if let Some(begin) = begin {
+                    for labels in known_from_the_start(&self.labels) {
+                        begin(self.name, labels);
+                    }
+                }
+            }
+        }
+    };
+}
+
+kind! {
+    /// Counts what happens. Its name ends in `_total`.
+    Counter, counter, describe_counter,
+    Some(|name, labels| metrics::counter!(name, labels).increment(0))
+}
+
+kind! {
+    /// Says how much there is of something now: whoever knows sets it.
+    Gauge, gauge, describe_gauge, None
+}
+
+kind! {
+    /// Says how values are distributed. Its name ends in `_seconds` or in `_jobs`: the recorder chooses
+    /// the buckets by that.
+    Histogram, histogram, describe_histogram,
+    // Registered it is there, without a value.
+    Some(|name, labels| drop(metrics::histogram!(name, labels)))
 }
 
 #[cfg(test)]

@@ -17,6 +17,14 @@ pub enum Unknown {
     /// No instrument records it.
     #[error("no process has the metric {0}")]
     Metric(String),
+    /// Nothing that is summed up is told apart by it.
+    #[error("nothing in {of} has the label {label}")]
+    Grouping {
+        /// What is summed up.
+        of: String,
+        /// The label.
+        label: String,
+    },
     /// The instrument is not told apart by it.
     #[error("the metric {metric} has no label {label}")]
     Label {
@@ -27,7 +35,8 @@ pub enum Unknown {
     },
 }
 
-/// Looks up every metric of ours in an expression of PromQL, with the labels that it selects by.
+/// Looks up every metric of ours in an expression of PromQL, with the labels that it selects by, and
+/// those by which series are summed up.
 ///
 /// # Errors
 /// The first name that nothing has.
@@ -51,7 +60,67 @@ pub fn check_expression(expression: &str) -> Result<(), Unknown> {
             }
         }
     }
+    for (labels, of) in groupings(expression) {
+        let known: Vec<&str> = names(of)
+            .flat_map(|name| labels_of(name).unwrap_or_default())
+            .collect();
+        for label in labels {
+            if !known.contains(&label) && !OF_THE_SCRAPE.contains(&label) {
+                return Err(Unknown::Grouping {
+                    of: of.to_owned(),
+                    label: label.to_owned(),
+                });
+            }
+        }
+    }
     Ok(())
+}
+
+/// The lists of labels in an expression, each with what is summed up by it or matched on it.
+fn groupings(expression: &str) -> Vec<(Vec<&str>, &str)> {
+    let mut groupings = Vec::new();
+    for word in [" by ", " without ", " on ", " ignoring "] {
+        for (at, _) in expression.match_indices(word) {
+            let after = expression.get(at + word.len()..).unwrap_or_default();
+            let Some(labels) = in_parentheses(after) else {
+                continue;
+            };
+            let rest = after
+                .get(labels.len() + 2..)
+                .unwrap_or_default()
+                .trim_start();
+            // What is matched stands on both sides.
+            let of = match word {
+                " by " | " without " => in_parentheses(rest).unwrap_or(expression),
+                _ => expression,
+            };
+            let labels = labels.split(',').map(str::trim);
+            groupings.push((labels.filter(|label| !label.is_empty()).collect(), of));
+        }
+    }
+    groupings
+}
+
+/// What stands in the parentheses that a text begins with.
+fn in_parentheses(text: &str) -> Option<&str> {
+    let mut depth = 0_usize;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return text.get(1..at);
+        }
+    }
+    None
+}
+
+/// The metrics of ours that an expression names.
+fn names(expression: &str) -> impl Iterator<Item = &str> {
+    let words = expression.split(|it| !is_of_a_name(it));
+    words.filter(|word| word.starts_with(PREFIX))
 }
 
 /// The labels of a metric.
@@ -96,6 +165,9 @@ mod tests {
             "histogram_quantile(0.99, sum by (le) (rate(atlas_append_seconds_bucket[5m])))",
             "atlas_feed_lag_seconds{reader!=\"relay\"} > 5 and up == 1",
             "atlas:read_models_stale:bool > 0",
+            "sum by (job, code) ((atlas_http_failures_total > 0) unless (up offset 5m)) > 0",
+            "max by (reader) (atlas_feed_halted) == 1",
+            "a unless on (instance) (atlas_consumer_paused_partitions > 0)",
         ] {
             assert_eq!(check_expression(expression), Ok(()), "{expression}");
         }
@@ -115,6 +187,19 @@ mod tests {
             (
                 "atlas_feed_parked{model=\"orders\"}",
                 "the metric atlas_feed_parked has no label model",
+            ),
+            (
+                "max by (model) (atlas_feed_parked) > 0",
+                "nothing in atlas_feed_parked has the label model",
+            ),
+            (
+                "sum by (job, group) (rate(atlas_append_seconds_count[5m])) or sum by (group) \
+                 (atlas_consumer_lag_messages)",
+                "nothing in rate(atlas_append_seconds_count[5m]) has the label group",
+            ),
+            (
+                "up == 1 and on (pod) atlas_feed_halted",
+                "nothing in up == 1 and on (pod) atlas_feed_halted has the label pod",
             ),
         ] {
             let found = check_expression(expression).unwrap_err().to_string();

@@ -14,6 +14,8 @@ const HEAD: &str = "\
 Each process serves its own under `/metrics`, in Prometheus's text format. Durations are in seconds,
 in buckets from 1 ms to 10 s, seven to a decade. A counter or histogram whose labels have closed lists
 is there from the start, with 0; a gauge is there while its owner sets it, and is gone 20 s after.
+Where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` names a collector, the same
+names, labels and numbers are sent there by OTLP/gRPC every `OTEL_METRIC_EXPORT_INTERVAL`, cumulative.
 What the numbers are to be is in [slo.md](slo.md), what to do when they are not in
 [operations.md](operations.md).
 ";

@@ -105,19 +105,14 @@ impl Health {
     /// The routes `/health/live`, `/health/ready` and `/metrics`.
     pub fn router(self, metrics: Metrics) -> Router {
         let health = self.clone();
+        metrics.measure_by(move || health.measure());
         Router::new()
             .route("/health/live", get(live))
             .route(
                 "/health/ready",
                 get(move || async move { self.readiness() }),
             )
-            .route(
-                "/metrics",
-                get(move || async move {
-                    health.measure();
-                    exposition(&metrics)
-                }),
-            )
+            .route("/metrics", get(move || async move { exposition(&metrics) }))
     }
 }
 
@@ -190,11 +185,12 @@ impl Dependency {
         }
     }
 
-    /// Says whether it answers, without a line in the log, for whoever writes lines of its own.
-    pub fn note(&self, up: bool) {
-        self.0
-            .seen
-            .store(if up { UP } else { DOWN }, Ordering::Relaxed);
+    /// The same without a line in the log, for whoever writes lines of its own.
+    pub fn note(&self, found: Result<(), &dyn Error>) {
+        match found {
+            Ok(()) => self.becomes(UP, None),
+            Err(reason) => self.becomes(DOWN, Some(&chain(reason))),
+        };
     }
 
     /// Whether nothing can be done with it: it does not answer, or was never looked at.
@@ -347,7 +343,7 @@ mod tests {
         let mut health = Health::default();
         health.require("postgres").up();
         health.prefer("kafka");
-        health.prefer("redis").down(&refused());
+        health.prefer("redis").note(Err(&refused()));
         assert_eq!(
             serde_json::to_value(health.readiness()).unwrap(),
             json!({

@@ -36,17 +36,28 @@ impl RequestConfig {
         "how long a request may take, in milliseconds",
     );
     /// `ATLAS_DRAIN_MS`.
-    pub const DRAIN: Variable = Variable::with_default(
+    pub const DRAIN: Variable = Variable::optional(
         "ATLAS_DRAIN_MS",
-        "0",
-        "for how long requests are taken after SIGTERM, in milliseconds",
+        "for how long requests are taken after SIGTERM, in milliseconds: without it 5000 in the \
+         production profile, and 0 in development",
     );
+    /// Longer than balancers take to notice, asked twice a second or so.
+    const DRAIN_IN_PRODUCTION: Duration = Duration::from_secs(5);
+
+    fn read_drain(reader: &mut Reader) -> Result<Duration, Faulty> {
+        let set = reader.optional(&Self::DRAIN, millis(0..=120_000));
+        let unset = match Profile::read(reader)? {
+            Profile::Production => Self::DRAIN_IN_PRODUCTION,
+            Profile::Development => Duration::ZERO,
+        };
+        Ok(set?.unwrap_or(unset))
+    }
 }
 
 impl Section for RequestConfig {
     fn read(reader: &mut Reader) -> Result<Self, Faulty> {
         let timeout = reader.required(&Self::TIMEOUT, millis(1..=600_000));
-        let drain = reader.required(&Self::DRAIN, millis(0..=120_000));
+        let drain = Self::read_drain(reader);
         Ok(Self {
             timeout: timeout?,
             drain: drain?,
@@ -221,6 +232,21 @@ mod tests {
         ] {
             assert!(found.contains(expected), "{found}");
         }
+    }
+
+    #[test]
+    fn production_drains_by_itself_and_development_does_not() {
+        const PRODUCTION: (&str, &str) = ("ATLAS_PROFILE", "production");
+        let drain = |outcome: Result<RequestConfig, _>| outcome.unwrap().drain.as_millis();
+        assert_eq!(drain(Reader::of([]).read()), 0);
+        assert_eq!(drain(Reader::of([PRODUCTION]).read()), 5000);
+        for (set, read) in [("0", 0), ("700", 700)] {
+            let set = ("ATLAS_DRAIN_MS", set);
+            assert_eq!(drain(Reader::of([PRODUCTION, set]).read()), read);
+            assert_eq!(drain(Reader::of([set]).read()), read);
+        }
+        let mut reader = Reader::of([("ATLAS_DRAIN_MS", "long")]);
+        assert!(reader.read::<RequestConfig>().is_err());
     }
 
     #[test]

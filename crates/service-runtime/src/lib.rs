@@ -6,6 +6,7 @@
 //! and at [`config::Section`], by which every crate configures what it owns.
 
 pub mod config;
+mod exposition;
 mod health;
 mod http;
 mod impatient;
@@ -13,6 +14,7 @@ pub mod instruments;
 mod lifecycle;
 mod log_lines;
 mod metrics;
+mod metrics_export;
 mod pool;
 mod postgres_watch;
 mod process;

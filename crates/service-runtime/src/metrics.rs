@@ -3,6 +3,7 @@
 //! Code records through the constants of its crate's `instruments.rs`. Histograms are of seconds or of jobs that went
 //! together; their names end in `_seconds` and `_jobs`.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use instruments::{DURATIONS, List};
@@ -21,9 +22,15 @@ const JOBS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0];
 #[error("the metrics recorder could not be installed")]
 pub struct MetricsError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
+/// Sets gauges of what is known now.
+type Measure = Box<dyn Fn() + Send>;
+
 /// What was recorded, to be shown.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    recorded: PrometheusHandle,
+    measures: Arc<Mutex<Vec<Measure>>>,
+}
 
 impl Metrics {
     /// Installs the recorder of this process.
@@ -42,7 +49,10 @@ impl Metrics {
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|error| MetricsError(error.into()))?;
         instruments::prepare(&[crate::instruments::ALL]);
-        Ok(Self(handle))
+        Ok(Self {
+            recorded: handle,
+            measures: Arc::default(),
+        })
     }
 
     /// Makes the series of these instruments that are known from the start, with 0.
@@ -50,14 +60,24 @@ impl Metrics {
         instruments::prepare(lists);
     }
 
+    /// Has this done before each rendering: it sets gauges of what is known then.
+    pub(crate) fn measure_by(&self, measure: impl Fn() + Send + 'static) {
+        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        measures.push(Box::new(measure));
+    }
+
     /// Everything recorded until now, in Prometheus's text format.
     #[must_use]
     pub fn render(&self) -> String {
-        self.0.render()
+        let measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        for measure in &*measures {
+            measure();
+        }
+        self.recorded.render()
     }
 
     /// Folds recorded samples into their buckets. Without it they pile up between two renderings.
     pub(crate) fn fold(&self) {
-        self.0.run_upkeep();
+        self.recorded.run_upkeep();
     }
 }

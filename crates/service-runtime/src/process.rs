@@ -56,9 +56,9 @@ where
     };
     let code = runtime.block_on(async {
         match Telemetry::start(name, &telemetry) {
-            Ok(telemetry) => {
+            Ok(mut telemetry) => {
                 log_panics();
-                let code = live(name, &reader, config, start).await;
+                let code = live(name, &reader, config, &mut telemetry, start).await;
                 telemetry.stop().await;
                 code
             }
@@ -74,7 +74,13 @@ fn cannot_start(name: &str, error: &dyn Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn live<C, S, E>(name: &'static str, reader: &Reader, config: C, start: S) -> ExitCode
+async fn live<C, S, E>(
+    name: &'static str,
+    reader: &Reader,
+    config: C,
+    telemetry: &mut Telemetry,
+    start: S,
+) -> ExitCode
 where
     S: AsyncFnOnce(C, &Process) -> Result<(), E>,
     E: Into<Box<dyn Error + Send + Sync>>,
@@ -94,6 +100,7 @@ where
         tasks: lifecycle.tasks().clone(),
         metrics: metrics.clone(),
     };
+    telemetry.export_metrics(&metrics, &process.tasks);
     process
         .tasks
         .repeat("metrics", FOLD_INTERVAL, move || metrics.fold());

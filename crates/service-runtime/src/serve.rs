@@ -13,7 +13,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -33,22 +33,27 @@ pub(crate) struct Bounds {
     /// How many there may be; others wait until one ends.
     pub(crate) connections: usize,
     /// How long a client may take to send the head of a request, from when the connection is ready
-    /// for it: for so long an unused connection is kept.
+    /// for it: for so long an unused connection is kept. Balancers keep theirs for 60 s. It has to be
+    /// they who end one: a request that is sent while we do is lost.
     pub(crate) head: Duration,
     /// The same for a connection that is accepted when half of them are taken: those who only sit
     /// there keep the others out no longer.
     pub(crate) head_when_crowded: Duration,
     /// How long a client may take nothing of what it is sent.
     pub(crate) stall: Duration,
+    /// How long an unused connection is kept once no other is taken: what its client sends meanwhile
+    /// is answered.
+    pub(crate) linger: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: 4096,
-            head: Duration::from_secs(20),
+            head: Duration::from_secs(75),
             head_when_crowded: Duration::from_secs(2),
             stall: Duration::from_secs(10),
+            linger: Duration::from_millis(200),
         }
     }
 }
@@ -58,43 +63,56 @@ impl Default for Bounds {
 pub(crate) struct Ends {
     /// From then on each answer asks its client to open another connection: elsewhere, if it can.
     pub(crate) draining: CancellationToken,
-    /// From then on nothing new is taken.
+    /// From then on no connection is taken.
     pub(crate) finish: CancellationToken,
 }
 
-/// Serves connections until `finish` is cancelled; then those that have a request under way are
-/// waited for, and the others closed. Dropping the future cuts all of them off.
+impl Ends {
+    fn have_begun(&self) -> bool {
+        self.draining.is_cancelled() || self.finish.is_cancelled()
+    }
+}
+
+/// Serves connections until `finish` is cancelled, and those that were made until then: what is under
+/// way on them is waited for, and those without are closed after a while. Dropping the future cuts all
+/// of them off.
 pub(crate) async fn serve(listener: TcpListener, router: Router, ends: Ends, bounds: Bounds) {
     let finish = ends.finish.clone();
     let places = Arc::new(Semaphore::new(bounds.connections));
-    let mut connections = JoinSet::new();
-    while let Some(stream) = finish
-        .run_until_cancelled(accept(&listener, &mut connections))
-        .await
-    {
-        let Some(place) = finish
-            .run_until_cancelled(Arc::clone(&places).acquire_owned())
-            .await
-        else {
-            break;
-        };
-        let crowded = places.available_permits() < bounds.connections / 2;
-        let bounds = Bounds {
-            head: if crowded {
-                bounds.head_when_crowded
-            } else {
-                bounds.head
-            },
-            ..bounds
-        };
-        let connection = serve_connection(stream, router.clone(), ends.clone(), bounds);
-        connections.spawn(async move {
-            connection.await;
-            drop(place);
-        });
+    let mut connections = Connections {
+        router,
+        ends,
+        closing: CancellationToken::new(),
+        bounds,
+        tasks: JoinSet::new(),
+    };
+    let takes_all = async {
+        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            let stream = accept(&listener, &mut connections.tasks).await;
+            let is_crowded = places.available_permits() < bounds.connections / 2;
+            connections.begin(stream, is_crowded, Some(place));
+        }
+    };
+    finish.run_until_cancelled(takes_all).await;
+    for stream in close(listener) {
+        connections.begin(stream, false, None);
     }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
+    connections.end().await;
+}
+
+/// Closes the door behind those whom the system has let in: to them their connection is made.
+fn close(listener: TcpListener) -> Vec<TcpStream> {
+    let mut let_in = Vec::new();
+    if let Ok(listener) = listener.into_std() {
+        // It does not block: it was the runtime's.
+        while let Ok((stream, _)) = listener.accept() {
+            let stream = stream
+                .set_nonblocking(true)
+                .and_then(|()| TcpStream::from_std(stream));
+            let_in.extend(stream);
+        }
+    }
+    let_in
 }
 
 /// The next connection; those that ended are forgotten meanwhile.
@@ -113,14 +131,70 @@ async fn accept(listener: &TcpListener, connections: &mut JoinSet<()>) -> TcpStr
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, ends: Ends, bounds: Bounds) {
-    let Ends { draining, finish } = ends;
+/// The connections that there are.
+struct Connections {
+    router: Router,
+    ends: Ends,
+    /// From then on those that are unused are closed.
+    closing: CancellationToken,
+    bounds: Bounds,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    /// Serves one, which keeps its place for as long.
+    fn begin(&mut self, stream: TcpStream, is_crowded: bool, place: Option<OwnedSemaphorePermit>) {
+        let head = if is_crowded {
+            self.bounds.head_when_crowded
+        } else {
+            self.bounds.head
+        };
+        let bounds = Bounds {
+            head,
+            ..self.bounds
+        };
+        let router = self.router.clone();
+        let connection = serve_connection(
+            stream,
+            router,
+            self.ends.clone(),
+            self.closing.clone(),
+            bounds,
+        );
+        self.tasks.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+
+    /// Waits until all have ended.
+    async fn end(mut self) {
+        let linger = tokio::time::sleep(self.bounds.linger);
+        let mut linger = std::pin::pin!(linger);
+        loop {
+            tokio::select! {
+                ended = self.tasks.join_next() => if ended.is_none() {
+                    return;
+                },
+                () = linger.as_mut(), if !self.closing.is_cancelled() => self.closing.cancel(),
+            }
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    router: Router,
+    ends: Ends,
+    closing: CancellationToken,
+    bounds: Bounds,
+) {
     let router = TowerToHyperService::new(router);
     let answering = service_fn(move |request| {
-        let (answer, draining) = (router.call(request), draining.clone());
+        let (answer, ends) = (router.call(request), ends.clone());
         async move {
             let mut answer = answer.await?;
-            if draining.is_cancelled() {
+            if ends.have_begun() {
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
@@ -139,7 +213,7 @@ async fn serve_connection(stream: TcpStream, router: Router, ends: Ends, bounds:
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = finish.cancelled() => {
+        () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -171,6 +245,7 @@ mod tests {
             head: SHORT,
             head_when_crowded: SHORT,
             stall: SHORT,
+            linger: SHORT,
         }
     }
 
@@ -259,6 +334,47 @@ mod tests {
         let mut another = server.connect().await;
         another.write_all(GET).await.unwrap();
         let answered = String::from_utf8(is_closed(&mut another).await).unwrap();
+        assert!(answered.ends_with("here"), "{answered}");
+        server.ends().await;
+    }
+
+    #[tokio::test]
+    async fn what_a_kept_connection_sends_as_the_door_closes_is_answered() {
+        let server = Server::start(Bounds {
+            head: BOUND,
+            linger: BOUND,
+            ..bounds()
+        })
+        .await;
+        let mut kept = server.connect().await;
+        kept.write_all(GET).await.unwrap();
+        assert!(answer(&mut kept).await.ends_with("here"));
+        server.ends.finish.cancel();
+        kept.write_all(GET).await.unwrap();
+        let last = String::from_utf8(is_closed(&mut kept).await).unwrap();
+        assert!(
+            last.contains("connection: close") && last.ends_with("here"),
+            "{last}"
+        );
+        server.ends().await;
+    }
+
+    #[tokio::test]
+    async fn whoever_was_let_in_by_the_system_alone_is_served_as_the_door_closes() {
+        let server = Server::start(Bounds {
+            connections: 1,
+            head: BOUND,
+            ..bounds()
+        })
+        .await;
+        let mut first = server.connect().await;
+        first.write_all(GET).await.unwrap();
+        assert!(answer(&mut first).await.ends_with("here"));
+        // There is no place for it: it waits before the door.
+        let mut second = server.connect().await;
+        second.write_all(GET).await.unwrap();
+        server.ends.finish.cancel();
+        let answered = String::from_utf8(is_closed(&mut second).await).unwrap();
         assert!(answered.ends_with("here"), "{answered}");
         server.ends().await;
     }

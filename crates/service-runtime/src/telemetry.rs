@@ -1,14 +1,18 @@
-//! Telemetry: log lines on stderr, traces to a collector where one is configured, and panics that
-//! are logged like everything else.
+//! Telemetry: log lines on stderr, traces and metrics to a collector where one is configured, and
+//! panics that are logged like everything else.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::http::Uri;
 use axum::http::uri::Scheme;
+use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    IdGenerator, RandomIdGenerator, Sampler, SdkTracer, SdkTracerProvider,
+};
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -16,8 +20,11 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Faulty, Reader, Section, Variable};
+use crate::config::{Faulty, Reader, Section, Variable, millis};
+use crate::lifecycle::Tasks;
 use crate::log_lines::{EventsOnly, LogLines};
+use crate::metrics::Metrics;
+use crate::metrics_export::MetricsExport;
 
 /// What is logged, and where traces go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +33,10 @@ pub struct TelemetryConfig {
     pub log: String,
     /// An OTLP/gRPC collector; none: traces have ids but are not exported.
     pub otlp_endpoint: Option<String>,
+    /// An OTLP/gRPC collector for metrics, the same if no other is named; none: they are served only.
+    pub otlp_metrics_endpoint: Option<String>,
+    /// How often metrics are exported.
+    pub metrics_interval: Duration,
 }
 
 impl TelemetryConfig {
@@ -38,7 +49,18 @@ impl TelemetryConfig {
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub const OTLP_ENDPOINT: Variable = Variable::optional(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "the collector that takes traces by OTLP/gRPC, such as http://127.0.0.1:4317",
+        "the collector that takes traces and metrics by OTLP/gRPC, such as http://127.0.0.1:4317",
+    );
+    /// `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`.
+    pub const OTLP_METRICS_ENDPOINT: Variable = Variable::optional(
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        "the collector that takes metrics by OTLP/gRPC, where it is another one",
+    );
+    /// `OTEL_METRIC_EXPORT_INTERVAL`.
+    pub const METRICS_INTERVAL: Variable = Variable::with_default(
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        "60000",
+        "how often metrics are exported, in milliseconds",
     );
 }
 
@@ -48,9 +70,14 @@ impl Section for TelemetryConfig {
             EnvFilter::try_new(directives).map(|_| directives.to_owned())
         });
         let otlp_endpoint = reader.optional(&Self::OTLP_ENDPOINT, plain_http);
+        let otlp_metrics_endpoint = reader.optional(&Self::OTLP_METRICS_ENDPOINT, plain_http);
+        let metrics_interval = reader.required(&Self::METRICS_INTERVAL, millis(100..=3_600_000));
+        let otlp_endpoint = otlp_endpoint?;
         Ok(Self {
             log: log?,
-            otlp_endpoint: otlp_endpoint?,
+            otlp_metrics_endpoint: otlp_metrics_endpoint?.or_else(|| otlp_endpoint.clone()),
+            otlp_endpoint,
+            metrics_interval: metrics_interval?,
         })
     }
 }
@@ -72,6 +99,9 @@ pub enum TelemetryError {
     /// The exporter of traces cannot be built.
     #[error("the exporter of traces cannot be built")]
     Exporter(#[source] ExporterBuildError),
+    /// The exporter of metrics cannot be built.
+    #[error("the exporter of metrics cannot be built")]
+    MetricsExporter(#[source] tonic::transport::Error),
     /// Another subscriber is installed already.
     #[error("telemetry was started already")]
     AlreadyStarted(#[source] tracing_subscriber::util::TryInitError),
@@ -83,6 +113,8 @@ const MOST_LINKS: u32 = 1024;
 /// The telemetry of this process. Stop it last.
 pub struct Telemetry {
     provider: SdkTracerProvider,
+    /// What metrics are exported by, until that has begun.
+    metrics: Option<MetricsExport>,
 }
 
 impl Telemetry {
@@ -92,12 +124,30 @@ impl Telemetry {
     /// # Errors
     /// If the configuration cannot be used, or telemetry runs already.
     pub fn start(name: &'static str, config: &TelemetryConfig) -> Result<Self, TelemetryError> {
-        let provider = provider(name, config)?;
+        let resource = resource(name);
+        let provider = provider(resource.clone(), config)?;
+        let metrics = config
+            .otlp_metrics_endpoint
+            .clone()
+            .map(|endpoint| MetricsExport::to(endpoint, config.metrics_interval, name, &resource))
+            .transpose()
+            .map_err(TelemetryError::MetricsExporter)?;
         let log = EnvFilter::try_new(&config.log).map_err(TelemetryError::Directives)?;
         subscriber(log, std::io::stderr, provider.tracer(name))
             .try_init()
             .map_err(TelemetryError::AlreadyStarted)?;
-        Ok(Self { provider })
+        Ok(Self { provider, metrics })
+    }
+
+    /// Exports what is recorded, where a collector takes it, until the tasks are to finish.
+    pub fn export_metrics(&mut self, metrics: &Metrics, tasks: &Tasks) {
+        if let Some(export) = self.metrics.take() {
+            let export = export.run(metrics.clone(), tasks.finish());
+            tasks.spawn("metrics export", async move {
+                export.await;
+                Ok::<(), Infallible>(())
+            });
+        }
     }
 
     /// Sends what is left and stops. A collector that does not answer is given up after a bound.
@@ -114,11 +164,19 @@ impl Telemetry {
     }
 }
 
+/// Whom traces and metrics are of: two processes of a name are told apart.
+fn resource(name: &'static str) -> Resource {
+    let instance = RandomIdGenerator::default().new_trace_id().to_string();
+    Resource::builder()
+        .with_service_name(name)
+        .with_attribute(KeyValue::new("service.instance.id", instance))
+        .build()
+}
+
 fn provider(
-    name: &'static str,
+    resource: Resource,
     config: &TelemetryConfig,
 ) -> Result<SdkTracerProvider, TelemetryError> {
-    let resource = Resource::builder().with_service_name(name).build();
     let builder = SdkTracerProvider::builder()
         .with_resource(resource)
         .with_max_links_per_span(MOST_LINKS);
@@ -234,8 +292,10 @@ mod tests {
         let config = TelemetryConfig {
             log: directives.to_owned(),
             otlp_endpoint: None,
+            otlp_metrics_endpoint: None,
+            metrics_interval: Duration::from_secs(60),
         };
-        let tracer = provider("test", &config).unwrap().tracer("test");
+        let tracer = provider(resource("test"), &config).unwrap().tracer("test");
         let log = EnvFilter::try_new(&config.log).unwrap();
         with_default(subscriber(log, written.clone(), tracer), work);
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
@@ -364,6 +424,22 @@ mod tests {
         };
         assert!(ours.get("trace_id").is_some());
         assert_eq!(theirs.get("trace_id"), None);
+    }
+
+    #[test]
+    fn metrics_go_where_traces_go_if_no_other_collector_is_named() {
+        let (all, other) = ("http://127.0.0.1:4317", "http://127.0.0.1:9");
+        let read = |mut reader: Reader| reader.read::<TelemetryConfig>().unwrap();
+        let neither = read(Reader::of([]));
+        assert_eq!(neither.otlp_metrics_endpoint, None);
+        let both = read(Reader::of([("OTEL_EXPORTER_OTLP_ENDPOINT", all)]));
+        assert_eq!(both.otlp_metrics_endpoint.as_deref(), Some(all));
+        let apart = read(Reader::of([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", all),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", other),
+        ]));
+        assert_eq!(apart.otlp_endpoint.as_deref(), Some(all));
+        assert_eq!(apart.otlp_metrics_endpoint.as_deref(), Some(other));
     }
 
     #[test]

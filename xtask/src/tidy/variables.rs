@@ -6,6 +6,8 @@ use super::Fault;
 
 /// Variables of tests and of xtask's own children, which nobody configures a process with.
 const NOT_CONFIGURATION: &[&str] = &["ATLAS_BLESS", "ATLAS_TEST_POSTGRES", "ATLAS_TEST_KAFKA"];
+/// Variables of what pages show of clients.
+const OF_CLIENTS: &[&str] = &["ATLAS_COMMAND_URL", "ATLAS_QUERY_URL", "ATLAS_TOKEN"];
 
 /// The names in a source file that look like our variables and are not listed.
 pub(super) fn check(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fault> {
@@ -25,18 +27,24 @@ pub(super) fn check(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fa
     faults
 }
 
-/// Whether a file says how processes are deployed.
-pub(super) fn is_of_a_deployment(file: &str) -> bool {
-    file == "compose.yaml" || (file.starts_with("deploy/kubernetes/") && file.ends_with(".yaml"))
+/// Whether a file says how processes are deployed, or tells people how to.
+pub(super) fn tells_how_to_configure(file: &str) -> bool {
+    file == "compose.yaml"
+        || (file.starts_with("deploy/kubernetes/") && file.ends_with(".yaml"))
+        || (file.ends_with(".md") && (file.starts_with("docs/") || !file.contains('/')))
 }
 
-/// The names in a file of a deployment that look like our variables and are not listed.
-pub(super) fn check_deployment(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fault> {
+/// The names in such a file that look like our variables and are not listed. Whatever is listed is
+/// read: a test of `service-runtime` says so.
+pub(super) fn check_told(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fault> {
+    let is_known = |name: &str| {
+        listed.contains(name) || NOT_CONFIGURATION.contains(&name) || OF_CLIENTS.contains(&name)
+    };
     let is_of_a_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
     let mut faults = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let words = line.split(|it| !is_of_a_name(it));
-        for name in words.filter(|word| is_variable(word) && !listed.contains(*word)) {
+        for name in words.filter(|word| is_variable(word) && !is_known(word)) {
             let problem = format!("{name} is not listed in .env.example: nobody reads it");
             faults.push(Fault::new(file, index + 1, problem));
         }
@@ -66,16 +74,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deployment_sets_what_is_listed_and_nothing_else() {
+    fn what_is_set_or_told_of_is_listed() {
         let listed = listed("ATLAS_ONE=1\n");
         let text = "a:\n  ATLAS_ONE: ${ATLAS_ONE:-1}\n  - name: ATLAS_TWO\n";
-        let faults = check_deployment("compose.yaml", text, &listed);
+        let faults = check_told("compose.yaml", text, &listed);
         assert_eq!(
             faults.iter().map(|fault| fault.line).collect::<Vec<_>>(),
             [3]
         );
-        assert!(is_of_a_deployment("deploy/kubernetes/base/route.yaml"));
-        assert!(!is_of_a_deployment("deploy/prometheus/rules/pages.yml"));
+        let text = "Set `ATLAS_TOKEN` and `ATLAS_GONE`.\n";
+        assert_eq!(check_told("docs/a.md", text, &listed).len(), 1);
+        for file in [
+            "deploy/kubernetes/base/route.yaml",
+            "docs/how-to/a.md",
+            "README.md",
+        ] {
+            assert!(tells_how_to_configure(file), "{file}");
+        }
+        for file in ["deploy/prometheus/rules/pages.yml", "web/sdk/README.md"] {
+            assert!(!tells_how_to_configure(file), "{file}");
+        }
     }
 
     #[test]

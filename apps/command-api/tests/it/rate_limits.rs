@@ -131,8 +131,8 @@ async fn duplicates_that_arrive_at_once_through_two_instances_spend_one_together
     let apis = join_all([(); 2].map(async |()| {
         let buckets = SharedBuckets::at(&redis.url()).unwrap();
         let (sender, mut fit) = watch::channel(false);
-        tokio::spawn(buckets.clone().keep(move |up| {
-            sender.send_replace(up);
+        tokio::spawn(buckets.clone().keep(move |found| {
+            sender.send_replace(found.is_ok());
         }));
         fit.wait_for(|fit| *fit).await.unwrap();
         scene.limited(Limits::new(None, Quota::new(2, 1), Some(buckets)))

@@ -222,6 +222,14 @@ async fn it_ends_with_its_token_and_with_its_server() {
     scene.api.close();
     assert_eq!(leaving.next().await.unwrap().event, "moved");
     assert_eq!(leaving.next().await, None);
+    let late = scene.api.get("/v1/orders").by(OPERATOR);
+    let late = late.header("accept", "text/event-stream").send().await;
+    assert_eq!(late.status, 503);
+    assert_eq!(late.body["code"], "OVERLOADED");
+    assert_eq!(late.header("retry-after"), Some("1"));
+    // What is short is answered as ever.
+    let read = scene.api.get("/v1/orders").by(OPERATOR).send().await;
+    assert_eq!(read.status, 200);
 
     let (scene, _) = Scene::with_work_in_progress().await;
     let mut frames = Frames::open(&scene.api, "/v1/orders", OPERATOR, None).await;

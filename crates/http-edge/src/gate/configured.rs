@@ -63,7 +63,7 @@ fn shared_buckets(
     };
     let buckets = SharedBuckets::at(url.expose_secret())?;
     let dependency = health.prefer("redis");
-    let keep = buckets.clone().keep(move |up| dependency.note(up));
+    let keep = buckets.clone().keep(move |found| dependency.note(found));
     process.tasks.keep("redis", keep);
     Ok(Some(buckets))
 }

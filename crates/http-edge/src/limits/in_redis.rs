@@ -87,18 +87,21 @@ impl SharedBuckets {
 
     /// Connects, and looks now and again whether Redis is fit, for as long as it is polled. `found`
     /// is told each time. Logs by itself, a line a minute at most.
-    pub async fn keep(self, found: impl Fn(bool)) -> Infallible {
+    pub async fn keep(self, found: impl Fn(Result<(), &dyn Error>)) -> Infallible {
         loop {
             let Err(unfit) = self.keep_connected(&found).await;
             self.put(None);
-            found(false);
+            found(Err(&unfit));
             self.tell_that_it_is_unfit(&unfit);
             sleep(INTERVAL).await;
         }
     }
 
     /// Connects, and gives the connection to requests for as long as Redis is fit.
-    async fn keep_connected(&self, found: &impl Fn(bool)) -> Result<Infallible, Unfit> {
+    async fn keep_connected(
+        &self,
+        found: &impl Fn(Result<(), &dyn Error>),
+    ) -> Result<Infallible, Unfit> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
@@ -116,7 +119,7 @@ impl SharedBuckets {
             if self.put(Some(connection.clone())) {
                 self.tell_that_it_is_fit();
             }
-            found(true);
+            found(Ok(()));
             sleep(INTERVAL).await;
         }
     }

@@ -32,8 +32,8 @@ impl Instance {
         let buckets = SharedBuckets::at(url).unwrap();
         let (sender, fit) = watch::channel(false);
         let sender = Arc::new(sender);
-        tokio::spawn(buckets.clone().keep(move |up| {
-            sender.send_replace(up);
+        tokio::spawn(buckets.clone().keep(move |found| {
+            sender.send_replace(found.is_ok());
         }));
         // One a minute comes back: nothing does while a test runs.
         let limits = Limits::new(

@@ -15,14 +15,16 @@ use crate::kafka::blocking;
 use crate::system::{SECRET, state_folder, target_folder};
 
 const BOUND: Duration = Duration::from_secs(20);
-/// Mounts everything again under its first argument, for reading, and runs the rest there.
+/// Mounts everything again under its first argument, for reading, and runs the rest there without any
+/// right, as the user of its second.
 const READ_ONLY: &str = r#"
-root=$1; shift
+root=$1; user=$2; shift 2
 mount --rbind / "$root"
 mount -o remount,bind,ro "$root"
-exec chroot "$root" setpriv --reuid 65532 --regid 65532 --clear-groups --no-new-privs \
-    --inh-caps=-all --bounding-set=-all -- "$@"
+exec chroot "$root" setpriv $user --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
 "#;
+/// Nobody in particular.
+const NOBODY: &str = "--reuid 65532 --regid 65532 --clear-groups";
 
 /// An image, as the Dockerfile has it.
 struct Image {
@@ -57,18 +59,28 @@ impl Image {
         }
     }
 
-    /// Its command, with the program from `programs`, under a root of its own; only root can make
-    /// one, and whoever else runs the test runs it as it is.
+    /// Its command, with the program from `programs`, under a root of its own. Who is not root makes
+    /// one where users may have namespaces, and is nobody in particular already.
     fn command(&self, programs: &Path, root: &Path) -> Command {
         let (program, arguments) = self.command.split_first().unwrap();
         let program = programs.join(program);
         let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-        let mut command = if is_root {
+        let (unshare, user): (&[&str], _) = if is_root {
+            (&["--mount"], NOBODY)
+        } else {
+            (&["--user", "--map-root-user", "--mount"], "")
+        };
+        let mut command = if may(unshare) {
             let mut command = Command::new("unshare");
-            command.args(["--mount", "sh", "-euc", READ_ONLY, "sh"]);
-            command.arg(root).arg(program);
+            command.args(unshare).args(["sh", "-euc", READ_ONLY, "sh"]);
+            command.arg(root).arg(user).arg(program);
             command
         } else {
+            eprintln!(
+                "NOT TRIED: {} on a read-only root, because this user may have no namespaces; \
+                 root tries it",
+                self.name
+            );
             Command::new(program)
         };
         command
@@ -87,6 +99,13 @@ impl Image {
         probe.args(arguments.iter().map(|it| it.replace(&here, &there)));
         probe
     }
+}
+
+/// Whether we may have these namespaces.
+fn may(unshare: &[&str]) -> bool {
+    let mut probe = Command::new("unshare");
+    probe.args(unshare).arg("true");
+    probe.output().is_ok_and(|output| output.status.success())
 }
 
 /// A copy of the programs that everybody may read.

@@ -49,6 +49,8 @@ async fn what_was_recorded_arrives_before_the_process_ends() {
     let config = TelemetryConfig {
         log: "off".to_owned(),
         otlp_endpoint: Some(format!("http://{address}")),
+        otlp_metrics_endpoint: None,
+        metrics_interval: Duration::from_secs(60),
     };
     let telemetry = Telemetry::start("traced", &config).unwrap();
     let request = info_span!(
