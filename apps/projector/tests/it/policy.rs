@@ -15,7 +15,11 @@ const ROWS: &str = "3000";
 const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
 
 /// Points, grade and VIP of an account, by role and id.
-type Accounts = BTreeMap<(String, String), (i64, String, bool)>;
+/// Points, grade and whether they are VIP.
+type Standing = (i64, String, bool);
+type Accounts = BTreeMap<(String, String), Standing>;
+/// What each comes to before and after.
+type Moves = BTreeMap<(String, String), [Option<Standing>; 2]>;
 
 /// Writes a ledger as `cargo xtask seed-ledger` does; the report that it expects.
 fn seed(database_url: &str, seed: &str) -> Value {
@@ -51,7 +55,7 @@ async fn accounts(pool: &PgPool) -> Accounts {
 }
 
 /// Who moves, from a CSV: what they come to before, none without an account, and after.
-fn moves(csv: &str) -> BTreeMap<(String, String), [Option<(i64, String, bool)>; 2]> {
+fn moves(csv: &str) -> Moves {
     let side = |fields: &[&str], from: usize| {
         let points = fields[from].parse().unwrap();
         let vip = fields[from + 4].parse().unwrap();
