@@ -3,7 +3,6 @@
 //!
 //! Run by `cargo xtask bench analytics`, in release, on a private Postgres.
 #![expect(
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a measurement that fails has nothing to say"

@@ -18,7 +18,7 @@ pub(super) fn check(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fa
     for (index, line) in text.lines().enumerate() {
         let quoted = line.split('"').skip(1).step_by(2);
         for name in quoted.filter(|text| is_variable(text)) {
-            if !listed.contains(name) && !NOT_CONFIGURATION.contains(&name) {
+            if !is_known(name, listed) {
                 let problem = format!("{name} is not listed in .env.example");
                 faults.push(Fault::new(file, index + 1, problem));
             }
@@ -37,19 +37,20 @@ pub(super) fn tells_how_to_configure(file: &str) -> bool {
 /// The names in such a file that look like our variables and are not listed. Whatever is listed is
 /// read: a test of `service-runtime` says so.
 pub(super) fn check_told(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fault> {
-    let is_known = |name: &str| {
-        listed.contains(name) || NOT_CONFIGURATION.contains(&name) || OF_CLIENTS.contains(&name)
-    };
     let is_of_a_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
     let mut faults = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let words = line.split(|it| !is_of_a_name(it));
-        for name in words.filter(|word| is_variable(word) && !is_known(word)) {
+        for name in words.filter(|word| is_variable(word) && !is_known(word, listed)) {
             let problem = format!("{name} is not listed in .env.example: nobody reads it");
             faults.push(Fault::new(file, index + 1, problem));
         }
     }
     faults
+}
+
+fn is_known(name: &str, listed: &BTreeSet<String>) -> bool {
+    listed.contains(name) || NOT_CONFIGURATION.contains(&name) || OF_CLIENTS.contains(&name)
 }
 
 /// The variables of `.env.example`, also those that are commented out.

@@ -1,13 +1,10 @@
 //! Accounts that cannot be recomputed, and accounts of a policy that this release does not know: nobody
 //! else waits for them.
 
-use std::sync::Arc;
-
 use bonus_domain::{Account, AccountEvent, AccountFact, Beneficiary, Grade, PolicyVersion, stored};
-use bonus_store::{Delivery, Recompute, is_queued};
+use bonus_store::{Delivery, is_queued};
 use event_store::{Append, NewEvent, StreamAppend, StreamId, append};
-use kernel::{EventId, Metadata, RandomIds};
-use sqlx::postgres::PgPoolOptions;
+use kernel::{EventId, Metadata};
 use uuid::Uuid;
 
 use crate::fixtures::{
@@ -115,23 +112,22 @@ async fn a_batch_that_takes_too_long_is_done_in_halves() {
         store.ingest.run(&[placed]).await.unwrap();
     }
     store.activate(2).await;
+    // As if the statement's time were over.
     sqlx::raw_sql(
-        "CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql
-         AS $$ BEGIN PERFORM pg_sleep(0.15); RETURN NEW; END $$;
-         CREATE TRIGGER dawdle BEFORE UPDATE ON bonus.accounts
-         FOR EACH ROW EXECUTE FUNCTION public.dawdle()",
+        "CREATE FUNCTION public.give_up() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             IF (SELECT count(*) FROM changed) > 4 THEN
+                 RAISE 'too much at once' USING ERRCODE = 'query_canceled';
+             END IF;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER give_up AFTER UPDATE ON bonus.accounts REFERENCING NEW TABLE AS changed
+         FOR EACH STATEMENT EXECUTE FUNCTION public.give_up()",
     )
     .execute(&store.database.pool_owner().await)
     .await
     .unwrap();
-    let impatient = PgPoolOptions::new().after_connect(|connection, _| {
-        Box::pin(async move {
-            let set = "SET statement_timeout = '1s'";
-            sqlx::Executor::execute(connection, set).await.map(drop)
-        })
-    });
-    let pool = store.database.pool_app_with(impatient).await;
-    let recompute = Recompute::new(pool, store.clock.clone(), Arc::new(RandomIds));
+    let recompute = store.recompute();
     let step = recompute.step(100, &nobody()).await.unwrap();
     assert_eq!((step.done.seen, step.stuck.len()), (8, 0), "{step:?}");
 }

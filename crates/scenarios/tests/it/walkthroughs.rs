@@ -159,7 +159,7 @@ impl Shell {
             .env("PATH", path)
             .env("STATE", &folder)
             .env("ATLAS_PG_PORT", free_port().unwrap().to_string())
-            .env("ATLAS_REDIS_PORT", free_port().unwrap().to_string())
+            .env("REDIS_PORT", free_port().unwrap().to_string())
             .env("ATLAS_COMMAND_ADDR", address())
             .env("ATLAS_QUERY_ADDR", address())
             .env("ATLAS_PROJECTOR_ADDR", address())
