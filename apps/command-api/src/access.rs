@@ -33,4 +33,5 @@ pub const ACCESS: Access = Access(&[
     Row::post("/v1/orders/{id}/cancel", EITHER_SIDE),
     Row::post("/v1/orders/{id}/dispute/resolve", &[(Operator, Relation::Any)]),
     Row::put("/v1/workshops/{id}", &[(Operator, Relation::Any)]),
+    Row::post("/v1/ops/acts", &[(Operator, Relation::Any)]),
 ]);

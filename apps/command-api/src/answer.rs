@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use event_store::Answer;
+use event_store::acts::ActId;
 use http_edge::ETag;
 use order_domain::order::OrderState;
 use serde::Serialize;
@@ -21,6 +22,14 @@ pub(crate) struct OrderAnswer {
 
 /// What a command on a directory entry came to.
 pub(crate) struct WorkshopAnswer {
+    pub(crate) answer: Answer,
+    /// The members of the body that were not read.
+    pub(crate) ignored: Vec<String>,
+}
+
+/// What came of asking for an act.
+pub(crate) struct ActAnswer {
+    pub(crate) act: ActId,
     pub(crate) answer: Answer,
     /// The members of the body that were not read.
     pub(crate) ignored: Vec<String>,
@@ -60,6 +69,24 @@ pub(crate) struct WorkshopAfter {
     version: i64,
     /// Where its last event lies in the log: send it as `Atlas-Min-Position` to read what you
     /// wrote.
+    position: String,
+    /// The members of the body that were not read, as JSON pointers; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    ignored: Vec<String>,
+}
+
+/// An act that was asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ActAfter {
+    /// The act, as the query API names it.
+    #[schema(format = Uuid)]
+    act_id: String,
+    /// The number of events of the operator's own stream.
+    #[schema(minimum = 1)]
+    version: i64,
+    /// Where the request lies in the log.
     position: String,
     /// The members of the body that were not read, as JSON pointers; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -113,6 +140,27 @@ impl IntoResponse for WorkshopAnswer {
             ignored,
         };
         answered(&answer, body)
+    }
+}
+
+impl IntoResponse for ActAnswer {
+    fn into_response(self) -> Response {
+        let Self {
+            act,
+            answer,
+            ignored,
+        } = self;
+        let body = ActAfter {
+            act_id: act.to_string(),
+            version: answer.version.get(),
+            position: answer.token.encode(),
+            ignored,
+        };
+        let mut response = answered(&answer, body);
+        if let Ok(location) = HeaderValue::try_from(format!("/v1/ops/acts/{act}")) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
     }
 }
 

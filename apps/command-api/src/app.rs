@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::AppState;
-use crate::answer::{OrderAfter, WorkshopAfter};
+use crate::answer::{ActAfter, OrderAfter, WorkshopAfter};
 use crate::routes;
 
 /// The whole application. `health` are the routes of the process itself.
@@ -41,9 +41,9 @@ pub fn openapi() -> Document {
 
 const LOCATION: AnswerHeader = AnswerHeader {
     name: "Location",
-    description: "The order's path in the query API.",
+    description: "The path of the order, or of the act, in the query API.",
     form: Form::Text(
-        "^/v1/orders/[0-9a-f-]{36}$",
+        "^/v1/(orders|ops/acts)/[0-9a-f-]{36}$",
         "/v1/orders/01938f5e-7c00-7000-8000-000000000001",
     ),
     always: true,
@@ -58,7 +58,9 @@ const IDEMPOTENCY_REPLAYED: AnswerHeader = AnswerHeader {
 /// The headers of answers to commands.
 fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
     match (path, status) {
-        ("/v1/orders", 201) => &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED, LOCATION],
+        ("/v1/orders" | "/v1/ops/acts", 201) => {
+            &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED, LOCATION]
+        }
         (path, 200 | 201) if path.starts_with("/v1/") => {
             &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED]
         }
@@ -113,8 +115,12 @@ const TEXT: &str =
 
 /// Describes texts, which are the strings of bounded length, as they are taken.
 fn refuse_control_characters(schema: &mut RefOr<Schema>) {
-    let RefOr::T(Schema::Object(object)) = schema else {
-        return;
+    let object = match schema {
+        RefOr::T(Schema::Object(object)) => object,
+        RefOr::T(Schema::OneOf(one_of)) => {
+            return one_of.items.iter_mut().for_each(refuse_control_characters);
+        }
+        RefOr::T(_) | RefOr::Ref(_) => return,
     };
     for property in object.properties.values_mut() {
         if let RefOr::T(Schema::Object(text)) = property
@@ -136,8 +142,9 @@ fn refuse_control_characters(schema: &mut RefOr<Schema>) {
         (name = "negotiation", description = "Workshops answer, the commissioner chooses."),
         (name = "work", description = "The confirmed work, stage by stage."),
         (name = "workshops", description = "The directory of workshops, which operators keep."),
+        (name = "operations", description = "What operators do to the system."),
         (name = "health", description = "Of the process itself."),
     ),
-    components(schemas(OrderAfter, WorkshopAfter, Problem))
+    components(schemas(ActAfter, OrderAfter, WorkshopAfter, Problem))
 )]
 struct CommandApi;

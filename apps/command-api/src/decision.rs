@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use event_store::acts::NewRequest;
 use event_store::{
     Accepted, Decision, DecisionError, Loaded, LoadedStream, NewEvent, StoredEvent, StreamId,
     Version,
@@ -47,14 +48,18 @@ impl Circumstances {
             event_type: encoded.event_type,
             event_version: encoded.event_version,
             payload: encoded.payload,
-            metadata: Metadata {
-                actor: Some(self.actor),
-                on_behalf_of,
-                correlation_id: self.correlation_id,
-                causation_id: None,
-                traceparent: Some(self.traceparent.clone()),
-                idempotency_key: self.idempotency_key.clone(),
-            },
+            metadata: self.metadata(on_behalf_of),
+        }
+    }
+
+    fn metadata(&self, on_behalf_of: Option<Actor>) -> Metadata {
+        Metadata {
+            actor: Some(self.actor),
+            on_behalf_of,
+            correlation_id: self.correlation_id,
+            causation_id: None,
+            traceparent: Some(self.traceparent.clone()),
+            idempotency_key: self.idempotency_key.clone(),
         }
     }
 }
@@ -242,6 +247,43 @@ impl Decision for WorkshopDecision {
                 })
                 .collect(),
             status: if is_new { 201 } else { 200 },
+            state: None,
+        })
+    }
+}
+
+/// The request of an act, which nothing that was asked for before can refuse.
+pub(crate) struct RequestDecision {
+    request: NewRequest,
+    circumstances: Circumstances,
+}
+
+impl RequestDecision {
+    pub(crate) const fn new(request: NewRequest, circumstances: Circumstances) -> Self {
+        Self {
+            request,
+            circumstances,
+        }
+    }
+}
+
+impl Decision for RequestDecision {
+    type Rejection = Refused;
+
+    fn target(&self) -> StreamId {
+        StreamId::operator(self.request.operator)
+    }
+
+    fn admit(&mut self, _: &Loaded) -> Result<(), Failed> {
+        Ok(())
+    }
+
+    fn decide(&mut self, loaded: &Loaded) -> Result<Accepted, Failed> {
+        let metadata = self.circumstances.metadata(None);
+        let event = self.request.event(loaded.target.version(), metadata);
+        Ok(Accepted {
+            events: vec![event],
+            status: 201,
             state: None,
         })
     }

@@ -122,6 +122,28 @@ pub(crate) struct CommandHeaders {
     prefer: String,
 }
 
+/// The headers of a command that has to be repeatable.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(
+    dead_code,
+    reason = "carries the description of a header that `Sent` reads"
+)]
+pub(crate) struct KeyedHeaders {
+    /// Makes the command safe to repeat: for 7 days at least, the same key with the same request
+    /// gives the first answer again. 1 to 255 visible ASCII characters.
+    #[param(
+        rename = "Idempotency-Key",
+        pattern = "^[!-~]{1,255}$",
+        example = "7f3a-1"
+    )]
+    idempotency_key: String,
+    /// `handling=strict` refuses a body with members that are not read (422), which are else named
+    /// in `ignored` of the answer: RFC 7240.
+    #[param(rename = "Prefer", required = false, example = "handling=strict")]
+    prefer: String,
+}
+
 /// The headers of a command that has no version to depend on.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

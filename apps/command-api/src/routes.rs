@@ -11,6 +11,7 @@ mod invite_workshops;
 mod money;
 mod place_order;
 mod put_workshop;
+mod request_act;
 mod request_stage_changes;
 mod resolve_dispute;
 mod submit_offer;
@@ -40,6 +41,7 @@ pub(crate) fn all() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(resolve_dispute::resolve_dispute))
         .routes(routes!(put_workshop::put_workshop))
+        .routes(routes!(request_act::request_act))
 }
 
 /// The stage that a path names.

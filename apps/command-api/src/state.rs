@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use chrono::{DateTime, Utc};
+use event_store::acts::NewRequest;
 use event_store::{Answer, Claim, Conditions, Decision, Executor};
 use http_edge::{Gate, Principal, Problem};
 use kernel::{Actor, Clock, IdSource, OrderId};
@@ -12,8 +13,8 @@ use order_domain::order::{OrderCommand, PlaceOrder};
 use order_domain::workshop::PutWorkshop;
 use uuid::Uuid;
 
-use crate::answer::{OrderAnswer, WorkshopAnswer};
-use crate::decision::{Circumstances, OrderDecision, Refused, WorkshopDecision};
+use crate::answer::{ActAnswer, OrderAnswer, WorkshopAnswer};
+use crate::decision::{Circumstances, OrderDecision, Refused, RequestDecision, WorkshopDecision};
 use crate::refusal;
 use crate::request::Asked;
 
@@ -105,6 +106,25 @@ impl AppState {
         let ignored = std::mem::take(&mut asked.ignored);
         let answer = self.execute(decision, actor, asked).await?;
         Ok(WorkshopAnswer { answer, ignored })
+    }
+
+    /// Keeps the request of an act.
+    pub(crate) async fn request_act(
+        &self,
+        actor: Actor,
+        request: NewRequest,
+        mut asked: Asked,
+    ) -> Result<ActAnswer, Problem> {
+        let circumstances = self.circumstances(actor, &asked);
+        let key = request.key.clone();
+        let decision = RequestDecision::new(request, circumstances);
+        let ignored = std::mem::take(&mut asked.ignored);
+        let answer = self.execute(decision, actor, asked).await?;
+        Ok(ActAnswer {
+            act: NewRequest::id_at(actor.id, answer.version, &key),
+            answer,
+            ignored,
+        })
     }
 
     async fn execute<D: Decision<Rejection = Refused>>(

@@ -30,6 +30,8 @@ struct Line {
     operator: String,
     reason: String,
     subject: Value,
+    /// How far what was asked for from a distance is.
+    state: Option<&'static str>,
     ended: Option<String>,
     result: Option<Value>,
     act_id: String,
@@ -37,7 +39,7 @@ struct Line {
 
 impl Row for Line {
     const COLUMNS: &'static [&'static str] = &[
-        "WHEN", "ACT", "OPERATOR", "REASON", "SUBJECT", "ENDED", "RESULT", "ACT ID",
+        "WHEN", "ACT", "OPERATOR", "REASON", "SUBJECT", "STATE", "ENDED", "RESULT", "ACT ID",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -47,6 +49,7 @@ impl Row for Line {
             self.operator.clone(),
             self.reason.clone(),
             self.subject.to_string(),
+            self.state.unwrap_or_default().to_owned(),
             self.ended.clone().unwrap_or_default(),
             self.result
                 .as_ref()
@@ -84,6 +87,7 @@ fn line(act: Act) -> Line {
         operator: act.operator.to_string(),
         reason: act.reason,
         subject: act.subject,
+        state: act.request.map(|request| request.state.as_str()),
         ended,
         result,
         act_id: ActId::to_string(&act.id),

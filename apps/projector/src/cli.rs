@@ -149,6 +149,8 @@ pub(crate) enum Role {
     Recompute,
     /// Recompute checkpoints, and compare rows with what the events say.
     Auditor,
+    /// Carry out the acts that operators ask for from a distance.
+    Acts,
     /// Delete stored answers of idempotency keys once they are old enough.
     Janitor,
 }
@@ -170,15 +172,22 @@ pub(crate) enum Exit {
     Unreachable,
 }
 
+impl Exit {
+    /// Its code.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::BudgetPassed => 4,
+            Self::Unreachable => 5,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Refused => 3,
-            Exit::BudgetPassed => 4,
-            Exit::Unreachable => 5,
-        })
+        Self::from(exit.code())
     }
 }

@@ -1,10 +1,10 @@
 //! `projector dlq`: dead letters, looked at, sent again, given up.
 
-mod discard;
+pub(crate) mod discard;
 mod groups;
 mod list;
-mod redrive;
-mod selection;
+pub(crate) mod redrive;
+pub(crate) mod selection;
 mod show;
 
 use clap::Subcommand;

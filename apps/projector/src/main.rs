@@ -2,11 +2,13 @@
 //! command line over the same store.
 
 mod accept_topics;
+mod acting;
 mod acts;
 mod adopt;
 mod alone;
 mod auditor;
 mod bonus;
+mod carry_out;
 mod cli;
 mod config;
 mod dlq;

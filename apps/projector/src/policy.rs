@@ -1,11 +1,11 @@
 //! `projector policy …`: what the policies say, which one is in force, and what changes when another
 //! comes into force.
 
-mod activate;
-mod backfill;
+pub(crate) mod activate;
+pub(crate) mod backfill;
 mod diff;
 mod list;
-mod recompute;
+pub(crate) mod recompute;
 mod show;
 
 use bonus_domain::{Policies, Policy, PolicyVersion};

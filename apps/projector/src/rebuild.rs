@@ -7,19 +7,27 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use event_store::acts::ActKind;
 use event_store::failure::{SqlFailure, classify};
 use kernel::{IdSource as _, RandomIds};
 use projections::rebuild::{
-    Authority, Certificate, Claimed, Plan, Reading, Rebuild, RebuildError, Rebuilder, State,
-    SwapPlan, Told,
+    Certificate, Claimed, Plan, Reading, Rebuild, RebuildError, Rebuilder, Shown, State, SwapPlan,
+    Told,
 };
 use projections::{Model, Version};
+use serde_json::{Value, json};
 use service_runtime::config::{Faulty, Reader, Section};
 use service_runtime::{DatabaseConfig, chain};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 
+use crate::acting::{Acting, Before, Tells};
 use crate::cli::Exit;
 use crate::config::ProjectorConfig;
-use crate::session::{ActOptions, Failure, Progress, Session, terminal};
+use crate::session::{ActOptions, Failure, Session, terminal};
+
+/// How often it is looked whether who was killed has a claim still.
+const CLAIMED_PAUSE: Duration = Duration::from_millis(250);
 
 /// Who rebuilds needs the store, and says how long its claim outlives it.
 #[derive(Debug)]
@@ -59,26 +67,27 @@ pub(crate) struct RebuildOptions {
     act: ActOptions,
 }
 
-impl Session<RebuildConfig> {
-    /// Who rebuilds in this session.
-    pub(crate) fn rebuilder(&self) -> Rebuilder {
-        let owner = format!("projector rebuild {}", RandomIds.next());
-        Rebuilder {
-            pool: self.pool(&self.config.database, 4),
-            connect: self.connect_options(&self.config.database),
-            owner,
-            lease: self.config.lease,
-        }
-    }
+/// What to rebuild, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct What {
+    pub(crate) model: Model,
+    /// Events a second at most.
+    pub(crate) max_rate: Option<NonZeroU32>,
+    /// Whether the version before is kept, to go back to.
+    pub(crate) keep: bool,
+    /// Exactly so many rows may differ.
+    pub(crate) accept: Option<i64>,
+    /// Where what was compared and found is written to.
+    pub(crate) certificate: Option<PathBuf>,
 }
 
-impl ActOptions {
-    /// On whose authority a read model is rebuilt.
-    pub(crate) fn authority(&self) -> Authority {
-        Authority {
-            operator: self.operator(),
-            reason: self.reason().to_owned(),
-        }
+/// Who rebuilds, with claims of this lease.
+pub(crate) fn rebuilder(pool: &PgPool, connect: &PgConnectOptions, lease: Duration) -> Rebuilder {
+    Rebuilder {
+        pool: pool.clone(),
+        connect: connect.clone(),
+        owner: format!("projector rebuild {}", RandomIds.next()),
+        lease,
     }
 }
 
@@ -88,83 +97,190 @@ pub(crate) async fn rebuild(
     model: Model,
     options: RebuildOptions,
 ) -> Result<(), Failure> {
-    let by = session.rebuilder();
-    let left = by.show(model).await?.filter(|it| it.ended_at.is_none());
-    match &left {
-        // It is refused below.
+    let terminal = options.act.terminal(None);
+    let acting = session.acting(&session.config.database, 4, &options.act, &terminal);
+    let what = What {
+        model,
+        max_rate: NonZeroU32::new(options.max_rate),
+        keep: options.keep,
+        accept: options.accept_differences,
+        certificate: options.certificate,
+    };
+    carry_out(&acting, session.config.lease, &what).await
+}
+
+/// Rebuilds, from wherever the last start of it came to. What was asked for from a distance, and was
+/// taken up once, goes on with the rebuild that it had, and begins no other.
+pub(crate) async fn carry_out(
+    acting: &Acting<'_>,
+    lease: Duration,
+    what: &What,
+) -> Result<(), Failure> {
+    let Acting {
+        pool,
+        connect,
+        by,
+        stop,
+        tells,
+    } = acting;
+    let model = what.model;
+    let rebuilder = rebuilder(pool, connect, lease);
+    if let Some(before) = acting.done_before(ActKind::Rebuild).await? {
+        if let Some(ended) = taken_up(acting, &rebuilder, model, &before).await? {
+            return ended;
+        }
+    } else {
+        let left = rebuilder.show(model).await?;
+        let left = left.filter(|it| it.ended_at.is_none());
+        tell_plan(*tells, what, left.as_ref());
+        if left.is_none_or(|left| left.owner.is_none()) {
+            tells.agreed("Rebuild it?")?;
+        }
+    }
+    let plan = Plan {
+        model,
+        authority: by.authority(),
+        takes_up_failed: what.accept.is_some(),
+    };
+    let (mut rebuild, claimed) = rebuilder.claim(&plan, stop).await.map_err(failure)?;
+    let to = rebuild.to();
+    match claimed {
+        Claimed::Begun => tells.say(&format!("{to} is begun")),
+        Claimed::TakenUp(state) => tells.say(&format!("{to} is taken up, {}", state.as_str())),
+    }
+    let done = carry_on(acting, &mut rebuild, what).await;
+    if let Err(error) = rebuild.release().await {
+        tells.say(&format!("the claim runs out by itself: {}", chain(&error)));
+    }
+    done
+}
+
+fn tell_plan(tells: &dyn Tells, what: &What, left: Option<&Shown>) {
+    let model = what.model;
+    match left {
+        // It is refused then.
         Some(left) if left.owner.is_some() => {}
-        Some(left) => eprintln!(
+        Some(left) => tells.say(&format!(
             "rebuild {} of {model} to {} was left {}: it goes on, unless another release began it \
              or it has failed and nothing is accepted; then another is begun",
             left.id,
             left.to,
             left.state.as_str(),
-        ),
-        None => eprintln!(
+        )),
+        None => tells.say(&format!(
             "the next version of {model} is built beside the one that is served, compared with it, \
              and served if nothing differs; {}",
-            if options.keep {
+            if what.keep {
                 "the version before is kept"
             } else {
                 "the version before is dropped once nobody reads it"
             }
-        ),
+        )),
     }
-    if left.is_none_or(|left| left.owner.is_none()) {
-        options.act.agreed("Rebuild it?")?;
+}
+
+/// Waits until nobody has a claim on the rebuild that was begun, as who was killed had; how it has
+/// ended, if it has.
+async fn taken_up(
+    acting: &Acting<'_>,
+    rebuilder: &Rebuilder,
+    model: Model,
+    before: &Before,
+) -> Result<Option<Result<(), Failure>>, Failure> {
+    let id = before.subject.get("rebuild").and_then(Value::as_i64);
+    loop {
+        let last = rebuilder.show(model).await?;
+        let Some(last) = last.filter(|last| Some(last.id) == id) else {
+            let line = "the rebuild was given up for another";
+            return Ok(Some(Err(Failure::new(Exit::Failed, line))));
+        };
+        if last.ended_at.is_some() {
+            return Ok(Some(tell_ended(acting.tells, &last)));
+        }
+        if last.owner.is_none() {
+            return Ok((last.state == State::Failed).then(|| Err(differs(&last))));
+        }
+        let wait = tokio::time::sleep(CLAIMED_PAUSE);
+        if acting.stop.run_until_cancelled(wait).await.is_none() {
+            return Err(failure(RebuildError::Stopped));
+        }
     }
-    let plan = Plan {
-        model,
-        authority: options.act.authority(),
-        takes_up_failed: options.accept_differences.is_some(),
-    };
-    let (mut rebuild, claimed) = by.claim(&plan, &session.stop).await.map_err(failure)?;
-    let to = rebuild.to();
-    match claimed {
-        Claimed::Begun => eprintln!("{to} is begun"),
-        Claimed::TakenUp(state) => eprintln!("{to} is taken up, {}", state.as_str()),
+}
+
+fn certificate_of(shown: &Shown) -> Option<Certificate> {
+    let certificate = shown.certificate.clone()?;
+    serde_json::from_value(certificate).ok()
+}
+
+fn tell_ended(tells: &dyn Tells, shown: &Shown) -> Result<(), Failure> {
+    if shown.state != State::Swapped {
+        return Err(Failure::new(
+            Exit::Failed,
+            "the rebuild was given up for another",
+        ));
     }
-    let done = carry_on(&mut rebuild, &options).await;
-    if let Err(error) = rebuild.release().await {
-        eprintln!("the claim runs out by itself: {}", chain(&error));
+    if let Some(certificate) = certificate_of(shown) {
+        tells.say(&certificate.sentence());
+        tells.found(&result(shown.id, &certificate), "")?;
     }
-    done
+    tells.say(&format!("{} is served", shown.to));
+    Ok(())
+}
+
+fn differs(shown: &Shown) -> Failure {
+    match certificate_of(shown) {
+        Some(certificate) => failure(RebuildError::Differs(Box::new(certificate))),
+        None => Failure::refused("the versions differ"),
+    }
+}
+
+/// What came of it, for whoever asked from a distance.
+fn result(rebuild: i64, certificate: &Certificate) -> Value {
+    json!({
+        "rebuild": rebuild,
+        "from": certificate.from,
+        "to": certificate.to,
+        "differing": certificate.differing,
+        "sentence": certificate.sentence(),
+    })
 }
 
 /// Takes the steps that are left.
-async fn carry_on(rebuild: &mut Rebuild, options: &RebuildOptions) -> Result<(), Failure> {
-    let mut teller = Teller::default();
+async fn carry_on(acting: &Acting<'_>, rebuild: &mut Rebuild, what: &What) -> Result<(), Failure> {
+    let Acting { by, tells, .. } = acting;
+    let mut teller = Teller::new(*tells);
     if rebuild.state() == State::Building {
         step(rebuild.sweep(&mut |told| teller.tell(told)).await)?;
-        let rate = NonZeroU32::new(options.max_rate);
-        step(rebuild.build(rate, &mut |told| teller.tell(told)).await)?;
+        let mut told = |told: Told<'_>| teller.tell(told);
+        step(rebuild.build(what.max_rate, &mut told).await)?;
         step(rebuild.index(&mut |told| teller.tell(told)).await)?;
     }
     if rebuild.state() == State::Checking {
         let check = step(rebuild.check(&mut |told| teller.tell(told)).await)?;
         let plan = SwapPlan {
-            accept: options.accept_differences,
-            keep: options.keep,
-            authority: options.act.authority(),
+            accept: what.accept,
+            keep: what.keep,
+            authority: by.authority(),
         };
         let swapped = rebuild
             .swap(check, &plan, &mut |told| teller.tell(told))
             .await;
-        teller.end();
         let certificate = match &swapped {
             Ok(certificate) => Some(certificate),
             Err(RebuildError::Differs(certificate)) => Some(&**certificate),
             Err(_) => None,
         };
-        if let (Some(certificate), Some(file)) = (certificate, &options.certificate) {
+        if let (Some(certificate), Some(file)) = (certificate, &what.certificate) {
             write(certificate, file)?;
         }
+        if let Some(certificate) = certificate {
+            tells.found(&result(rebuild.id(), certificate), "")?;
+        }
         let certificate = step(swapped)?;
-        eprintln!("{}", certificate.sentence());
-        eprintln!("{} is served", certificate.to);
+        tells.say(&certificate.sentence());
+        tells.say(&format!("{} is served", certificate.to));
     }
     step(rebuild.clear(&mut |told| teller.tell(told)).await)?;
-    teller.end();
     Ok(())
 }
 
@@ -182,27 +298,27 @@ fn write(certificate: &Certificate, file: &Path) -> Result<(), Failure> {
 }
 
 /// What the steps of a rebuild say, for people.
-#[derive(Default)]
-pub(crate) struct Teller {
-    bar: Option<(&'static str, Progress)>,
+pub(crate) struct Teller<'a> {
+    tells: &'a dyn Tells,
     waits: Option<Reading>,
 }
 
-impl Teller {
+impl<'a> Teller<'a> {
+    pub(crate) const fn new(tells: &'a dyn Tells) -> Self {
+        Self { tells, waits: None }
+    }
+
     /// Says what a step says.
     pub(crate) fn tell(&mut self, told: Told<'_>) {
         match told {
-            Told::Built { done, total } => self.bar("events", done, total),
-            Told::Counted { done, total } => self.bar("positions counted", done, total),
-            Told::Compared { done, total } => self.bar("rows compared", done, total),
+            Told::Built { done, total } => self.tells.count("events", done, total),
+            Told::Counted { done, total } => self.tells.count("positions counted", done, total),
+            Told::Compared { done, total } => self.tells.count("rows compared", done, total),
             Told::Indexed(name) => {
-                self.end();
-                eprintln!("index {} is made", terminal::line(name));
+                let name = terminal::line(name);
+                self.tells.say(&format!("index {name} is made"));
             }
-            Told::Dropped(version) => {
-                self.end();
-                eprintln!("{version} is dropped");
-            }
+            Told::Dropped(version) => self.tells.say(&format!("{version} is dropped")),
             Told::ServesAfter { version, reader } => self.waits(version, "served", reader),
             Told::Waits { version, reader } => self.waits(version, "dropped", reader),
         }
@@ -215,24 +331,10 @@ impl Teller {
             Reading::Reader | Reading::Lock => reader,
         };
         if self.waits.replace(kind) != Some(kind) {
-            self.end();
-            eprintln!("{version} is {what} once {} has ended", name(reader));
+            let name = name(reader);
+            let line = format!("{version} is {what} once {name} has ended");
+            self.tells.say(&line);
         }
-    }
-
-    fn bar(&mut self, what: &'static str, done: u64, total: u64) {
-        if self.bar.as_ref().is_none_or(|(which, _)| *which != what) {
-            self.end();
-            self.bar = Some((what, Progress::from(done, total, what)));
-        }
-        if let Some((_, bar)) = &mut self.bar {
-            bar.at(done, total);
-        }
-    }
-
-    /// Ends the line of a bar.
-    pub(crate) fn end(&mut self) {
-        self.bar = None;
     }
 }
 

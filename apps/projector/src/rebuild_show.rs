@@ -6,7 +6,7 @@ use projections::Model;
 use projections::rebuild::{Certificate, Shown};
 use serde_json::{Value, json};
 
-use crate::rebuild::RebuildConfig;
+use crate::rebuild::{RebuildConfig, rebuilder};
 use crate::session::{Failure, Output, Session, instant, terminal};
 
 /// Shows it.
@@ -15,7 +15,10 @@ pub(crate) async fn rebuild_show(
     model: Model,
     output: Output,
 ) -> Result<(), Failure> {
-    let Some(shown) = session.rebuilder().show(model).await? else {
+    let RebuildConfig { database, lease } = &session.config;
+    let pool = session.pool(database, 1);
+    let rebuilder = rebuilder(&pool, &session.connect_options(database), *lease);
+    let Some(shown) = rebuilder.show(model).await? else {
         return Err(Failure::refused(format!("{model} was never rebuilt")));
     };
     output.object(&object(&shown), &text(&shown))

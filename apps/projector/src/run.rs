@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::cli::Role;
 use crate::config::ProjectorConfig;
 use crate::readers::{self, Readers};
-use crate::{auditor, bonus, janitor, kafka_health, recompute, vip_clock};
+use crate::{auditor, bonus, carry_out, janitor, kafka_health, recompute, vip_clock};
 
 const NAME: &str = "projector";
 /// What the roles look up and write beside the feed's own connections.
@@ -81,6 +81,10 @@ async fn start(
         let recompute = recompute::role(config, &pool, &readers);
         roles.spawn("recompute", recompute.run(tasks.finish()));
     }
+    if roles.have(Role::Acts) {
+        let acts = carry_out::role(config, &readers, health.prefer("acts"), tasks.finish());
+        roles.spawn("acts", acts.run(tasks.finish()));
+    }
     if roles.have(Role::Janitor) {
         let cleaning = janitor::run(pool, tasks.finish());
         roles.spawn("janitor", async move {
@@ -97,6 +101,7 @@ fn prepare_metrics(process: &Process) {
     process.metrics.prepare(&[
         event_store::instruments::READERS,
         event_store::instruments::AUDITOR,
+        event_store::instruments::ACTS,
         messaging::instruments::RELAY,
         messaging::instruments::CONSUMER,
         dead_letters::instruments::ALL,

@@ -5,6 +5,7 @@
 
 mod act;
 mod failure;
+mod hears;
 mod progress;
 mod show;
 pub(crate) mod terminal;
@@ -19,10 +20,12 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::acting::Acting;
 use crate::cli::Exit;
 
 pub(crate) use act::ActOptions;
 pub(crate) use failure::Failure;
+pub(crate) use hears::Terminal;
 pub(crate) use progress::Progress;
 pub(crate) use show::{Output, Row, instant, table};
 
@@ -92,6 +95,23 @@ impl<C> Session<C> {
                 Box::pin(async move { generation::enter(connection).await.map(drop) })
             })
             .connect_lazy_with(self.connect_options(database))
+    }
+
+    /// What an act is given that is carried out here and now.
+    pub(crate) fn acting<'a>(
+        &self,
+        database: &DatabaseConfig,
+        connections: u32,
+        act: &ActOptions,
+        terminal: &'a Terminal,
+    ) -> Acting<'a> {
+        Acting {
+            pool: self.pool(database, connections),
+            connect: self.connect_options(database),
+            by: act.by(),
+            stop: self.stop.clone(),
+            tells: terminal,
+        }
     }
 
     /// How a connection of the command's own is opened.

@@ -48,4 +48,5 @@ pub const ACCESS: Access = Access(&[
     Row::get("/v1/ops/dead-letters/groups", OPERATORS),
     Row::get("/v1/ops/dead-letters/{id}", OPERATORS),
     Row::get("/v1/ops/acts", OPERATORS_AND_ANALYSTS),
+    Row::get("/v1/ops/acts/{id}", OPERATORS_AND_ANALYSTS),
 ]);

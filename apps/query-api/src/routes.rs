@@ -1,5 +1,6 @@
 //! One file a read: its route, its parameters, and how it is refused.
 
+mod act_request;
 mod examples;
 mod explain_bonus_account;
 mod explanation;
@@ -13,6 +14,7 @@ mod list_policies;
 mod list_projections;
 mod list_workshops;
 mod policies;
+mod read_act;
 mod read_as_of;
 mod read_bonus_account;
 mod read_bonus_ledger;
@@ -55,4 +57,5 @@ pub(crate) fn all() -> OpenApiRouter<AppState> {
         .routes(routes!(list_dead_letter_groups::list_dead_letter_groups))
         .routes(routes!(read_dead_letter::read_dead_letter))
         .routes(routes!(list_acts::list_acts))
+        .routes(routes!(read_act::read_act))
 }

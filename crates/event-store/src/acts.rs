@@ -1,23 +1,39 @@
 //! Operators' acts, as facts: who did what to the system, when and why.
 //!
 //! An act is an event on its operator's stream, appended in the transaction of what it does; one
-//! that goes on after that transaction has a second event for its end. They are not published, and
-//! no read model has them: [`page`] reads them from the events.
+//! that goes on after that transaction has a second event for its end. Who asks for one from a
+//! distance leaves a request, an event too, which a role of the projector carries out
+//! ([`NewRequest`], [`Undertaking`]). They are not published, and no read model has them: [`page`]
+//! reads them from the events.
+
+mod page;
+mod request;
+mod undertaking;
 
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
 use kernel::{Actor, EventId, IdSource as _, Metadata, RandomIds, Role};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::{Append, AppendError, NewEvent, Position, StreamId, Version, append};
+use crate::{Append, AppendError, NewEvent, StreamId, Version, append};
+
+pub use page::{Act, ActEnd, Carried, Done, find, page};
+pub use request::{
+    Account, AccountRole, Letters, NewRequest, OfModel, OfPolicy, ReadModel, Rebuilding, Request,
+    Requested, Resending,
+};
+pub use undertaking::{
+    Counted, End, EndState, RequestState, Undertaking, find_done, is_followed, take_in,
+};
 
 /// How often an append that lost a race is tried: one operator does few things at once.
 const ATTEMPTS: u32 = 20;
 const VERSION: &str = "1.0";
+/// The stored name of the event that says how an act ended.
+const ENDED: &str = "OperatorActEnded";
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,36 +154,10 @@ pub struct NewAct {
     pub reason: String,
     /// What it is done to: a JSON object with members of the act's own.
     pub subject: Value,
-}
-
-/// An act of the store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Act {
-    /// Its id.
-    pub id: ActId,
-    /// Its place in the global log.
-    pub position: Position,
-    /// What was done: the stored name, which a later release may have written.
-    pub kind: String,
-    /// Who did it.
-    pub operator: Uuid,
-    /// Why.
-    pub reason: String,
-    /// What it was done to.
-    pub subject: Value,
-    /// When it was recorded, by the server's clock.
-    pub recorded_at: DateTime<Utc>,
-    /// How it ended, if it has, or if it says so at all.
-    pub end: Option<ActEnd>,
-}
-
-/// How an act ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ActEnd {
-    /// What came of it, with members of the act's own.
-    pub result: Value,
-    /// When that was recorded, by the server's clock.
-    pub recorded_at: DateTime<Utc>,
+    /// The request that it carries out, where it was asked for from a distance. But for a rebuild,
+    /// which is claimed anew by whoever goes on with it, a request has one act of a kind: a second
+    /// is refused by the database.
+    pub request: Option<ActId>,
 }
 
 /// Records an act, as the last statement of its transaction: from here until the commit every
@@ -177,12 +167,15 @@ pub struct ActEnd {
 /// What the database said; the transaction is then to be rolled back.
 pub async fn record(connection: &mut PgConnection, act: &NewAct) -> Result<ActId, sqlx::Error> {
     let id = ActId(RandomIds.next());
-    let payload = json!({
+    let mut payload = json!({
         "actId": id.to_string(),
         "act": act.kind.as_str(),
         "reason": act.reason,
         "subject": act.subject,
     });
+    if let (Some(request), Some(members)) = (act.request, payload.as_object_mut()) {
+        members.insert("requestId".to_owned(), request.to_string().into());
+    }
     let event = event(id.0, "OperatorActed", payload, act.operator, id);
     append_to(connection, act.operator, event).await?;
     Ok(id)
@@ -199,7 +192,7 @@ pub async fn ended(
     result: Value,
 ) -> Result<(), sqlx::Error> {
     let payload = json!({ "actId": act.to_string(), "result": result });
-    let event = event(RandomIds.next(), "OperatorActEnded", payload, operator, act);
+    let event = event(RandomIds.next(), ENDED, payload, operator, act);
     append_to(connection, operator, event).await
 }
 
@@ -264,56 +257,4 @@ async fn version(connection: &mut PgConnection, stream: &StreamId) -> Result<Ver
     .fetch_optional(connection)
     .await?;
     Ok(version.map_or(Version::NONE, Version::new))
-}
-
-/// The acts before `before`, or the newest ones, newest first, at most `limit` of them.
-///
-/// # Errors
-/// What the database said, or which event is no act.
-pub async fn page(
-    connection: &mut PgConnection,
-    before: Option<Position>,
-    limit: i64,
-) -> Result<Vec<Act>, sqlx::Error> {
-    let rows = sqlx::query_file!(
-        "queries/acts_page.sql",
-        before.map_or(i64::MAX, Position::get),
-        limit,
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let told = |member: &str| match &row.payload {
-                Value::Object(members) => members.get(member).cloned(),
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::String(_)
-                | Value::Array(_) => None,
-            };
-            let text = |member: &str| match told(member) {
-                Some(Value::String(text)) => Ok(text),
-                other => Err(decode(row.event_id, member, other.as_ref())),
-            };
-            let operator = row.operator.parse();
-            Ok(Act {
-                id: ActId(row.event_id),
-                position: Position::new(row.position),
-                kind: text("act")?,
-                operator: operator.map_err(|_| decode(row.event_id, "its stream", None))?,
-                reason: text("reason")?,
-                subject: told("subject").unwrap_or_default(),
-                recorded_at: row.recorded_at,
-                end: row.ended_at.map(|recorded_at| ActEnd {
-                    result: row.result.unwrap_or_default(),
-                    recorded_at,
-                }),
-            })
-        })
-        .collect()
-}
-
-fn decode(event: Uuid, member: &str, found: Option<&Value>) -> sqlx::Error {
-    sqlx::Error::Decode(format!("event {event} is no act: {member} is {found:?}").into())
 }

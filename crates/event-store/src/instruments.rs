@@ -7,6 +7,7 @@ const READER: Label = Label::each_of(
     "a reader of the feed: a version of a read model (`orders@1`), `relay`, `replay`, `backfill`",
 );
 const KIND: Label = Label::one_of("kind", || vec!["load", "append"]);
+const ENDED: Label = Label::one_of("ended", || vec!["done", "refused", "failed"]);
 const MODEL: Label = Label::each_of("model", "a read model");
 
 /// How long the store takes to append.
@@ -176,3 +177,22 @@ pub const AUDITOR: List = &[
     &AUDIT_DRIFT,
     &AUDIT_OLDEST_UNPROVED_SECONDS,
 ];
+
+/// Acts that wait.
+pub const ACTS_WAITING: Gauge<0> = Gauge {
+    name: "atlas_acts_waiting",
+    unit: "acts",
+    help: "Acts that operators have asked for and that have not ended, the one under way among them.",
+    labels: [],
+};
+
+/// Acts that were carried out.
+pub const ACTS_CARRIED_OUT: Counter<1> = Counter {
+    name: "atlas_acts_carried_out_total",
+    unit: "acts",
+    help: "Acts that operators had asked for and that have ended, by how.",
+    labels: [ENDED],
+};
+
+/// What the role measures that carries out acts, which one process is at a time.
+pub const ACTS: List = &[&ACTS_WAITING, &ACTS_CARRIED_OUT];

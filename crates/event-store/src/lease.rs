@@ -23,6 +23,8 @@ impl Lease {
     /// Recomputes accounts.
     pub const RECOMPUTE: &'static str = "recompute";
 
+    /// Carries out what operators ask for.
+    pub const ACTS: &'static str = "acts";
     /// Audits, and writes down what it finds.
     pub const AUDITOR: &'static str = "auditor";
 
@@ -40,6 +42,12 @@ impl Lease {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whose it is, once it is held.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
     }
 
     /// Takes or keeps it for its duration; whether it is ours.

@@ -304,6 +304,18 @@ const PROJECTOR: Dashboard = Dashboard {
                 "{{model}}",
             )],
         },
+        Panel {
+            title: "Acts from the console",
+            what: "Asked for and not ended, the one under way among them; ended in the last hour.",
+            unit: Unit::Count,
+            queries: &[
+                ("max(atlas_acts_waiting)", "wait"),
+                (
+                    "sum by (ended) (increase(atlas_acts_carried_out_total[1h]))",
+                    "{{ended}}",
+                ),
+            ],
+        },
     ],
 };
 

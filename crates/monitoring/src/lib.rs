@@ -79,6 +79,11 @@ pub fn catalogue() -> Vec<Part> {
             bonus_store::instruments::ALL,
         ),
         part(
+            "Acts from the console",
+            "projector, the one that has the role of the acts.",
+            event_store::instruments::ACTS,
+        ),
+        part(
             "Each process",
             "all three, each for itself.",
             service_runtime::instruments::ALL,

@@ -24,6 +24,7 @@ mod swap;
 
 use std::time::Duration;
 
+use event_store::acts::ActId;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
@@ -57,6 +58,8 @@ pub struct Authority {
     pub operator: Uuid,
     /// Why.
     pub reason: String,
+    /// What asked for it from a distance, if that is how it was asked for.
+    pub request: Option<ActId>,
 }
 
 /// What a step says on its way.

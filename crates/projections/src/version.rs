@@ -149,7 +149,7 @@ impl fmt::Display for Model {
 /// fn rebuilt_by(_sink: Box<dyn projections::ReadModel>) {}
 /// rebuilt_by(Box::new(Relay));
 /// ```
-pub trait ReadModel: Sink + sealed::Rows {}
+pub trait ReadModel: Sink + Sync + sealed::Rows {}
 
 mod sealed {
     pub trait Rows {}

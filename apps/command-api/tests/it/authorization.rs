@@ -6,7 +6,7 @@ use kernel::Actor;
 use serde_json::{Value, json};
 
 use crate::people::{ANALYST, ASH, COMMISSIONER, ELM, OAK, OPERATOR, STRANGER};
-use crate::scene::{Scene, offer, request};
+use crate::scene::{Scene, fresh_key, offer, request};
 
 /// Everybody, by the part that they play towards an order that `OAK` works on.
 const EVERYBODY: [(&str, Actor); 7] = [
@@ -28,7 +28,7 @@ async fn every_route_knows_its_principals() {
     let id = &order.id;
     let oak = OAK.id;
     let never_invited = ASH.id;
-    let routes: [(&str, &str, String, Value); 17] = [
+    let routes: [(&str, &str, String, Value); 18] = [
         (
             "place",
             "POST",
@@ -131,11 +131,18 @@ async fn every_route_knows_its_principals() {
             format!("/v1/workshops/{oak}"),
             json!({"name": "A workshop", "acceptsCommissions": true}),
         ),
+        (
+            "request act",
+            "POST",
+            "/v1/ops/acts".to_owned(),
+            json!({"act": "discard", "arguments": {}, "reason": "They are old."}),
+        ),
     ];
     let mut seen: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
     for (route, method, path, body) in &routes {
         for (part, actor) in EVERYBODY {
             let call = scene.api.call(method, path.as_str()).by(actor).json(body);
+            let call = call.key(&fresh_key());
             let outcome = call.send().await.outcome();
             seen.entry(route).or_default().insert(part, outcome);
         }

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod acts;
 mod apart;
 mod api;
 mod as_stored;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use event_store::{LoadedStream, StreamId};
 use http_edge::Limits;
-use kernel::{Actor, OrderId};
+use kernel::{Actor, IdSource as _, OrderId, RandomIds};
 use serde_json::{Value, json};
 use test_support::TestDatabase;
 
@@ -50,6 +50,11 @@ pub(crate) fn offer() -> Value {
             {"name": "Building", "description": "The table.", "durationDays": 60},
         ],
     })
+}
+
+/// A key that nobody has used.
+pub(crate) fn fresh_key() -> String {
+    RandomIds.next().to_string()
 }
 
 impl Scene {

@@ -1,21 +1,23 @@
 //! `projector dlq redrive`: dead letters are sent again, or it is shown what that would change.
 
-mod preview;
+pub(crate) mod preview;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use dead_letters::Selected;
-use event_store::acts::{self, ActId, ActKind};
+use dead_letters::Selection;
+use event_store::acts::{self, ActKind};
 use messaging::{Kafka, Redrive, RedriveError, Tally};
 use serde_json::{Value, json};
 use service_runtime::chain;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 
 use super::selection::{SelectionOptions, tell_groups, told};
-use crate::bonus::Facts;
+use crate::acting::{Acting, Tells};
 use crate::cli::Exit;
 use crate::config::ProjectorConfig;
-use crate::session::{ActOptions, Failure, Output, Progress, Session, terminal};
+use crate::session::{ActOptions, Failure, Output, Session, terminal};
 
+/// What is counted.
+const LETTERS: &str = "dead letters";
 const PREVIEW: &str = "preview";
 /// For what it tells, and for the letters themselves.
 const CONNECTIONS: u32 = 2;
@@ -75,56 +77,85 @@ pub(super) async fn redrive(
     options: RedriveOptions,
 ) -> Result<(), Failure> {
     let selection = options.selection.selection();
-    let pool = session.pool(&session.config.database, CONNECTIONS);
-    let mut connection = pool.acquire().await?;
-    let letters = dead_letters::select(&mut connection, &selection).await?;
-    let act = match options.mode {
+    let (database, conflict) = (&session.config.database, session.config.conflict);
+    match options.mode {
         Mode::Preview => {
-            drop(connection);
-            let facts = Facts::new(pool.clone(), session.config.conflict.0);
-            return preview::preview(pool, &facts, &letters, options.output).await;
+            let pool = session.pool(database, CONNECTIONS);
+            preview::preview(pool, conflict, &selection, options.output).await
         }
-        Mode::Act(act) => act,
-    };
-    if letters.is_empty() {
-        eprintln!("nothing is open that was asked for: nothing was done");
-        return options.output.object(&result(&Tally::default()), "");
+        Mode::Act(act) => {
+            let terminal = act.terminal(Some(options.output));
+            let acting = session.acting(database, CONNECTIONS, &act, &terminal);
+            let kafka = Kafka::new(&session.config.brokers);
+            carry_out(&acting, kafka, &selection).await
+        }
     }
-    let count = letters.len();
-    eprintln!("send {count} dead letters again, the oldest first, until one comes back");
-    tell_groups(&mut connection, &selection, &letters).await?;
-    drop(connection);
-    act.agreed("Send them?")?;
-
-    let subject = json!({ "selection": told(&selection), "count": count });
-    let act = act.act(ActKind::Redrive, subject);
-    let mut transaction = pool.begin().await?;
-    let id = acts::record(&mut transaction, &act).await?;
-    transaction.commit().await?;
-
-    let tally = run(&session, &pool, id, letters).await?;
-    let mut transaction = pool.begin().await?;
-    acts::ended(&mut transaction, id, act.operator, result(&tally)).await?;
-    transaction.commit().await?;
-    options.output.object(&result(&tally), "")?;
-    judge(&pool, &tally).await
 }
 
-async fn run(
-    session: &Session<ProjectorConfig>,
-    pool: &PgPool,
-    act: ActId,
-    letters: Vec<Selected>,
-) -> Result<Tally, Failure> {
-    let kafka = Kafka::new(&session.config.brokers);
-    let total = u64::try_from(letters.len()).unwrap_or(u64::MAX);
-    let mut progress = Progress::of(total, "dead letters");
-    Redrive::new(pool.clone(), kafka, act.as_uuid())
-        .run(letters, &session.stop, |tally| {
-            progress.at(tally.closed, total);
+/// Sends what is selected, and waits until each was handled or came back. A letter that was sent by
+/// somebody who was killed then is sent once more if it is open still: who handled it passes it over.
+pub(crate) async fn carry_out(
+    acting: &Acting<'_>,
+    kafka: Kafka,
+    selection: &Selection,
+) -> Result<(), Failure> {
+    let Acting {
+        pool,
+        by,
+        stop,
+        tells,
+        ..
+    } = acting;
+    let before = acting.done_before(ActKind::Redrive).await?;
+    let mut connection = pool.acquire().await?;
+    let letters = dead_letters::select(&mut connection, selection).await?;
+    if letters.is_empty() && before.is_none() {
+        tells.say("nothing is open that was asked for: nothing was done");
+        return tells.found(&result(&Tally::default()), "");
+    }
+    let open = count(letters.len());
+    let (id, selected) = match before {
+        Some(before) => {
+            let selected = before.number("count").unwrap_or(open).max(open);
+            tells.say(&format!(
+                "taken up again: {open} of {selected} dead letters are open"
+            ));
+            (before.id, selected)
+        }
+        None => {
+            tells.say(&format!(
+                "send {open} dead letters again, the oldest first, until one comes back"
+            ));
+            tell_groups(*tells, &mut connection, selection, &letters).await?;
+            tells.agreed("Send them?")?;
+            let subject = json!({ "selection": told(selection), "count": open });
+            let act = by.act(ActKind::Redrive, subject);
+            let mut transaction = connection.begin().await?;
+            let id = acts::record(&mut transaction, &act).await?;
+            transaction.commit().await?;
+            (id, open)
+        }
+    };
+    drop(connection);
+
+    let closed_before = selected - open;
+    tells.count(LETTERS, closed_before, selected);
+    let mut tally = Redrive::new(pool.clone(), kafka, id.as_uuid())
+        .run(letters, stop, |tally: &Tally| {
+            tells.count(LETTERS, closed_before + tally.closed, selected);
         })
         .await
-        .map_err(failure)
+        .map_err(failure)?;
+    tally.closed += closed_before;
+    let mut transaction = pool.begin().await?;
+    acting.ended(&mut transaction, id, result(&tally)).await?;
+    transaction.commit().await?;
+    tells.found(&result(&tally), "")?;
+    judge(*tells, pool, &tally).await
+}
+
+fn count(letters: usize) -> u64 {
+    u64::try_from(letters).unwrap_or(u64::MAX)
 }
 
 fn result(tally: &Tally) -> Value {
@@ -139,7 +170,7 @@ fn result(tally: &Tally) -> Value {
 }
 
 /// How it ended, for people.
-async fn judge(pool: &PgPool, tally: &Tally) -> Result<(), Failure> {
+async fn judge(tells: &dyn Tells, pool: &PgPool, tally: &Tally) -> Result<(), Failure> {
     let Tally {
         closed,
         returned,
@@ -165,7 +196,7 @@ async fn judge(pool: &PgPool, tally: &Tally) -> Result<(), Failure> {
         );
         return Err(Failure::new(Exit::Failed, line));
     }
-    eprintln!("{closed} were handled");
+    tells.say(&format!("{closed} were handled"));
     Ok(())
 }
 

@@ -7,11 +7,13 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use contracts::{DeadLetterCode, DeadLetterKind};
 use dead_letters::{Selected, Selection};
+use event_store::acts::Letters;
 use kernel::{Clock as _, SystemClock};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::acting::Tells;
 use crate::session::{Failure, terminal};
 
 /// How many groups are told before it is asked.
@@ -88,6 +90,30 @@ fn age(text: &str) -> Result<TimeDelta, &'static str> {
     Ok(TimeDelta::seconds(i64::from(number) * seconds))
 }
 
+/// What is meant by whoever asked from a distance.
+pub(crate) fn asked(letters: &Letters) -> Selection {
+    let Letters {
+        code,
+        kind,
+        topic,
+        ce_type,
+        group,
+        failed_before,
+        failed_after,
+        ids,
+    } = letters.clone();
+    Selection {
+        code,
+        kind,
+        topic,
+        ce_type,
+        group,
+        before: failed_before,
+        after: failed_after,
+        ids,
+    }
+}
+
 /// What is selected, as an act's subject tells it.
 pub(super) fn told(selection: &Selection) -> Value {
     let Selection {
@@ -119,8 +145,9 @@ pub(super) fn told(selection: &Selection) -> Value {
     Value::Object(Map::from_iter(texts.chain(ids)))
 }
 
-/// Tells on stderr of which groups the letters are.
+/// Tells of which groups the letters are.
 pub(super) async fn tell_groups(
+    tells: &dyn Tells,
     connection: &mut PgConnection,
     selection: &Selection,
     letters: &[Selected],
@@ -138,11 +165,11 @@ pub(super) async fn tell_groups(
             group.key.ce_type.as_deref().unwrap_or("-"),
             group.key.cause
         );
-        eprintln!("{}", terminal::line(&what));
+        tells.say(&terminal::line(&what));
     }
     if !counts.is_empty() {
         let rest: u64 = counts.values().sum();
-        eprintln!("{rest:>8}  in {} more groups", counts.len());
+        tells.say(&format!("{rest:>8}  in {} more groups", counts.len()));
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use event_store::acts::{self, ActKind};
 use serde_json::json;
 
 use super::{PolicyConfig, checked, compiled};
+use crate::acting::{Acting, Tells};
+use crate::config::Conflicts;
 use crate::session::{ActOptions, Failure, Session};
 
 /// Says who will be recomputed, asks unless told not to, and puts it in force.
@@ -14,17 +16,35 @@ pub(super) async fn activate(
     version: PolicyVersion,
     act: ActOptions,
 ) -> Result<(), Failure> {
-    let policy = compiled(version)?;
-    let pool = session.pool(&session.config.database, 1);
-    checked(&pool).await?;
-    let queue = queue_under(&mut *pool.acquire().await?, version).await?;
-    for line in lines(version, queue, session.config.conflict.0) {
-        eprintln!("{line}");
+    let terminal = act.terminal(None);
+    let acting = session.acting(&session.config.database, 1, &act, &terminal);
+    carry_out(&acting, version, session.config.conflict).await
+}
+
+/// Puts a policy in force, in one transaction with the fact of it.
+pub(crate) async fn carry_out(
+    acting: &Acting<'_>,
+    version: PolicyVersion,
+    conflict: Conflicts,
+) -> Result<(), Failure> {
+    let Acting {
+        pool, by, tells, ..
+    } = acting;
+    if let Some(before) = acting.done_before(ActKind::Activate).await? {
+        let number = |member| before.number(member).unwrap_or_default();
+        let (accounts, others) = (number("accounts"), number("withoutAccount"));
+        return told_end(*tells, version, accounts, others);
     }
-    act.agreed("Put it in force?")?;
+    let policy = compiled(version)?;
+    checked(pool).await?;
+    let queue = queue_under(&mut *pool.acquire().await?, version).await?;
+    for line in lines(version, queue, conflict.0) {
+        tells.say(&line);
+    }
+    tells.agreed("Put it in force?")?;
 
     let mut transaction = pool.begin().await?;
-    bonus_store::activate(&mut transaction, version, act.operator())
+    bonus_store::activate(&mut transaction, version, by.operator)
         .await
         .map_err(failure)?;
     let queue = queue_under(&mut transaction, version).await?;
@@ -34,13 +54,26 @@ pub(super) async fn activate(
         "accounts": queue.accounts,
         "withoutAccount": queue.without_account,
     });
-    acts::record(&mut transaction, &act.act(ActKind::Activate, subject)).await?;
+    acts::record(&mut transaction, &by.act(ActKind::Activate, subject)).await?;
     transaction.commit().await?;
-    eprintln!(
+    let others = queue.without_account.unsigned_abs();
+    told_end(*tells, version, queue.accounts.unsigned_abs(), others)
+}
+
+fn told_end(
+    tells: &dyn Tells,
+    version: PolicyVersion,
+    accounts: u64,
+    without_account: u64,
+) -> Result<(), Failure> {
+    tells.say(&format!(
         "policy {version} is in force; {} beneficiaries are to be recomputed",
-        queue.accounts + queue.without_account
-    );
-    Ok(())
+        accounts + without_account
+    ));
+    let found = json!({
+        "version": version.get(), "accounts": accounts, "withoutAccount": without_account,
+    });
+    tells.found(&found, "")
 }
 
 fn lines(version: PolicyVersion, queue: Queue, mode: ConflictMode) -> Vec<String> {

@@ -10,12 +10,12 @@ use event_store::{Feed, Position};
 use kernel::{RandomIds, SystemClock};
 use serde_json::json;
 use service_runtime::{DatabaseConfig, chain};
-use sqlx::PgPool;
 
 use super::{checked, compiled};
+use crate::acting::Acting;
 use crate::bonus::Facts;
 use crate::cli::Exit;
-use crate::session::{ActOptions, Failure, Progress, Session};
+use crate::session::{ActOptions, Failure, Session};
 use crate::stored_facts::{Taken, Walk};
 
 /// Takes the missing facts in, and notes that none is missing any more.
@@ -24,31 +24,53 @@ pub(super) async fn backfill(
     version: PolicyVersion,
     act: ActOptions,
 ) -> Result<(), Failure> {
+    let terminal = act.terminal(None);
+    let acting = session.acting(&session.config, 3, &act, &terminal);
+    carry_out(&acting, version).await
+}
+
+/// Takes the missing facts in, and notes that none is missing any more. A fact that is kept already
+/// is passed over: it may be begun again.
+pub(crate) async fn carry_out(acting: &Acting<'_>, version: PolicyVersion) -> Result<(), Failure> {
+    let Acting {
+        pool, by, tells, ..
+    } = acting;
     let policy = compiled(version)?;
-    let pool = session.pool(&session.config, 3);
-    checked(&pool).await?;
+    checked(pool).await?;
+    let before = acting.done_before(ActKind::Backfill).await?;
     let missing = missing_types(&mut *pool.acquire().await?, policy).await?;
     if missing.is_empty() {
-        eprintln!("every fact that policy {version} rewards is kept: nothing was done");
+        tells.say(&match before {
+            None => format!("every fact that policy {version} rewards is kept: nothing was done"),
+            Some(_) => {
+                format!("every fact that policy {version} rewards is kept: it can be put in force")
+            }
+        });
         return Ok(());
     }
     let names: Vec<String> = missing
         .iter()
         .map(|(role, event)| format!("{event} ({role})"))
         .collect();
-    eprintln!(
+    tells.say(&format!(
         "facts of these types are read from the order events: {}; every projector should be of \
          this release by now, or facts that an earlier one passes over are missing afterwards",
         names.join(", ")
-    );
-    act.agreed("Read them?")?;
-    let recorded = act.act(
-        ActKind::Backfill,
-        json!({ "version": version.get(), "types": names }),
-    );
-    let id = acts::record(&mut *pool.acquire().await?, &recorded).await?;
+    ));
+    let id = match before {
+        Some(before) => {
+            tells.say("taken up again: what was taken in before is not counted");
+            before.id
+        }
+        None => {
+            tells.agreed("Read them?")?;
+            let subject = json!({ "version": version.get(), "types": names });
+            let recorded = by.act(ActKind::Backfill, subject);
+            acts::record(&mut *pool.acquire().await?, &recorded).await?
+        }
+    };
     let mut taken = Taken::default();
-    let read = read(&session, &pool, &missing, &mut taken).await;
+    let read = read(acting, &missing, &mut taken).await;
     let unread = read.as_ref().copied().unwrap_or(0);
     let is_whole = read.is_ok() && unread == 0 && taken.refused.is_empty();
     let result = json!({
@@ -63,8 +85,9 @@ pub(super) async fn backfill(
     if is_whole {
         mark_whole(&mut transaction, &missing).await?;
     }
-    acts::ended(&mut transaction, id, act.operator(), result).await?;
+    acting.ended(&mut transaction, id, result.clone()).await?;
     transaction.commit().await?;
+    tells.found(&result, "")?;
     read?;
     if unread > 0 {
         let what = format!(
@@ -86,20 +109,20 @@ pub(super) async fn backfill(
         ));
     }
     let ingested = taken.ingested;
-    eprintln!(
+    tells.say(&format!(
         "{} facts were taken in; policy {version} can be put in force",
         ingested.awarded + ingested.kept + ingested.deferred
-    );
+    ));
     Ok(())
 }
 
 /// Reads every order event that there is; how many of them cannot be read.
 async fn read(
-    session: &Session<DatabaseConfig>,
-    pool: &PgPool,
+    acting: &Acting<'_>,
     missing: &[KeptType],
     taken: &mut Taken,
 ) -> Result<u64, Failure> {
+    let Acting { pool, tells, .. } = acting;
     // An account that is not of the policy in force refuses nothing: its facts wait.
     let mode = ConflictMode::Ingest;
     let facts = Facts::new(pool.clone(), mode);
@@ -109,12 +132,11 @@ async fn read(
         Arc::new(SystemClock),
         Arc::new(RandomIds),
     );
-    let feed = Feed::connect(&session.connect_options(&session.config)).await?;
+    let feed = Feed::connect(&acting.connect).await?;
     let mut walk = Walk::new(&facts, pool, feed, Position::new(i64::MAX));
-    let mut progress = Progress::of(0, "events read");
     let (mut done, mut unread) = (0, 0);
     while let Some(page) = walk.next().await? {
-        if session.stop.is_cancelled() {
+        if acting.stop.is_cancelled() {
             return Err(Failure::new(
                 Exit::Failed,
                 "stopped: the same command goes on",
@@ -129,7 +151,7 @@ async fn read(
         took.map_err(|error| Failure::new(Exit::Failed, chain(&*error)))?;
         done += page.events;
         unread += page.unread;
-        progress.at(done, done);
+        tells.count("events read", done, done);
     }
     Ok(unread)
 }

@@ -17,12 +17,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::checked;
+use crate::acting::{Acting, Tells};
 use crate::cli::Exit;
 use crate::recompute::AT_ONCE;
-use crate::session::{ActOptions, Failure, Output, Progress, Session};
+use crate::session::{ActOptions, Failure, Output, Session};
 
 /// Before it is looked again at accounts that others hold.
 const HELD_PAUSE: Duration = Duration::from_millis(100);
+/// What is counted.
+const BENEFICIARIES: &str = "beneficiaries recomputed";
 /// How many accounts are named that could not be recomputed.
 const NAMED: usize = 10;
 
@@ -55,17 +58,43 @@ struct Outcome {
     stuck: Vec<String>,
 }
 
+/// Whom to recompute, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whom {
+    /// This one alone, whatever policy it is of; who is not of the policy in force if there is none.
+    pub(crate) account: Option<Beneficiary>,
+    /// Events a second at most; 0 for as many as there are.
+    pub(crate) max_rate: u32,
+}
+
 /// Recomputes what is left, and says what it did.
 pub(super) async fn recompute(
     session: Session<DatabaseConfig>,
     options: RecomputeOptions,
 ) -> Result<(), Failure> {
-    let pool = session.pool(&session.config, 2);
-    checked(&pool).await?;
+    let terminal = options.act.terminal(Some(options.output));
+    let acting = session.acting(&session.config, 2, &options.act, &terminal);
+    let account = options.account.map(|id| Beneficiary::new(options.role, id));
+    let max_rate = options.max_rate;
+    carry_out(&acting, Whom { account, max_rate }).await
+}
+
+/// Recomputes what is left, and says what it did. Who was recomputed already is not among them, or
+/// does not change: it may be begun again.
+pub(crate) async fn carry_out(acting: &Acting<'_>, whom: Whom) -> Result<(), Failure> {
+    let Acting {
+        pool,
+        by,
+        stop,
+        tells,
+        ..
+    } = acting;
+    let Whom { account, max_rate } = whom;
+    checked(pool).await?;
     let in_force = activations(&mut *pool.acquire().await?, 1).await?;
     let version = in_force.first().map(|it| it.version);
     let version = version.ok_or_else(|| Failure::refused("no policy is in force"))?;
-    let waiting = match options.account {
+    let waiting = match account {
         Some(_) => 1,
         None => {
             let queue = queue_under(&mut *pool.acquire().await?, version).await?;
@@ -73,27 +102,40 @@ pub(super) async fn recompute(
         }
     };
     let waiting = waiting.unsigned_abs();
-    eprintln!("{waiting} beneficiaries are recomputed under policy {version}");
-    options.act.agreed("Recompute them?")?;
-    let account = options.account.map(|id| Beneficiary::new(options.role, id));
-    let subject = json!({
-        "version": version.get(),
-        "account": account.map(|it| it.to_string()),
-        "maxRate": options.max_rate,
-        "waiting": waiting,
-    });
-    let act = options.act.act(ActKind::Recompute, subject);
-    let id = acts::record(&mut *pool.acquire().await?, &act).await?;
+    tells.say(&format!(
+        "{waiting} beneficiaries are recomputed under policy {version}"
+    ));
+    let id = match acting.done_before(ActKind::Recompute).await? {
+        Some(before) => {
+            tells.say("taken up again: what was done before is not counted");
+            before.id
+        }
+        None => {
+            tells.agreed("Recompute them?")?;
+            let subject = json!({
+                "version": version.get(),
+                "account": account.map(|it| it.to_string()),
+                "maxRate": max_rate,
+                "waiting": waiting,
+            });
+            let act = by.act(ActKind::Recompute, subject);
+            acts::record(&mut *pool.acquire().await?, &act).await?
+        }
+    };
 
     let recompute = Recompute::new(pool.clone(), Arc::new(SystemClock), Arc::new(RandomIds));
     let mut outcome = Outcome::default();
     let ended = match account {
         Some(account) => outcome.one(&recompute, account).await,
         None => {
-            let rate = options.max_rate;
-            outcome
-                .all(&recompute, &pool, waiting, rate, &session.stop)
-                .await
+            let left = Left {
+                pool,
+                waiting,
+                max_rate,
+                stop,
+                tells: *tells,
+            };
+            outcome.all(&recompute, left).await
         }
     };
     let result = json!({
@@ -101,17 +143,21 @@ pub(super) async fn recompute(
         "did": value(&outcome.done),
         "stuck": outcome.stuck.len(),
     });
-    acts::ended(
-        &mut *pool.acquire().await?,
-        id,
-        options.act.operator(),
-        result,
-    )
-    .await?;
-    options
-        .output
-        .object(&value(&outcome.done), &text(&outcome.done))?;
+    acting
+        .ended(&mut *pool.acquire().await?, id, result)
+        .await?;
+    tells.found(&value(&outcome.done), &text(&outcome.done))?;
     ended
+}
+
+/// What is left to recompute, and how that goes on.
+struct Left<'a> {
+    pool: &'a PgPool,
+    /// How many wait as it begins.
+    waiting: u64,
+    max_rate: u32,
+    stop: &'a CancellationToken,
+    tells: &'a dyn Tells,
 }
 
 impl Outcome {
@@ -124,15 +170,15 @@ impl Outcome {
         self.verdict()
     }
 
-    async fn all(
-        &mut self,
-        recompute: &Recompute,
-        pool: &PgPool,
-        waiting: u64,
-        max_rate: u32,
-        stop: &CancellationToken,
-    ) -> Result<(), Failure> {
-        let mut progress = Progress::of(waiting, "beneficiaries recomputed");
+    async fn all(&mut self, recompute: &Recompute, left: Left<'_>) -> Result<(), Failure> {
+        let Left {
+            pool,
+            waiting,
+            max_rate,
+            stop,
+            tells,
+        } = left;
+        tells.count(BENEFICIARIES, 0, waiting);
         let started = Instant::now();
         // At a rate it is a second's events at most, as far as an account has two.
         let at_once = match max_rate {
@@ -151,7 +197,7 @@ impl Outcome {
             }
             self.add(step);
             let done = self.done.seen;
-            progress.at(done, waiting.max(done));
+            tells.count(BENEFICIARIES, done, waiting.max(done));
             let paid = match max_rate {
                 0 => 0.0,
                 rate => self.events as f64 / f64::from(rate),

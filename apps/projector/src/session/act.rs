@@ -7,7 +7,8 @@ use order_domain::value::{FaultKind, Reason};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Failure, agreed};
+use super::{Failure, Output, Terminal, agreed};
+use crate::acting::By;
 
 /// Who does it, and why; kept with what was done.
 #[derive(Debug, Clone, Args)]
@@ -24,14 +25,24 @@ pub(crate) struct ActOptions {
 }
 
 impl ActOptions {
-    /// The act as it is recorded. `subject` is a JSON object that says what it is done to.
-    pub(crate) fn act(&self, kind: ActKind, subject: Value) -> NewAct {
-        NewAct {
-            kind,
+    /// Who acts, and why.
+    pub(crate) fn by(&self) -> By {
+        By {
             operator: self.operator,
             reason: self.reason.as_str().to_owned(),
-            subject,
+            request: None,
         }
+    }
+
+    /// The act as it is recorded. `subject` is a JSON object that says what it is done to.
+    pub(crate) fn act(&self, kind: ActKind, subject: Value) -> NewAct {
+        self.by().act(kind, subject)
+    }
+
+    /// The terminal that hears how it goes on, and that is asked unless told not to. What was found
+    /// is shown as `output` has it.
+    pub(crate) fn terminal(&self, output: Option<Output>) -> Terminal {
+        Terminal::new(self.yes, output)
     }
 
     /// Asks, unless told not to.
@@ -40,11 +51,6 @@ impl ActOptions {
     /// If the answer is no.
     pub(crate) fn agreed(&self, question: &str) -> Result<(), Failure> {
         agreed(question, self.yes)
-    }
-
-    /// Why.
-    pub(crate) fn reason(&self) -> &str {
-        self.reason.as_str()
     }
 
     /// Who acts.

@@ -7,11 +7,13 @@ use chrono::{DateTime, Utc};
 use event_store::Position;
 use event_store::acts::{self, Act};
 use http_edge::{Ignored, List, Listing, Page, PageParams, Principal, Problem, problems};
+use kernel::Role;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
+use super::act_request::RequestView;
 use crate::AppState;
 
 problems! {
@@ -19,11 +21,14 @@ problems! {
     Problems: Code::ANY, &[Code::Forbidden];
 }
 
-/// What an operator did.
+/// Of what letters hold a preview tells most.
+const PREVIEW: &str = "redrivePreview";
+
+/// What an operator did, or asked for.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ActItem {
-    /// What was done, in a word, such as `redrive` or `swap`.
+    /// What was done, or asked for, in a word, such as `redrive` or `swap`.
     act: String,
     /// Names the act.
     act_id: Uuid,
@@ -31,15 +36,19 @@ pub(crate) struct ActItem {
     operator: Uuid,
     /// Why, in their words.
     reason: String,
-    /// What it was done to; its members are each act's own.
+    /// What it was done to; its members are each act's own. Of what was asked for, the arguments.
     #[schema(value_type = Object)]
     subject: Value,
     /// When it was recorded.
     when: DateTime<Utc>,
     /// What came of it, with members of the act's own; null while it goes on, and where it has
-    /// nothing to say.
+    /// nothing to say. What a preview found is told of the act by itself, and to operators alone.
     #[schema(required, value_type = Option<Object>)]
     result: Option<Value>,
+    /// How far it is, if somebody asked for it from a distance; null for what a command line did
+    /// by itself.
+    #[schema(required)]
+    request: Option<RequestView>,
     #[serde(skip)]
     position: i64,
 }
@@ -57,7 +66,8 @@ pub(crate) struct ActItem {
                 "reason": "the ledger takes these events since today's release",
                 "subject": {"selection": {"code": "ACCOUNT_REJECTED"}, "count": 12},
                 "when": "2026-11-26T09:30:00.123456Z",
-                "result": {"sent": 12, "closed": 12, "returned": [], "underWay": 0, "left": 0}
+                "result": {"sent": 12, "closed": 12, "returned": [], "underWay": 0, "left": 0},
+                "request": null
             }
         ],
         "nextCursor": null
@@ -68,7 +78,7 @@ struct Found(List<ActItem>);
 
 /// List operators' acts.
 ///
-/// Who did what to the system, when and why, and what came of it: newest first.
+/// Who did what to the system, or asked for it, when and why, and what came of it: newest first.
 #[utoipa::path(
     get,
     path = "/v1/ops/acts",
@@ -79,7 +89,7 @@ struct Found(List<ActItem>);
 )]
 pub(crate) async fn list_acts(
     State(app): State<AppState>,
-    _principal: Principal,
+    principal: Principal,
     page: Page,
     ignored: Ignored,
 ) -> Result<impl IntoResponse, Problem> {
@@ -92,13 +102,18 @@ pub(crate) async fn list_acts(
             Box::pin(async move { Ok(acts::page(connection, before, one_more).await?) })
         })
         .await?;
-    let items = found.into_iter().map(ActItem::from).collect();
+    let items = found.into_iter();
+    let items = items.map(|act| ActItem::of(act, &principal)).collect();
     let list = List::of(items, &page, &list, |item: &ActItem| item.position);
     Ok(Json(list.ignoring(ignored)))
 }
 
-impl From<Act> for ActItem {
-    fn from(act: Act) -> Self {
+impl ActItem {
+    /// As it is shown to somebody: what is quoted from dead letters, operators see alone.
+    pub(crate) fn of(act: Act, viewer: &Principal) -> Self {
+        let is_operator = viewer.actor().role == Role::Operator;
+        let is_quoted = act.kind == PREVIEW;
+        let result = act.end.map(|end| end.result);
         Self {
             act: act.kind,
             act_id: act.id.as_uuid(),
@@ -106,7 +121,8 @@ impl From<Act> for ActItem {
             reason: act.reason,
             subject: act.subject,
             when: act.recorded_at,
-            result: act.end.map(|end| end.result),
+            result: result.filter(|it| !it.is_null() && (is_operator || !is_quoted)),
+            request: act.request.map(|it| RequestView::of(it, is_operator)),
             position: act.position.get(),
         }
     }

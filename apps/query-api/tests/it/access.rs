@@ -6,6 +6,7 @@ use http_edge::{Relation, Row};
 use kernel::{Actor, Role};
 use query_api::ACCESS;
 
+use crate::acts::act;
 use crate::bonus::award;
 use crate::dead_letters::put;
 use crate::people::{ANALYST, ASH, COMMISSIONER, ELM, OAK, OPERATOR, STRANGER};
@@ -109,9 +110,12 @@ async fn each_route_asks_for_the_relation_of_its_row() {
     let (scene, order_id) = Scene::with_work_in_progress().await;
     award(&scene).await;
     put(&scene.pool, COMMISSIONER.id, b"key", b"value").await;
+    let act = act(&scene, 1).await;
     for template in paths() {
         let id = if template.starts_with("/v1/orders/") {
             order_id.to_string()
+        } else if template.starts_with("/v1/ops/acts/") {
+            act.to_string()
         } else {
             COMMISSIONER.id.to_string()
         };

@@ -18,6 +18,7 @@ fn act(operator: Uuid, number: u32) -> NewAct {
         operator,
         reason: format!("reason {number}"),
         subject: json!({ "number": number }),
+        request: None,
     }
 }
 
@@ -163,8 +164,14 @@ async fn a_page_of_acts_is_served_by_indexes_among_many_events() {
                 .await
                 .unwrap();
         let plan = lines.join("\n");
-        assert!(!plan.contains("Seq Scan"), "{plan}");
-        assert!(plan.contains("events_acts on"), "{plan}");
-        assert!(plan.contains("events_acts_ended on"), "{plan}");
+        assert!(!plan.contains("Seq Scan on events"), "{plan}");
+        for index in [
+            "events_acts on",
+            "events_acts_requested on",
+            "events_acts_ended on",
+            "events_acts_of_requests on",
+        ] {
+            assert!(plan.contains(index), "{index}: {plan}");
+        }
     }
 }

@@ -21,6 +21,7 @@ mod reader;
 mod reads;
 mod refused;
 mod remembered;
+mod requested_acts;
 mod shares;
 mod stock_repository;
 mod together;

@@ -66,6 +66,7 @@ fn accepting() -> NewAct {
         operator: Uuid::from_u128(1),
         reason: "the cluster was made anew".to_owned(),
         subject: json!({ "differences": ["all"] }),
+        request: None,
     }
 }
 

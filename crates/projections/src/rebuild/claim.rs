@@ -261,6 +261,7 @@ impl Authority {
             operator: self.operator,
             reason: self.reason.clone(),
             subject,
+            request: self.request,
         }
     }
 }
@@ -276,6 +277,12 @@ impl Rebuild {
     #[must_use]
     pub const fn from(&self) -> Version {
         self.from
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn id(&self) -> i64 {
+        self.id
     }
 
     /// The version that it builds.

@@ -41,6 +41,7 @@ fn authority() -> Authority {
     Authority {
         operator: Uuid::from_u128(0xa11a),
         reason: "The titles were cut".to_owned(),
+        request: None,
     }
 }
 

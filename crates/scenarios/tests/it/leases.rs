@@ -10,8 +10,8 @@ use test_support::{TestDatabase, eventually};
 use crate::system::App;
 
 const BOUND: Duration = Duration::from_secs(60);
-/// The three read models and the relay; the auditor, the VIP clock and the recompute.
-pub(crate) const ROLES: i64 = 7;
+/// The three read models and the relay; the auditor, the VIP clock, the recompute and the acts.
+pub(crate) const ROLES: i64 = 8;
 
 /// A session's name is its owner's, so `writer` is who really moved a checkpoint. The auditor has
 /// no epoch, and its sessions have a longer name.

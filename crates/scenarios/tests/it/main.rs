@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in what it calls too"
 )]
 
+mod acts;
 mod analysts;
 mod audit;
 mod commission;

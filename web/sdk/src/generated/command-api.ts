@@ -52,6 +52,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/ops/acts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for an act.
+         * @description The request is kept as a fact, with who asked and why, and the projector carries it out by the
+         *     code of its command line: one act after the other, in the order of their requests. How far it is,
+         *     what it says and how it ended is in the query API, at `Location`. That a rule refuses it is told
+         *     there, too.
+         */
+        post: operations["request_act"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders": {
         parameters: {
             query?: never;
@@ -345,6 +368,79 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An act that was asked for. */
+        ActAfter: {
+            /**
+             * Format: uuid
+             * @description The act, as the query API names it.
+             */
+            actId: string;
+            /** @description The members of the body that were not read, as JSON pointers; absent if there are none. */
+            ignored?: string[];
+            /** @description Where the request lies in the log. */
+            position: string;
+            /**
+             * Format: int64
+             * @description The number of events of the operator's own stream.
+             */
+            version: number;
+        };
+        /** @description The request of an act. */
+        ActRequest: {
+            /** @enum {string} */
+            act: "redrive";
+            arguments: components["schemas"]["DeadLetterSelection"];
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "redrivePreview";
+            arguments: components["schemas"]["DeadLetterSelection"];
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "discard";
+            arguments: components["schemas"]["DeadLetterSelection"];
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "replay";
+            arguments: components["schemas"]["ReplayRange"];
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "rebuild";
+            arguments: components["schemas"]["RebuildPlan"];
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "rebuildBack";
+            arguments: components["schemas"]["OfReadModel"];
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "activate";
+            arguments: components["schemas"]["OfPolicy"];
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "recompute";
+            arguments: components["schemas"]["RecomputeOf"];
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "backfill";
+            arguments: components["schemas"]["OfPolicy"];
+            /** @description Why. */
+            reason: string;
+        };
         /** @description Why the order should end. */
         CancelOrder: {
             /** @description Why. */
@@ -357,6 +453,34 @@ export interface components {
              * @description The revision that was read; if another stands, nothing is confirmed.
              */
             offerRevision?: number | null;
+        };
+        /**
+         * @description Which of the open dead letters: those that everything given agrees to; all that are open, if
+         *     nothing is.
+         */
+        DeadLetterSelection: {
+            /** @description Of this event type, such as `atlas.order.OrderPlaced`. */
+            ceType?: string | null;
+            /** @description Of this code, such as `ACCOUNT_REJECTED`. */
+            code?: string | null;
+            /**
+             * Format: date-time
+             * @description That failed first after this.
+             */
+            failedAfter?: string | null;
+            /**
+             * Format: date-time
+             * @description That failed first before this.
+             */
+            failedBefore?: string | null;
+            /** @description Of this group, as the list of groups names it. */
+            group?: string | null;
+            /** @description One of these. */
+            ids?: string[] | null;
+            /** @description Of this kind, such as `domain`. */
+            kind?: string | null;
+            /** @description From this topic. */
+            topic?: string | null;
         };
         /** @description Why the workshop declines, if it says so. */
         DeclineInvitation: {
@@ -420,6 +544,22 @@ export interface components {
         };
         /** @description Nothing: the path says it all. May be left out. */
         NoBody: Record<string, never>;
+        /** @description Which policy it is about. */
+        OfPolicy: {
+            /**
+             * Format: int64
+             * @description Its version.
+             */
+            version: number;
+        };
+        /** @description Which read model goes back to the version before. */
+        OfReadModel: {
+            /**
+             * @description Which.
+             * @example orders
+             */
+            model: string;
+        };
         /** @description A workshop's terms. */
         Offer: {
             /** @description What it would cost, in the currency of the request. */
@@ -1643,6 +1783,68 @@ export interface components {
          * @enum {string}
          */
         ReadinessStatus: "ready" | "degraded" | "unready" | (string & {});
+        /** @description Which read model is rebuilt, and how. */
+        RebuildPlan: {
+            /**
+             * Format: int64
+             * @description The new version is served though exactly so many rows differ.
+             */
+            acceptDifferences?: number | null;
+            /** @description Whether the version before is kept, followed on, to go back to; false unless given. */
+            keep?: boolean | null;
+            /**
+             * Format: int64
+             * @description Events a second at most; as many as there are if not given.
+             */
+            maxRate?: number | null;
+            /**
+             * @description Which.
+             * @example orders
+             */
+            model: string;
+        };
+        /** @description Which accounts are computed anew, and how fast. */
+        RecomputeOf: {
+            /**
+             * Format: uuid
+             * @description This one alone, whatever policy it is of; those that are not of the policy in force if not
+             *     given.
+             */
+            account?: string | null;
+            /**
+             * Format: int64
+             * @description Events a second at most; as many as there are if not given.
+             */
+            maxRate?: number | null;
+            /**
+             * @description The role in which it is one; commissioner unless given.
+             * @example commissioner
+             */
+            role?: string | null;
+        };
+        /** @description Which stored events are sent again, and how fast. */
+        ReplayRange: {
+            /**
+             * Format: int64
+             * @description The first position.
+             */
+            from: number;
+            /**
+             * Format: int64
+             * @description Events a second at most; as many as there are if not given.
+             */
+            maxRate?: number | null;
+            /**
+             * Format: uuid
+             * @description Only the events of this order.
+             */
+            order?: string | null;
+            /**
+             * Format: int64
+             * @description The last position; as far as the relay has come if not given, and no further.
+             */
+            to?: number | null;
+        };
         /** @description What is asked for. */
         Request: {
             /** @description What it is about. */
@@ -1732,7 +1934,7 @@ export interface components {
          */
         "Idempotency-Replayed": "true";
         /**
-         * @description The order's path in the query API.
+         * @description The path of the order, or of the act, in the query API.
          * @example /v1/orders/01938f5e-7c00-7000-8000-000000000001
          */
         Location: string;
@@ -1837,6 +2039,217 @@ export interface operations {
                 };
                 content: {
                     "text/plain": unknown;
+                };
+            };
+        };
+    };
+    request_act: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description Makes the command safe to repeat: for 7 days at least, the same key with the same request
+                 *     gives the first answer again. 1 to 255 visible ASCII characters.
+                 * @example 7f3a-1
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description `handling=strict` refuses a body with members that are not read (422), which are else named
+                 *     in `ignored` of the answer: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "act": "redrive",
+                 *       "arguments": {
+                 *         "code": "ACCOUNT_REJECTED"
+                 *       },
+                 *       "reason": "the ledger takes these events since today's release"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ActRequest"];
+            };
+        };
+        responses: {
+            /** @description requested */
+            201: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "actId": "01938f5e-7c00-5000-8000-0000000000ac",
+                     *       "position": "Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI",
+                     *       "version": 7
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ActAfter"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
+            /** @description - `CONCURRENT_MODIFICATION`: others changed the same thing meanwhile */
+            409: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_CONCURRENT_MODIFICATION"];
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 256 KiB */
+            413: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_PAYLOAD_TOO_LARGE"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON */
+            415: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
+                };
+            };
+            /**
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
+             */
+            422: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
                 };
             };
         };

@@ -184,9 +184,29 @@ export interface paths {
         };
         /**
          * List operators' acts.
-         * @description Who did what to the system, when and why, and what came of it: newest first.
+         * @description Who did what to the system, or asked for it, when and why, and what came of it: newest first.
          */
         get: operations["list_acts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ops/acts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an operator's act.
+         * @description Who did it or asked for it, why, what came of it, and while it is carried out, how far it is.
+         */
+        get: operations["read_act"];
         put?: never;
         post?: never;
         delete?: never;
@@ -435,6 +455,104 @@ export interface components {
             role: components["schemas"]["RoleName"];
             /** @description The VIP standing at `asOf`. */
             vip: components["schemas"]["VipView"];
+        };
+        /** @description What was done to carry out what was asked for. */
+        ActFact: {
+            /** @description What was done, in a word, such as `rebuild` or `swap`. */
+            act: string;
+            /**
+             * Format: uuid
+             * @description Names it.
+             */
+            actId: string;
+            /** @description What it was done to; its members are each act's own. */
+            subject: Record<string, never>;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             */
+            when: string;
+        };
+        /** @description What an operator did, or asked for. */
+        ActItem: {
+            /** @description What was done, or asked for, in a word, such as `redrive` or `swap`. */
+            act: string;
+            /**
+             * Format: uuid
+             * @description Names the act.
+             */
+            actId: string;
+            /**
+             * Format: uuid
+             * @description Who did it.
+             */
+            operator: string;
+            /** @description Why, in their words. */
+            reason: string;
+            request: null | components["schemas"]["ActRequestState"];
+            /**
+             * @description What came of it, with members of the act's own; null while it goes on, and where it has
+             *     nothing to say. What a preview found is told of the act by itself, and to operators alone.
+             */
+            result: Record<string, never> | null;
+            /** @description What it was done to; its members are each act's own. Of what was asked for, the arguments. */
+            subject: Record<string, never>;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             */
+            when: string;
+        };
+        /** @description How far an act has come. */
+        ActProgress: {
+            /**
+             * Format: int64
+             * @description How many are done.
+             */
+            done: number;
+            /**
+             * Format: double
+             * @description How many a second.
+             */
+            ratePerSecond: number;
+            /**
+             * Format: int64
+             * @description Of how many, as far as that is known.
+             */
+            total: number;
+            /** @description What is counted, in the plural. */
+            what: string;
+        };
+        /** @description How far an act is that was asked for from a distance. */
+        ActRequestState: {
+            /**
+             * Format: date-time
+             * @description When it ended; null before.
+             */
+            endedAt: string | null;
+            /**
+             * Format: int32
+             * @description The exit code of its command, as the operator's guide lists them; null before the end.
+             */
+            exitCode: number | null;
+            /** @description What was done to carry it out, oldest first. */
+            facts: components["schemas"]["ActFact"][];
+            progress: null | components["schemas"]["ActProgress"];
+            /**
+             * @description What its command says, line by line; the last one says how it ended. Nothing for analysts: it
+             *     may quote dead letters.
+             */
+            said: string[];
+            /**
+             * Format: date-time
+             * @description When it was taken up first; null while it waits.
+             */
+            startedAt: string | null;
+            /**
+             * @description Whether it waits, is carried out, or how it ended: it did what it was asked to, a rule refused it, or it failed.
+             * @enum {string}
+             */
+            state: "requested" | "running" | "done" | "refused" | "failed";
         };
         /** @description Who did something. */
         ActorView: {
@@ -851,7 +969,7 @@ export interface components {
             ignored?: string[];
             /** @description The items. */
             items: {
-                /** @description What was done, in a word, such as `redrive` or `swap`. */
+                /** @description What was done, or asked for, in a word, such as `redrive` or `swap`. */
                 act: string;
                 /**
                  * Format: uuid
@@ -865,12 +983,13 @@ export interface components {
                 operator: string;
                 /** @description Why, in their words. */
                 reason: string;
+                request: null | components["schemas"]["ActRequestState"];
                 /**
                  * @description What came of it, with members of the act's own; null while it goes on, and where it has
-                 *     nothing to say.
+                 *     nothing to say. What a preview found is told of the act by itself, and to operators alone.
                  */
                 result: Record<string, never> | null;
-                /** @description What it was done to; its members are each act's own. */
+                /** @description What it was done to; its members are each act's own. Of what was asked for, the arguments. */
                 subject: Record<string, never>;
                 /**
                  * Format: date-time
@@ -3481,6 +3600,7 @@ export interface operations {
                      *           "actId": "01938f5e-7c00-7000-8000-0000000000ac",
                      *           "operator": "01938f5e-7c00-7000-8000-0000000000ab",
                      *           "reason": "the ledger takes these events since today's release",
+                     *           "request": null,
                      *           "result": {
                      *             "closed": 12,
                      *             "left": 0,
@@ -3539,6 +3659,185 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
+                };
+            };
+        };
+    };
+    read_act: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the act */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the act */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "act": "rebuild",
+                     *       "actId": "01938f5e-7c00-5000-8000-0000000000ac",
+                     *       "operator": "01938f5e-7c00-7000-8000-0000000000ab",
+                     *       "reason": "the directory shows names since this release",
+                     *       "request": {
+                     *         "endedAt": null,
+                     *         "exitCode": null,
+                     *         "facts": [
+                     *           {
+                     *             "act": "rebuild",
+                     *             "actId": "01938f5e-7c00-7000-8000-0000000000ad",
+                     *             "subject": {
+                     *               "from": "workshops@1",
+                     *               "model": "workshops",
+                     *               "rebuild": 1,
+                     *               "takenUp": false,
+                     *               "to": "workshops@2"
+                     *             },
+                     *             "when": "2026-11-26T09:30:00.623456Z"
+                     *           }
+                     *         ],
+                     *         "progress": {
+                     *           "done": 120000,
+                     *           "ratePerSecond": 40000,
+                     *           "total": 480000,
+                     *           "what": "events"
+                     *         },
+                     *         "said": [
+                     *           "workshops@2 is begun"
+                     *         ],
+                     *         "startedAt": "2026-11-26T09:30:00.523456Z",
+                     *         "state": "running"
+                     *       },
+                     *       "result": null,
+                     *       "subject": {
+                     *         "keep": false,
+                     *         "model": "workshops"
+                     *       },
+                     *       "when": "2026-11-26T09:30:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ActItem"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
+            /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
+            404: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */

@@ -53,6 +53,7 @@ const COMMANDS: Record<string, object> = {
   cancelOrder: on({ body: { reason: "Too late." } }),
   resolveDispute: on({ body: { resolution: "resume", note: "Agreed." } }),
   putWorkshop: on({ body: { name: "Oak & Iron", acceptsCommissions: true } }),
+  requestAct: { body: { act: "redrivePreview", arguments: {}, reason: "To see." } },
 };
 
 /** A body of each command with a value that is not legal. */
@@ -68,6 +69,7 @@ const ILLEGAL: Record<string, object> = {
   cancelOrder: { reason: "" },
   resolveDispute: { resolution: "forget", note: "x" },
   putWorkshop: { name: "", acceptsCommissions: true },
+  requestAct: { act: "forget", arguments: {}, reason: "" },
 };
 
 function on(more: object, path: object = {}) {
@@ -113,7 +115,7 @@ test("each command is refused for what any command can lack", async (context) =>
       const { atlas, role, id } = byRight(name);
       await reach(clientOf("no token"), name, input, "UNAUTHENTICATED");
       await reach(scene.analyst.atlas, name, input, "FORBIDDEN");
-      const malformed = "path" in input ? at(input, "x") : { body: { request: 5 } };
+      const malformed = "path" in input ? at(input, "x") : { body: { request: 5, act: 5 } };
       await reach(atlas, name, malformed, "MALFORMED_REQUEST");
       const large = { ...input, body: { pad: "x".repeat(300_000) } };
       await reach(atlas, name, large, "PAYLOAD_TOO_LARGE");
@@ -219,17 +221,19 @@ test("each command succeeds", async () => {
   await reach(commissioner.atlas, "cancelOrder", cancel, "success");
   const resolve = { ...at(COMMANDS["resolveDispute"] ?? {}, await scene.disputed()) };
   await reach(operator.atlas, "resolveDispute", resolve, "success");
+  await reach(operator.atlas, "requestAct", COMMANDS["requestAct"], "success");
 });
 
 test("each read succeeds, and is refused for what any read can lack", async (context) => {
   const placed = dataOf(await scene.commissioner.atlas.placeOrder(COMMANDS["placeOrder"] as never));
+  const asked = dataOf(await scene.operator.atlas.requestAct(COMMANDS["requestAct"] as never));
   await account();
   for (const name of readNames) {
     await context.test(name, async () => {
       const { path } = OPERATIONS[name];
       const [, parameter] = /\{(\w+)\}/.exec(path) ?? [];
       const placedAt = (value: unknown) => (parameter ? { path: { [parameter]: value } } : {});
-      const input = placedAt(parameter === "version" ? 1 : idFor(name, placed.orderId));
+      const input = placedAt(parameter === "version" ? 1 : idFor(name, placed.orderId, asked.actId));
       const right = { ...input, query: queryOf(name) };
       const person = byRight(name);
       await reach(clientOf("no token"), name, right, "UNAUTHENTICATED");
@@ -263,8 +267,9 @@ async function account() {
   assert.fail("no account after 20 s");
 }
 
-function idFor(name: Name, order: string): string {
+function idFor(name: Name, order: string, act: string): string {
   if (name.includes("Bonus")) return scene.commissioner.id;
+  if (name === "readAct") return act;
   return name === "readDeadLetter" ? randomUUID() : order;
 }
 

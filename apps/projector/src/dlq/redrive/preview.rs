@@ -2,19 +2,23 @@
 //! rolled back.
 
 use bonus_store::Change;
-use dead_letters::{DeadLetter, Selected};
+use dead_letters::{DeadLetter, Selection};
 use messaging::Received;
 use serde::Serialize;
 use serde_json::{Value, json};
 use service_runtime::chain;
 use sqlx::PgPool;
 
+use crate::acting::Acting;
 use crate::bonus::{Facts, Preview};
 use crate::cli::Exit;
-use crate::session::{Failure, Output, Row};
+use crate::config::Conflicts;
+use crate::session::{Failure, Output, Row, table};
 
 /// How many messages are handled: a batch of the consumer's.
 const BATCH: usize = 500;
+/// How many of them where what is found is kept.
+const FEW: usize = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,26 +49,72 @@ impl Row for Line {
 /// Shows the rows that would change, and the letters that would come back.
 pub(super) async fn preview(
     pool: PgPool,
-    facts: &Facts,
-    letters: &[Selected],
+    conflict: Conflicts,
+    selection: &Selection,
     output: Output,
 ) -> Result<(), Failure> {
+    let found = find(&pool, conflict, selection, BATCH).await?;
+    if let Some(cut) = found.cut() {
+        eprintln!("{cut}");
+    }
+    output.rows("changes", &found.lines)
+}
+
+/// Shows the same to whoever asked from a distance: of so many letters at most, as what is found is
+/// kept.
+pub(crate) async fn carry_out(
+    acting: &Acting<'_>,
+    conflict: Conflicts,
+    selection: &Selection,
+) -> Result<(), Failure> {
+    let Acting { pool, tells, .. } = acting;
+    let found = find(pool, conflict, selection, FEW).await?;
+    if let Some(cut) = found.cut() {
+        tells.say(&cut);
+    }
+    let lines = serde_json::to_value(&found.lines).map_err(Failure::failed)?;
+    tells.say(&format!(
+        "{} rows would change or come back; nothing was sent",
+        found.lines.len()
+    ));
+    let value = json!({ "changes": lines, "letters": found.letters, "shown": found.shown });
+    tells.found(&value, &table(&found.lines))
+}
+
+/// What sending letters again would come to.
+struct Found {
+    lines: Vec<Line>,
+    /// How many are selected.
+    letters: usize,
+    /// How many of them were handled.
+    shown: usize,
+}
+
+impl Found {
+    fn cut(&self) -> Option<String> {
+        let Self { letters, shown, .. } = self;
+        (letters > shown).then(|| format!("of {letters} dead letters the first {shown} are shown"))
+    }
+}
+
+async fn find(
+    pool: &PgPool,
+    conflict: Conflicts,
+    selection: &Selection,
+    most: usize,
+) -> Result<Found, Failure> {
+    let facts = Facts::new(pool.clone(), conflict.0);
     let mut messages = Vec::new();
     let mut ids = Vec::new();
     let mut connection = pool.acquire().await?;
-    for letter in letters.iter().take(BATCH) {
+    let letters = dead_letters::select(&mut connection, selection).await?;
+    for letter in letters.iter().take(most) {
         if let Some(letter) = dead_letters::find(&mut connection, letter.id).await? {
             ids.push(letter.summary.id.to_string());
             messages.push(message(letter));
         }
     }
     drop(connection);
-    if letters.len() > BATCH {
-        eprintln!(
-            "of {} dead letters the first {BATCH} are shown",
-            letters.len()
-        );
-    }
     let previewed = facts.preview(&messages).await;
     let Preview { refused, changes } =
         previewed.map_err(|error| Failure::new(Exit::Failed, chain(&error)))?;
@@ -77,8 +127,11 @@ pub(super) async fn preview(
             after: Some(json!({ "code": code.as_str(), "detail": detail })),
         })
     });
-    let lines: Vec<Line> = changes.into_iter().map(line).chain(refused).collect();
-    output.rows("changes", &lines)
+    Ok(Found {
+        lines: changes.into_iter().map(line).chain(refused).collect(),
+        letters: letters.len(),
+        shown: letters.len().min(most),
+    })
 }
 
 fn line(change: Change) -> Line {

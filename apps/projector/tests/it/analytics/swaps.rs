@@ -39,6 +39,7 @@ fn authority() -> Authority {
     Authority {
         operator: Uuid::from_u128(0xa11a),
         reason: "To try it".to_owned(),
+        request: None,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use test_support::eventually;
 use uuid::Uuid;
@@ -61,6 +61,8 @@ pub(super) struct Prepared {
     ended: Vec<String>,
     /// A message that was given up, of a type that nobody is likely to write.
     pub(super) dead_letter: Uuid,
+    /// Something that was asked for, and that nobody carries out.
+    pub(super) act: String,
     /// A place in the log that is reached.
     pub(super) position: String,
 }
@@ -77,6 +79,7 @@ impl Prepared {
             orders: BTreeMap::new(),
             ended: Vec::new(),
             dead_letter: Uuid::nil(),
+            act: String::new(),
             position: String::new(),
         };
         let app = &system.commands[0];
@@ -103,7 +106,20 @@ impl Prepared {
         let owner = system.database.pool_owner().await;
         given_up.lie_in(&owner, "<b>\u{1b}[2J").await;
         prepared.dead_letter = given_up.id;
+        prepared.act = prepared.ask(app).await;
         prepared
+    }
+
+    /// Asks for an act; its id.
+    async fn ask(&self, app: &App) -> String {
+        let body = json!({
+            "act": "redrivePreview", "arguments": {}, "reason": "<b>to see</b>",
+        });
+        let key = [("idempotency-key", "prepared")];
+        let operator = &self.parties["operator"];
+        let asked = operator.send(app, Method::POST, "/v1/ops/acts", &key, &body);
+        let asked = asked.await.unwrap().ok();
+        asked["actId"].as_str().unwrap().to_owned()
     }
 
     /// One completed, and one cancelled.

@@ -153,6 +153,7 @@ fn queries(prepared: &Prepared) -> Value {
         "/v1/bonus/policies": { "header": header },
         "/v1/invitations": { "header": header },
         "/v1/workshops": { "header": header },
+        "/v1/ops/acts/{id}": { "path": { "id": [prepared.act] } },
         "/v1/ops/dead-letters/{id}": { "path": { "id": [prepared.dead_letter] } },
     })
 }
