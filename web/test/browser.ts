@@ -1,34 +1,98 @@
 // Browsers of people who are signed in, and what each of them must never see.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { join } from "node:path";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { createClient, dataOf, type Atlas } from "../sdk/src/index.ts";
 
 /** Where everything is, as the scenario says that runs these tests. */
 export const QUERY_URL = variable("ATLAS_SDK_QUERY_URL");
 export const COMMAND_URL = variable("ATLAS_SDK_COMMAND_URL");
 export const ISSUER = variable("ATLAS_PAGES_ISSUER");
+/** What around these tests stops and starts services. */
+const CONTROL_URL = variable("ATLAS_PAGES_CONTROL");
 /** The people of the issuer, by name. */
 export const PEOPLE = JSON.parse(variable("ATLAS_PAGES_PEOPLE")) as Record<string, { sub: string; role: string }>;
+
+/** Where the pictures of the pages go. */
+const PICTURES = new URL("../../target/atlas/pictures/", import.meta.url).pathname;
+const WIDTHS = [360, 800, 1440];
+/** Text that wants to be more than text. */
+export const STRANGE = "<img src=x onerror=alert(1)> \u202Eesrever\u202C <script>alert(1)</script>";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** How soon what somebody did is seen by others, in milliseconds. */
 export const SEEN_WITHIN = 8_000;
+
+/** Asks the scenario around these tests to do something to the services. */
+export async function control(
+  what: "stop-query" | "start-query" | "lay-letters" | "clear-letters",
+): Promise<void> {
+  const answer = await fetch(`${CONTROL_URL}/${what}`, { method: "POST" });
+  assert.equal(answer.status, 204, what);
+}
 
 /** Debian's Chromium. */
 export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 }
 
+/** A token of the issuer, good until then, by the clock in seconds. */
+export async function sign(name: string, exp = Math.floor(Date.now() / 1_000) + 3_600): Promise<string> {
+  const claims = { ...PEOPLE[name], name, iss: ISSUER, aud: "artisan-atlas", exp };
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(`${ISSUER}/sign`, { method: "POST", headers, body: JSON.stringify(claims) });
+  return answer.text();
+}
+
+/** Somebody's client, with a token of the issuer. */
+export async function as(name: string): Promise<Atlas> {
+  const token = await sign(name);
+  return createClient({ commandUrl: COMMAND_URL, queryUrl: QUERY_URL, token: () => token });
+}
+
+/** The id of somebody of the issuer. */
+export function idOf(name: string): string {
+  return PEOPLE[name]?.sub ?? "";
+}
+
+/** The workshops of these tests, in the directory. */
+export async function listWorkshops(): Promise<void> {
+  const operator = await as("Olga");
+  for (const name of ["Oak & Iron", "Brass Lantern"]) {
+    const body = { name, acceptsCommissions: true };
+    dataOf(await operator.putWorkshop({ path: { id: idOf(name) }, body }));
+  }
+}
+
 /** Somebody in a browser of their own, at a page, signed in. */
-export async function signIn(browser: Browser, name: string, path: string): Promise<Person> {
-  const context = await browser.newContext({ timezoneId: "Europe/Vienna" });
+export async function signIn(
+  browser: Browser,
+  name: string,
+  path: string,
+  timezoneId = "Europe/Vienna",
+): Promise<Person> {
+  return signInAt(await browser.newContext({ timezoneId }), name, path);
+}
+
+/** The same in a browser that there is already. */
+export async function signInAt(context: BrowserContext, name: string, path: string): Promise<Person> {
   const page = await context.newPage();
   const person = new Person(page);
   await page.goto(`${QUERY_URL}${path}`);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("link", { name }).click();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  return person;
+}
+
+/** One more tab of a browser in which somebody is signed in. */
+export async function anotherTab(context: BrowserContext, path: string): Promise<Person> {
+  const page = await context.newPage();
+  const person = new Person(page);
+  await page.goto(`${QUERY_URL}${path}`);
   await page.getByRole("button", { name: "Sign out" }).waitFor();
   return person;
 }
@@ -83,6 +147,18 @@ export class Person {
     const session = await this.page.context().newCDPSession(this.page);
     await session.send("Runtime.evaluate", { expression: AXE });
     await session.detach();
+  }
+
+  /** The page in the three widths, none of which it is wider than. */
+  async picture(name: string) {
+    mkdirSync(PICTURES, { recursive: true });
+    await this.page.emulateMedia({ colorScheme: "light" });
+    for (const width of WIDTHS) {
+      await this.page.setViewportSize({ width, height: 900 });
+      const wide = await this.page.evaluate("document.documentElement.scrollWidth > innerWidth");
+      assert.equal(wide, false, `${name} is wider than ${width} px`);
+      await this.page.screenshot({ path: join(PICTURES, `${name}-${width}.png`), fullPage: true });
+    }
   }
 
   /** Nothing was asked of strangers, refused by the policy, or broken. */

@@ -17,6 +17,8 @@ use crate::workspace;
 const PAGES: [&str; 2] = ["market", "console"];
 /// Where the query API takes them from.
 const BUILT: &str = "apps/query-api/pages";
+/// What is shown in the pages and lies elsewhere.
+const SHOWN: [&str; 1] = ["docs/sql/policy-diff.sql"];
 /// What the pages were built from, in the folder where they were built.
 const FINGERPRINT: &str = ".built-from";
 
@@ -126,7 +128,8 @@ fn prepare(node: &Node, page: &str) -> Result<(), Failure> {
 /// A digest of every file that the pages are built from.
 fn fingerprint() -> Result<String, Failure> {
     let mut digest = Sha256::new();
-    for file in tidy::files(&node::web())? {
+    let shown = SHOWN.iter().map(|file| workspace::root().join(file));
+    for file in tidy::files(&node::web())?.into_iter().chain(shown) {
         let name = file.strip_prefix(node::web()).unwrap_or(&file);
         if is_of_tests(name) {
             continue;

@@ -43,6 +43,8 @@ pub const ACCESS: Access = Access(&[
     Row::get("/v1/bonus/accounts/{id}/explain", OWNER_OF_THE_ACCOUNT),
     Row::get("/v1/bonus/policies", EVERYBODY),
     Row::get("/v1/bonus/policies/{version}", EVERYBODY),
+    Row::get("/v1/bonus/policies/{version}/diff/{to}", OPERATORS_AND_ANALYSTS),
+    Row::get("/v1/ops/order-states", OPERATORS_AND_ANALYSTS),
     Row::get("/v1/ops/projections", OPERATORS_AND_ANALYSTS),
     Row::get("/v1/ops/dead-letters", OPERATORS),
     Row::get("/v1/ops/dead-letters/groups", OPERATORS),

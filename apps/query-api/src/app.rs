@@ -19,7 +19,7 @@ use crate::AppState;
 use crate::routes;
 use crate::routes::{
     ActItem, DeadLetterCodeName, DeadLetterDetail, DeadLetterGroup, DeadLetterItem,
-    DeadLetterKindName, Explained, PolicyView, Projections, TurnFilter,
+    DeadLetterKindName, Explained, OrderStates, PolicyDiff, PolicyView, Projections, TurnFilter,
 };
 
 /// The whole application. `health` are the routes of the process itself.
@@ -97,7 +97,8 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         200 | 304 if path.starts_with("/v1/orders/") && versioned => {
             &[AnswerHeader::ETAG, POSITION, LAG_SECONDS]
         }
-        // What operators are shown is no read model's.
+        // What else operators are shown is no read model's.
+        200 if path == "/v1/ops/order-states" => &[POSITION, LAG_SECONDS],
         _ if path.starts_with("/v1/ops/") => &[],
         200 | 404 if path.starts_with("/v1/") => &[POSITION, LAG_SECONDS],
         _ => &[],
@@ -134,6 +135,8 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         List<WorkshopItem>,
         OrderAsOf,
         OrderDetail,
+        OrderStates,
+        PolicyDiff,
         PolicyView,
         Problem,
         Projections,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use bonus_store::WholeLedgerError;
 use event_store::failure::{SqlFailure, classify};
 use http_edge::{Code, Problem};
 use projections::bonus::UnknownPolicy;
@@ -24,6 +25,22 @@ pub(crate) enum ReadError {
     /// The account is of a policy that this release does not know.
     #[error("the account cannot be told by this release")]
     UnknownPolicy(#[from] UnknownPolicy),
+    /// The whole ledger was not read to its end.
+    #[error("the ledger was not read to its end")]
+    Ledger(#[source] WholeLedgerError),
+}
+
+impl From<WholeLedgerError> for ReadError {
+    fn from(error: WholeLedgerError) -> Self {
+        match error {
+            WholeLedgerError::Database(error) if classify(&error) != SqlFailure::GaveUp => {
+                Self::Database(error)
+            }
+            error @ (WholeLedgerError::Database(_)
+            | WholeLedgerError::Garbled(_)
+            | WholeLedgerError::Overflow { .. }) => Self::Ledger(error),
+        }
+    }
 }
 
 impl From<OrderError> for ReadError {
@@ -40,7 +57,7 @@ impl ReadError {
     pub(crate) fn is_stale_plan(&self) -> bool {
         match self {
             Self::Database(error) => classify(error) == SqlFailure::StalePlan,
-            Self::Unreadable(_) | Self::Lagging | Self::UnknownPolicy(_) => false,
+            Self::Unreadable(_) | Self::Lagging | Self::UnknownPolicy(_) | Self::Ledger(_) => false,
         }
     }
 }
@@ -57,6 +74,13 @@ impl From<ReadError> for Problem {
             )
             .caused_by(source),
             ReadError::Lagging => lagging(),
+            ReadError::Ledger(source @ WholeLedgerError::Database(_)) => Self::new(
+                Code::Timeout,
+                "the ledger is too large to be read while you wait; compare the policies with \
+                 projector policy diff",
+            )
+            .caused_by(source),
+            ReadError::Ledger(source) => Self::internal(source),
             ReadError::UnknownPolicy(source) => Self::new(
                 Code::UnreadableEvent,
                 "the account is of a policy that this release does not know; try again when the \

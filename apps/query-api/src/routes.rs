@@ -1,6 +1,8 @@
 //! One file a read: its route, its parameters, and how it is refused.
 
 mod act_request;
+mod count_order_states;
+mod diff_policies;
 mod examples;
 mod explain_bonus_account;
 mod explanation;
@@ -15,6 +17,7 @@ mod list_projections;
 mod list_workshops;
 mod policies;
 mod read_act;
+mod policy_diff;
 mod read_as_of;
 mod read_bonus_account;
 mod read_bonus_ledger;
@@ -23,7 +26,9 @@ mod read_order;
 mod read_policy;
 mod read_situation;
 mod read_timeline;
+mod seen_as;
 
+pub(crate) use count_order_states::OrderStates;
 pub(crate) use explanation::Explained;
 pub(crate) use list_acts::ActItem;
 pub(crate) use list_dead_letter_groups::DeadLetterGroup;
@@ -31,6 +36,7 @@ pub(crate) use list_dead_letters::{DeadLetterCodeName, DeadLetterItem, DeadLette
 pub(crate) use list_orders::TurnFilter;
 pub(crate) use list_projections::Projections;
 pub(crate) use policies::PolicyView;
+pub(crate) use policy_diff::PolicyDiff;
 pub(crate) use read_dead_letter::DeadLetterDetail;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -52,6 +58,8 @@ pub(crate) fn all() -> OpenApiRouter<AppState> {
         .routes(routes!(explain_bonus_account::explain_bonus_account))
         .routes(routes!(list_policies::list_policies))
         .routes(routes!(read_policy::read_policy))
+        .routes(routes!(diff_policies::diff_policies))
+        .routes(routes!(count_order_states::count_order_states))
         .routes(routes!(list_projections::list_projections))
         .routes(routes!(list_dead_letters::list_dead_letters))
         .routes(routes!(list_dead_letter_groups::list_dead_letter_groups))

@@ -8,6 +8,7 @@ use event_store::Wakeups;
 use http_edge::Gate;
 use kernel::Clock;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::live::Places;
@@ -22,6 +23,8 @@ pub struct AppState {
     pub(crate) min_position_wait: Duration,
     pub(crate) positions: Positions,
     pub(crate) places: Places,
+    /// Held by whoever reads the whole ledger.
+    pub(crate) comparing: Arc<Semaphore>,
     pub(crate) closing: CancellationToken,
 }
 
@@ -43,6 +46,7 @@ impl AppState {
             clock,
             min_position_wait,
             places: Places::default(),
+            comparing: Arc::new(Semaphore::new(1)),
             closing: CancellationToken::new(),
         }
     }

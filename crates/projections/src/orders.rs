@@ -6,6 +6,7 @@
 //! the events, at any moment of the past.
 
 pub(crate) mod audit;
+mod count_by_state;
 mod detail;
 mod fold;
 mod from_domain;
@@ -28,6 +29,7 @@ mod view;
 mod walk;
 mod words;
 
+pub use count_by_state::{InState, count_by_state};
 pub(crate) use fold::FOLD_SHAPE;
 pub use list_invitations::{InvitationFilter, InvitationKey, list_invitations};
 pub use list_orders::{OrderFilter, OrderKey, list_orders};

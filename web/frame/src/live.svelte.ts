@@ -17,44 +17,53 @@ interface Ended {
 
 type DataOf<R> = Extract<R, { ok: true }> extends { data: infer D } ? NonNullable<D> : never;
 
+/** What tells of changes: something for each, or for several together. */
+type Follow = (signal: AbortSignal) => AsyncIterable<unknown>;
+
 /** Something read from the API, and how well it is known. */
 export class Live<R extends Ended> {
   /** What was read last. It stays while it is read again, and when that fails. */
-  data = $state<DataOf<R>>();
+  data = $state.raw<DataOf<R>>();
   /** Why the last reading failed. */
-  refusal = $state<{ code: string; status: number; problem: unknown }>();
+  refusal = $state.raw<{ code: string; status: number; problem: unknown }>();
   /** When it was read, by this machine's clock. */
-  at = $state<Date>();
+  at = $state.raw<Date>();
   /** How old it was then, in seconds. */
   lagSeconds = $state(0);
   /** Whether changes are told as they happen. */
   live = $state(false);
   /** Counts what was read. */
   reads = $state(0);
+  /** Whether it is being read at this moment. */
+  reading = $state(false);
+  /** Whether it is read again only when somebody wants it. */
+  readonly once: boolean;
   readonly #ending: AbortSignal;
   readonly #read: (signal: AbortSignal) => Promise<R>;
-  #next: ReturnType<typeof setTimeout> | undefined;
-  #reading = false;
+  #next: { timer: ReturnType<typeof setTimeout>; due: number } | undefined;
   #wanted = false;
 
-  /** Reads with `read`, again after each change of `follow`, until the signal ends it. */
+  /** Reads with `read` until the signal ends it: again after each change of `follow`, now and again
+   * without it, or `once`, where reading costs much. */
   constructor(
     ending: AbortSignal,
     read: (signal: AbortSignal) => Promise<R>,
-    follow?: (signal: AbortSignal) => AsyncIterable<unknown>,
+    follow?: Follow | "once",
   ) {
     this.#ending = ending;
     this.#read = read;
+    this.once = follow === "once";
     void this.again();
-    if (follow !== undefined) void this.#follow(follow);
-    ending.addEventListener("abort", () => clearTimeout(this.#next), { once: true });
+    if (typeof follow === "function") void this.#follow(follow);
+    ending.addEventListener("abort", () => clearTimeout(this.#next?.timer), { once: true });
   }
 
   /** Reads again now; what is wanted while it is read is read once more. */
   async again(): Promise<void> {
     this.#wanted = true;
-    if (this.#reading) return;
-    this.#reading = true;
+    if (this.reading) return;
+    this.reading = true;
+    this.#forget();
     while (this.#wanted && !this.#ending.aborted) {
       this.#wanted = false;
       try {
@@ -63,8 +72,9 @@ export class Live<R extends Ended> {
         if (!this.#ending.aborted) this.refusal = { code: "unanswered", status: 0, problem };
       }
     }
-    this.#reading = false;
-    this.#in(this.live ? REFRESH_MS : POLL_MS);
+    this.reading = false;
+    const known = this.live && this.refusal === undefined;
+    if (!this.once) this.#within(known ? REFRESH_MS : POLL_MS);
   }
 
   #show(result: R): void {
@@ -83,18 +93,27 @@ export class Live<R extends Ended> {
     this.reads += 1;
   }
 
-  #in(milliseconds: number): void {
-    clearTimeout(this.#next);
-    if (!this.#ending.aborted) this.#next = setTimeout(() => void this.again(), milliseconds);
+  /** Reads again within so long. What is due sooner stays so: changes that never cease put nothing
+   * off. */
+  #within(milliseconds: number): void {
+    const due = Date.now() + milliseconds;
+    if (this.#ending.aborted || (this.#next !== undefined && this.#next.due <= due)) return;
+    this.#forget();
+    this.#next = { timer: setTimeout(() => void this.again(), milliseconds), due };
   }
 
-  async #follow(follow: (signal: AbortSignal) => AsyncIterable<unknown>): Promise<void> {
+  #forget(): void {
+    clearTimeout(this.#next?.timer);
+    this.#next = undefined;
+  }
+
+  async #follow(follow: Follow): Promise<void> {
     try {
       while (!this.#ending.aborted) {
-        // The first frame says that the stream is there: what came before it is read after it.
+        // The first word says that the stream is there: what came before it is read after it.
         for await (const _ of follow(this.#ending)) {
           this.live = true;
-          this.#in(GATHER_MS);
+          this.#within(GATHER_MS);
         }
         // Another history, or a server that cannot go on: read anew, and follow from there.
         this.live = false;
@@ -103,6 +122,7 @@ export class Live<R extends Ended> {
     } catch (error) {
       // Refused for good: from here on it is read now and again.
       this.live = false;
+      this.#within(POLL_MS);
       if (!this.#ending.aborted && !(error instanceof RefusedError)) throw error;
     }
   }

@@ -3,6 +3,7 @@
 
 import * as oauth from "oauth4webapi";
 import { createClient, type Atlas } from "@artisan-atlas/sdk";
+import { Changes } from "./changes.ts";
 
 /** Who is signed in. */
 export interface Viewer {
@@ -61,6 +62,7 @@ export class Session {
   #tokens: Tokens | undefined;
   #refreshing: Promise<void> | undefined;
   #atlas: Atlas | undefined;
+  #changes: Changes | undefined;
 
   /** `base` is where the page lives, such as `/market`. */
   constructor(base: string) {
@@ -71,6 +73,13 @@ export class Session {
   get atlas(): Atlas {
     if (this.#atlas === undefined) throw new Error("nobody is signed in");
     return this.#atlas;
+  }
+
+  /** Which orders move. */
+  get changes(): Changes {
+    const { id, role } = this.viewer ?? {};
+    this.#changes ??= new Changes(`${role} ${id}`, this.atlas.follow);
+    return this.#changes;
   }
 
   /** Goes on where a redirect came back, or asks the issuer, without a word, who this is. Returns
@@ -122,9 +131,8 @@ export class Session {
 
   /** Leaves for the issuer, to be forgotten there. */
   signOut(): void {
-    this.#tokens = undefined;
+    this.#leave();
     const end = this.#server?.end_session_endpoint;
-    this.state = "signedOut";
     if (end === undefined) return;
     const address = new URL(end);
     address.searchParams.set("client_id", this.#client.client_id);
@@ -215,9 +223,16 @@ export class Session {
     } catch (error) {
       // An issuer that is away does not end a token that is still good.
       if (this.#tokens && this.#tokens.ends > Date.now() && !(error instanceof oauth.ResponseBodyError)) return;
-      this.#tokens = undefined;
-      this.state = "signedOut";
+      this.#leave();
     }
+  }
+
+  /** Nobody is signed in here any more. */
+  #leave(): void {
+    this.#tokens = undefined;
+    this.#changes?.end();
+    this.#changes = undefined;
+    this.state = "signedOut";
   }
 }
 

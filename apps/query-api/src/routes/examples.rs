@@ -217,6 +217,56 @@ pub(super) fn policy() -> Value {
     })
 }
 
+/// What becomes of everybody.
+pub(super) fn policy_diff() -> Value {
+    let (before, after) = (
+        json!({"lifetimePoints": 40, "grade": "Bronze", "vip": false}),
+        json!({"lifetimePoints": 120, "grade": "Silver", "vip": false}),
+    );
+    json!({
+        "from": 1,
+        "to": 2,
+        "ledger": {
+            "asOf": UPDATED_AT,
+            "facts": 1,
+            "deferredFacts": 0,
+            "beneficiaries": 1,
+            "digest": "000000000000feed",
+        },
+        "report": {
+            "seen": 1,
+            "changed": 1,
+            "gainers": 1,
+            "losers": 0,
+            "opened": 0,
+            "pointsBefore": 40,
+            "pointsAfter": 120,
+            "gained": 80,
+            "lost": 0,
+            "grades": [{"from": "Bronze", "to": "Silver", "accounts": 1}],
+            "vip": {"kept": 0, "gained": 0, "lost": 0, "without": 1},
+            "histogram": [{"from": 30, "to": 99, "accounts": 1}],
+            "largestGains": [{
+                "role": "commissioner",
+                "id": COMMISSIONER,
+                "points": 80,
+                "before": before,
+                "after": after,
+                "sentence": "The commissioner 01938f5e-7c00-7000-8000-00000000000c gains 80 points, \
+                             from 40 to 120, rises from Bronze to Silver.",
+            }],
+            "largestLosses": [],
+        },
+        "movements": [{
+            "role": "commissioner",
+            "id": COMMISSIONER,
+            "before": before,
+            "after": after,
+        }],
+        "movementsLeftOut": 0,
+    })
+}
+
 /// Why an account is what it is.
 pub(super) fn explanation() -> Value {
     json!({

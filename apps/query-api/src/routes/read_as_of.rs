@@ -17,12 +17,13 @@ use utoipa::IntoResponses;
 
 use super::examples;
 use super::read_order::{ConditionalHeaders, NotModified};
+use super::seen_as::SeenAs;
 use crate::AppState;
 use crate::reading::{Fresh, ReadHeaders};
 
 problems! {
     /// How reading an order of the past is refused.
-    Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
+    Problems: Code::ANY, Code::READ, &[Code::Forbidden, Code::NotFound, Code::UnreadableEvent];
 }
 
 /// The same for whoever is no party: what is not there tells nothing.
@@ -80,7 +81,7 @@ struct Found(OrderAsOf);
     tag = "orders",
     params(
         ("id" = uuid::Uuid, Path, description = "the order"),
-        Moment, ConditionalHeaders, ReadHeaders,
+        Moment, SeenAs, ConditionalHeaders, ReadHeaders,
     ),
     security(("bearer" = [])),
     responses(Found, NotModified, Problems),
@@ -90,11 +91,12 @@ pub(crate) async fn read_as_of(
     principal: Principal,
     Path(order_id): Path<OrderId>,
     Query(moment): Query<Moment>,
+    Query(seen_as): Query<SeenAs>,
     seen: IfNoneMatch,
     _: Ignored,
     least: MinPosition,
 ) -> Result<Fresh<Response>, Problem> {
-    let viewer = Viewer::from(principal.actor());
+    let viewer = Viewer::from(seen_as.by(principal.actor())?);
     let as_of = moment.read()?;
     let found = app
         .read(Model::Orders, least, |connection| {

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use http_edge::{ETag, IfNoneMatch, Ignored, MinPosition, Path, Principal, Problem, problems};
+use http_edge::{
+    ETag, IfNoneMatch, Ignored, MinPosition, Path, Principal, Problem, Query, problems,
+};
 use kernel::OrderId;
 use projections::Model;
 use projections::orders::{self, InvitationStatus, OrderDetail};
@@ -12,12 +14,13 @@ use projections::redaction::Viewer;
 use utoipa::IntoResponses;
 
 use super::examples;
+use super::seen_as::SeenAs;
 use crate::AppState;
 use crate::reading::{Fresh, ReadHeaders};
 
 problems! {
     /// How reading an order is refused.
-    Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
+    Problems: Code::ANY, Code::READ, &[Code::Forbidden, Code::NotFound, Code::UnreadableEvent];
 }
 
 /// Why an order is not found.
@@ -62,7 +65,7 @@ pub(super) struct NotModified;
     get,
     path = "/v1/orders/{id}",
     tag = "orders",
-    params(("id" = uuid::Uuid, Path, description = "the order"), ConditionalHeaders, ReadHeaders),
+    params(("id" = uuid::Uuid, Path, description = "the order"), SeenAs, ConditionalHeaders, ReadHeaders),
     security(("bearer" = [])),
     responses(Found, NotModified, Problems),
 )]
@@ -70,11 +73,12 @@ pub(crate) async fn read_order(
     State(app): State<AppState>,
     principal: Principal,
     Path(order_id): Path<OrderId>,
+    Query(seen_as): Query<SeenAs>,
     seen: IfNoneMatch,
     _: Ignored,
     least: MinPosition,
 ) -> Result<Fresh<Response>, Problem> {
-    let viewer = Viewer::from(principal.actor());
+    let viewer = Viewer::from(seen_as.by(principal.actor())?);
     let found = app
         .read(Model::Orders, least, |connection| {
             let now = app.clock.now();

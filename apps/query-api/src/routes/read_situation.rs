@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http_edge::{Ignored, MinPosition, Path, Principal, Problem, problems};
+use http_edge::{Ignored, MinPosition, Path, Principal, Problem, Query, problems};
 use kernel::OrderId;
 use projections::Model;
 use projections::orders::{self, Situation};
@@ -11,12 +11,13 @@ use utoipa::IntoResponses;
 
 use super::examples;
 use super::read_order::NO_ORDER;
+use super::seen_as::SeenAs;
 use crate::AppState;
 use crate::reading::{Fresh, ReadHeaders};
 
 problems! {
     /// How reading a situation is refused.
-    Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
+    Problems: Code::ANY, Code::READ, &[Code::Forbidden, Code::NotFound, Code::UnreadableEvent];
 }
 
 /// The situation.
@@ -38,7 +39,7 @@ struct Found(Situation);
     get,
     path = "/v1/orders/{id}/situation",
     tag = "orders",
-    params(("id" = uuid::Uuid, Path, description = "the order"), ReadHeaders),
+    params(("id" = uuid::Uuid, Path, description = "the order"), SeenAs, ReadHeaders),
     security(("bearer" = [])),
     responses(Found, Problems),
 )]
@@ -46,10 +47,11 @@ pub(crate) async fn read_situation(
     State(app): State<AppState>,
     principal: Principal,
     Path(order_id): Path<OrderId>,
+    Query(seen_as): Query<SeenAs>,
     _: Ignored,
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
-    let actor = principal.actor();
+    let actor = seen_as.by(principal.actor())?;
     let Fresh {
         freshness,
         read: mut situation,

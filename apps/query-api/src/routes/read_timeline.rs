@@ -5,24 +5,52 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use event_store::Version;
 use http_edge::{
-    Ignored, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, problems,
+    Ignored, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, Query,
+    problems,
 };
 use kernel::OrderId;
 use projections::Model;
 use projections::orders::{Span, TimelineEntry, is_parked as is_parked_at, walk_timeline};
 use projections::redaction::Viewer;
+use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::IntoResponses;
 
 use super::examples;
 use super::read_order::NO_ORDER;
+use super::seen_as::SeenAs;
 use crate::AppState;
 use crate::live::{self, Live, LiveHeaders, LiveParams, Paging, Source};
 use crate::reading::ReadHeaders;
 
 problems! {
     /// How reading a timeline is refused.
-    Problems: Code::ANY, Code::READ, &[Code::NotFound, Code::UnreadableEvent];
+    Problems: Code::ANY, Code::READ, &[Code::Forbidden, Code::NotFound, Code::UnreadableEvent];
+}
+
+/// Which events to tell.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Beginning {
+    /// Only those after this one: of a long life the end, without all that came before.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after_version: Option<String>,
+}
+
+impl Beginning {
+    fn after(&self) -> Result<Version, Problem> {
+        let Some(text) = &self.after_version else {
+            return Ok(Version::NONE);
+        };
+        let number = text
+            .parse::<i64>()
+            .ok()
+            .filter(|number| *number >= 0 && number.to_string() == *text);
+        number
+            .map(Version::new)
+            .ok_or_else(|| Problem::malformed("afterVersion must be a whole number, 0 or more"))
+    }
 }
 
 /// A page of a timeline.
@@ -44,6 +72,8 @@ struct Told(List<TimelineEntry>);
     tag = "orders",
     params(
         ("id" = uuid::Uuid, Path, description = "the order"),
+        SeenAs,
+        Beginning,
         PageParams,
         ReadHeaders,
         LiveParams,
@@ -56,14 +86,17 @@ pub(crate) async fn read_timeline(
     State(app): State<AppState>,
     principal: Principal,
     Path(order_id): Path<OrderId>,
+    Query(seen_as): Query<SeenAs>,
+    Query(beginning): Query<Beginning>,
     page: Page,
     live: Live,
     ignored: Ignored,
     least: MinPosition,
 ) -> Result<Response, Problem> {
-    let actor = principal.actor();
+    let actor = seen_as.by(principal.actor())?;
     let list = Listing::of(&("timeline", actor, order_id));
     let after = page.after(&list)?.map_or(Version::NONE, Version::new);
+    let after = after.max(beginning.after()?);
     let (viewer, limit) = (Viewer::from(actor), page.limit().into());
     let slice = app
         .read(Model::Orders, least, |connection| {

@@ -124,7 +124,11 @@ async fn each_route_asks_for_the_relation_of_its_row() {
         } else {
             ""
         };
-        let path = template.replace("{id}", &id).replace("{version}", "1") + query;
+        let path = template
+            .replace("{id}", &id)
+            .replace("{version}", "1")
+            .replace("{to}", "2")
+            + query;
         for (part, actor) in EVERYBODY {
             let outcome = scene
                 .api

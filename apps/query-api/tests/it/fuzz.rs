@@ -58,7 +58,8 @@ async fn odd_questions_are_refused_and_break_nothing() {
         for _ in 0..CASES {
             let path = template
                 .replace("{id}", &order_id.to_string())
-                .replace("{version}", "1");
+                .replace("{version}", "1")
+                .replace("{to}", "2");
             let path = format!(
                 "{path}?{}",
                 query().new_tree(&mut runner).unwrap().current()

@@ -152,6 +152,36 @@ async fn who_is_no_party_finds_nothing() {
 }
 
 #[tokio::test]
+async fn of_a_long_life_the_end_is_told_by_itself() {
+    let (scene, order_id) = Scene::with_work_in_progress().await;
+    let path = format!("/v1/orders/{order_id}/timeline");
+    for (query, versions) in [
+        ("?afterVersion=0", vec![1, 2, 3, 4, 5, 6]),
+        ("?afterVersion=4", vec![5, 6]),
+        ("?afterVersion=6", vec![]),
+        ("?afterVersion=9223372036854775807", vec![]),
+    ] {
+        let reply = scene.api.get(path.clone() + query).by(COMMISSIONER);
+        let reply = reply.send().await;
+        let items = reply.body["items"].as_array().unwrap();
+        let told = items.iter().map(|item| item["version"].as_i64().unwrap());
+        assert_eq!(told.collect::<Vec<_>>(), versions, "{query}");
+    }
+    let first = scene.api.get(path.clone() + "?afterVersion=3&limit=1");
+    let first = first.by(COMMISSIONER).send().await;
+    assert_eq!(first.body["items"][0]["version"], 4);
+    let cursor = first.body["nextCursor"].as_str().unwrap();
+    let next = scene.api.get(format!("{path}?limit=1&cursor={cursor}"));
+    let next = next.by(COMMISSIONER).send().await;
+    assert_eq!(next.body["items"][0]["version"], 5);
+    for odd in ["-1", "one", "+1", "1.0", "9223372036854775808"] {
+        let odd = scene.api.get(format!("{path}?afterVersion={odd}"));
+        let odd = odd.by(COMMISSIONER).send().await;
+        assert_eq!(odd.outcome(), "400 MALFORMED_REQUEST");
+    }
+}
+
+#[tokio::test]
 async fn the_timeline_tells_each_viewer_their_part() {
     let (scene, order_id) = Scene::with_work_in_progress().await;
     let path = format!("/v1/orders/{order_id}/timeline");

@@ -1,5 +1,6 @@
 //! The page `docs/order-states.md`, made by running the rules: every command, by everybody, in
-//! every situation. It is for the people on both sides of an order, and in their words.
+//! every situation. It is for the people on both sides of an order, and in their words. The diagram is
+//! written a second time as data, for the console to draw.
 
 mod words;
 
@@ -7,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use kernel::Actor;
+use serde_json::{Value, json};
 
 use super::scenario::*;
 use super::scenes::{ACTORS, Scene, command_names, commands, order_states};
@@ -113,7 +115,10 @@ fn gather<K: PartialEq>(groups: &mut Vec<(K, Vec<String>)>, key: K, item: String
     }
 }
 
-fn diagram(cells: &[Cell]) -> String {
+/// The steps that lead from one state to another.
+type Arrow = ((Option<OrderState>, OrderState), Vec<String>);
+
+fn arrows(cells: &[Cell]) -> Vec<Arrow> {
     let mut arrows = Vec::new();
     for cell in cells {
         if let Some(after) = cell.moves_to() {
@@ -121,6 +126,24 @@ fn diagram(cells: &[Cell]) -> String {
             gather(&mut arrows, arrow, words::arrow(&cell.command, after));
         }
     }
+    arrows
+}
+
+/// The diagram as data: the states in the order of an order's life, and what leads where.
+fn drawing(cells: &[Cell]) -> Value {
+    let arrows = arrows(cells);
+    let states = order_states().into_iter().map(|state| {
+        let ends = !arrows.iter().any(|((before, _), _)| *before == Some(state));
+        json!({ "state": state.as_str(), "meaning": meaning(state), "ends": ends })
+    });
+    let steps = arrows.iter().map(|((before, after), steps)| {
+        json!({ "from": before.map(OrderState::as_str), "to": after.as_str(), "steps": steps })
+    });
+    json!({ "states": states.collect::<Vec<_>>(), "arrows": steps.collect::<Vec<_>>() })
+}
+
+fn diagram(cells: &[Cell]) -> String {
+    let arrows = arrows(cells);
     let mut lines = vec!["stateDiagram-v2".to_owned()];
     for state in order_states() {
         lines.push(format!("    state \"{}\" as {state}", name(state)));
@@ -263,19 +286,28 @@ fn the_page_says_what_the_rules_do() {
         what_is_refused(&cells),
     ]
     .concat();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/order-states.md");
+    is_written("docs/order-states.md", &page);
+    let drawing = format!("{:#}\n", drawing(&cells));
+    is_written("web/console/src/generated/order-states.json", &drawing);
+}
+
+/// Compares with what is checked in, or writes it.
+fn is_written(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(file);
     #[expect(
         clippy::disallowed_methods,
         reason = "whoever runs the test says whether it writes"
     )]
     let blessed = std::env::var_os("ATLAS_BLESS").is_some();
     if blessed {
-        fs::write(&path, &page).unwrap();
+        fs::write(&path, text).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        written == page,
-        "docs/order-states.md is not what the rules say: run cargo xtask diagrams"
+        written == text,
+        "{file} is not what the rules say: run cargo xtask diagrams"
     );
 }
 

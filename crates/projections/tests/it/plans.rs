@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use event_store::{Position, Version};
 use projections::orders::{
     InvitationFilter, InvitationStatus, OrderFilter, OrderState, Span, complete_up_to,
-    list_invitations, list_orders, position_before, read_order, read_situation, read_timeline,
-    sees_parked, walk_invitations, walk_orders, walk_timeline,
+    count_by_state, list_invitations, list_orders, position_before, read_order, read_situation,
+    read_timeline, sees_parked, walk_invitations, walk_orders, walk_timeline,
 };
 use projections::redaction::Viewer;
 use projections::workshops::list_workshops;
@@ -180,6 +180,7 @@ async fn every_read_has_its_index() {
         .await
         .unwrap();
     list_workshops(&mut connection, None, 50).await.unwrap();
+    count_by_state(&mut connection, 100).await.unwrap();
 
     let plans = plans(&mut connection).await;
     let mut used = BTreeSet::new();

@@ -422,6 +422,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bonus/policies/{version}/diff/{to}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a policy.
+         * @description What gives points and what takes them away, the grades, and when an account is VIP.
+         */
+        get: operations["diff_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ops/order-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the readers of the feed.
+         * @description Every read model, also of versions that are not served, and the relay: how far it has come, and
+         *     how it is, as its row says.
+         */
+        get: operations["count_order_states"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2332,6 +2373,131 @@ export interface components {
             since: string;
             /** @description What they have to do. */
             what: components["schemas"]["TaskName"];
+        };
+        PolicyDiff: {
+            /** Format: int64 */
+            from: number;
+            /** Format: int64 */
+            to: number;
+            ledger: {
+                asOf: string;
+                /** Format: int64 */
+                facts: number;
+                /** Format: int64 */
+                deferredFacts: number;
+                /** Format: int64 */
+                beneficiaries: number;
+                digest: string;
+            };
+            report: {
+                /** Format: int64 */
+                seen: number;
+                /** Format: int64 */
+                changed: number;
+                /** Format: int64 */
+                gainers: number;
+                /** Format: int64 */
+                losers: number;
+                /** Format: int64 */
+                opened: number;
+                /** Format: int64 */
+                pointsBefore: number;
+                /** Format: int64 */
+                pointsAfter: number;
+                /** Format: int64 */
+                gained: number;
+                /** Format: int64 */
+                lost: number;
+                grades: {
+                    from: string;
+                    to: string;
+                    /** Format: int64 */
+                    accounts: number;
+                }[];
+                vip: {
+                    /** Format: int64 */
+                    kept: number;
+                    /** Format: int64 */
+                    gained: number;
+                    /** Format: int64 */
+                    lost: number;
+                    /** Format: int64 */
+                    without: number;
+                };
+                histogram: {
+                    from: number | null;
+                    to: number | null;
+                    /** Format: int64 */
+                    accounts: number;
+                }[];
+                largestGains: {
+                    role: components["schemas"]["RoleName"];
+                    /** Format: uuid */
+                    id: string;
+                    /** Format: int64 */
+                    points: number;
+                    before: {
+                        /** Format: int64 */
+                        lifetimePoints: number;
+                        grade: string;
+                        vip: boolean;
+                    };
+                    after: {
+                        /** Format: int64 */
+                        lifetimePoints: number;
+                        grade: string;
+                        vip: boolean;
+                    };
+                    sentence: string;
+                }[];
+                largestLosses: {
+                    role: components["schemas"]["RoleName"];
+                    /** Format: uuid */
+                    id: string;
+                    /** Format: int64 */
+                    points: number;
+                    before: {
+                        /** Format: int64 */
+                        lifetimePoints: number;
+                        grade: string;
+                        vip: boolean;
+                    };
+                    after: {
+                        /** Format: int64 */
+                        lifetimePoints: number;
+                        grade: string;
+                        vip: boolean;
+                    };
+                    sentence: string;
+                }[];
+            };
+            movements: {
+                role: components["schemas"]["RoleName"];
+                /** Format: uuid */
+                id: string;
+                before: {
+                    /** Format: int64 */
+                    lifetimePoints: number;
+                    grade: string;
+                    vip: boolean;
+                };
+                after: {
+                    /** Format: int64 */
+                    lifetimePoints: number;
+                    grade: string;
+                    vip: boolean;
+                };
+            }[];
+            /** Format: int64 */
+            movementsLeftOut: number;
+        };
+        OrderStates: {
+            items: {
+                state: components["schemas"]["OrderState"];
+                /** Format: int64 */
+                orders: number;
+                more: boolean;
+            }[];
         };
     };
     responses: never;
@@ -4752,7 +4918,9 @@ export interface operations {
     };
     read_order: {
         parameters: {
-            query?: never;
+            query?: {
+                as?: string;
+            };
             header?: {
                 /**
                  * @description The ETag of what the client has already.
@@ -4916,6 +5084,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
             404: {
                 headers: {
@@ -5016,6 +5197,7 @@ export interface operations {
                  * @example 2027-02-01T12:00:00Z
                  */
                 at?: string;
+                as?: string;
             };
             header?: {
                 /**
@@ -5184,6 +5366,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
             404: {
                 headers: {
@@ -5276,7 +5471,9 @@ export interface operations {
     };
     read_situation: {
         parameters: {
-            query?: never;
+            query?: {
+                as?: string;
+            };
             header?: {
                 /**
                  * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
@@ -5385,6 +5582,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
                 };
             };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
             404: {
                 headers: {
@@ -5487,6 +5697,8 @@ export interface operations {
                  *     occurred at this instant.
                  */
                 since?: string;
+                as?: string;
+                afterVersion?: number;
             };
             header?: {
                 /**
@@ -5599,6 +5811,19 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -5827,6 +6052,295 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
+                };
+            };
+        };
+    };
+    diff_policies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
+                 *     answer to a command. The read waits for it for a while, and is then answered with 503.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
+            };
+            path: {
+                /** @description the policy's number */
+                version: number;
+                /** @description the policy's number */
+                to: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the policy */
+            200: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDiff"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
+            /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
+            404: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
+                };
+            };
+            /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
+            409: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
+                };
+            };
+        };
+    };
+    count_order_states: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderStates"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */

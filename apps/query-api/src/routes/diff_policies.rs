@@ -1,0 +1,100 @@
+//! `GET /v1/bonus/policies/{version}/diff/{to}`: who would gain and who would lose if another policy
+//! came into force.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use bonus_domain::{Movement, Policies, Policy, PolicyVersion, Report, assess};
+use bonus_store::{LedgerState, whole_ledger};
+use chrono::{DateTime, Utc};
+use http_edge::{Code, Ignored, MinPosition, Path, Principal, Problem, problems};
+use projections::Model;
+use sqlx::PgConnection;
+use utoipa::IntoResponses;
+
+use super::examples::policy_diff;
+use super::policy_diff::{Moved, PolicyDiff};
+use crate::AppState;
+use crate::reading::ReadHeaders;
+use crate::refusal::ReadError;
+
+problems! {
+    /// How comparing policies is refused.
+    Problems: Code::ANY, Code::READ, &[Code::Forbidden, Code::NotFound];
+}
+
+/// The difference.
+#[derive(IntoResponses)]
+#[response(status = 200, description = "the difference", example = json!(policy_diff()))]
+#[expect(dead_code, reason = "carries the description of an answer")]
+struct Compared(PolicyDiff);
+
+/// Compare two policies.
+///
+/// What a recompute of the ledger as it is would do if the second followed the first: who gains and
+/// who loses, by how much, and which grades and VIP move. The numbers are those of `projector policy
+/// diff`, which is for ledgers that are too large to be read while somebody waits (504 TIMEOUT here).
+/// One comparison at a time; another meanwhile is 503 OVERLOADED.
+#[utoipa::path(
+    get,
+    path = "/v1/bonus/policies/{version}/diff/{to}",
+    tag = "bonus",
+    params(
+        ("version" = u16, Path, description = "the policy that is left"),
+        ("to" = u16, Path, description = "the policy that would follow"),
+        ReadHeaders,
+    ),
+    security(("bearer" = [])),
+    responses(Compared, Problems)
+)]
+pub(crate) async fn diff_policies(
+    State(app): State<AppState>,
+    _principal: Principal,
+    Path((version, to)): Path<(u16, u16)>,
+    _: Ignored,
+    least: MinPosition,
+) -> Result<impl IntoResponse, Problem> {
+    let policies = compiled(version).zip(compiled(to));
+    let (from, to) =
+        policies.ok_or_else(|| Problem::not_found("this release knows no such policy"))?;
+    let Ok(_only) = app.comparing.try_acquire() else {
+        return Err(Problem::new(
+            Code::Overloaded,
+            "somebody compares policies at this moment, and one comparison reads the whole \
+             ledger; try again when it has ended",
+        ));
+    };
+    let found = app
+        .read(Model::Bonus, least, |connection| {
+            let now = app.clock.now();
+            Box::pin(compared(connection, from, to, now))
+        })
+        .await?;
+    Ok(found.map(Json))
+}
+
+fn compiled(version: u16) -> Option<&'static Policy> {
+    Policies::compiled().get(PolicyVersion::new(version)?)
+}
+
+/// Reads the ledger once, in the snapshot of the answer.
+async fn compared(
+    connection: &mut PgConnection,
+    from: &Policy,
+    to: &Policy,
+    at: DateTime<Utc>,
+) -> Result<PolicyDiff, ReadError> {
+    let mut report = Report::default();
+    let mut moved = Moved::default();
+    let ledger: LedgerState = whole_ledger(connection, |beneficiary, ledger| {
+        let movement = Movement {
+            before: assess(from, &ledger.counted, at)?,
+            after: assess(to, ledger.all(), at)?,
+        };
+        moved.add(beneficiary, movement);
+        report.add(beneficiary, movement)
+    })
+    .await?;
+    let versions = (from.version(), to.version());
+    Ok(PolicyDiff::of(versions, at, ledger, &report, moved))
+}
