@@ -27,7 +27,7 @@ pub(crate) use list_acts::ActItem;
 pub(crate) use list_dead_letter_groups::DeadLetterGroup;
 pub(crate) use list_dead_letters::{DeadLetterCodeName, DeadLetterItem, DeadLetterKindName};
 pub(crate) use list_orders::TurnFilter;
-pub(crate) use list_projections::Projections;
+pub(crate) use list_projections::{Projection, Projections};
 pub(crate) use policies::PolicyView;
 pub(crate) use read_dead_letter::DeadLetterDetail;
 use utoipa_axum::router::OpenApiRouter;

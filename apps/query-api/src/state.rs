@@ -11,7 +11,9 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::live::Places;
+use crate::moves::Moves;
 use crate::positions::Positions;
+use crate::surveys::Surveys;
 
 /// What every route is given. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +23,8 @@ pub struct AppState {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) min_position_wait: Duration,
     pub(crate) positions: Positions,
+    pub(crate) moves: Moves,
+    pub(crate) surveys: Surveys,
     pub(crate) places: Places,
     pub(crate) closing: CancellationToken,
 }
@@ -36,12 +40,15 @@ impl AppState {
         min_position_wait: Duration,
         wakeups: Wakeups,
     ) -> Self {
+        let positions = Positions::new(pool.clone(), wakeups);
         Self {
-            positions: Positions::new(pool.clone(), wakeups),
+            moves: Moves::new(pool.clone(), positions.clone()),
+            positions,
             pool,
             gate: Arc::new(gate),
             clock,
             min_position_wait,
+            surveys: Surveys::default(),
             places: Places::default(),
             closing: CancellationToken::new(),
         }

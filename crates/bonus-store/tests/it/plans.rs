@@ -4,7 +4,13 @@
 use sqlx::{Connection as _, PgConnection};
 use test_support::TestDatabase;
 
-const STATEMENTS: [(&str, &str, &str); 10] = [
+const STATEMENTS: [(&str, &str, &str); 11] = [
+    (
+        "awards_of",
+        include_str!("../../queries/awards_of.sql"),
+        "'commissioner', '00000000-0000-0000-0000-000000000001', 9, '{OrderPlaced}',
+         '{00000000-0000-0000-0000-000000000001}', '{OrderCancelled}', '{false}', '{OrderPlaced}'",
+    ),
     (
         "counted_facts_of_orders",
         include_str!("../../queries/counted_facts_of_orders.sql"),
