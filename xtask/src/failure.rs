@@ -29,6 +29,12 @@ pub(crate) enum Failure {
     },
     #[error("{command} failed ({status})")]
     Failed { command: String, status: ExitStatus },
+    #[error("{command} said {said:?}, not {expected:?}")]
+    Misread {
+        command: String,
+        said: String,
+        expected: String,
+    },
     #[error("{name} ended ({status}); its whole log is {}, its last lines:\n{last_lines}", log.display())]
     Ended {
         name: String,

@@ -1,6 +1,8 @@
 //! `soak`: what takes too long to be run for every change.
 
+mod clients;
 mod fuzz;
+mod streams;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -50,6 +52,10 @@ enum Part {
     Runs,
     /// Fuzz targets.
     Fuzz,
+    /// Clients that others' generators make of the documents.
+    Clients,
+    /// Two thousand live streams, on an optimised build.
+    Streams,
     /// Mutants of the order domain.
     Mutants,
 }
@@ -64,6 +70,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             Part::Fuzz => step("fuzz targets", "each parser in turn", || {
                 fuzz::run(options.fuzz_seconds)
             })?,
+            Part::Clients => step(
+                "clients by generators",
+                "each compiles, and reads an order",
+                clients::run,
+            )?,
+            Part::Streams => step(
+                "live streams, optimised",
+                "two thousand of them, held to figures",
+                streams::run,
+            )?,
             Part::Mutants => step(
                 "mutants of the order domain",
                 "a test notices each",

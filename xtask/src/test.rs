@@ -18,6 +18,9 @@ use crate::web;
 /// What the scenarios ask our APIs with; they find it under `target/atlas`.
 const SCHEMATHESIS: &str = include_str!("../../crates/scenarios/schemathesis.txt");
 
+/// What a stranger reads our topics with; the scenarios find it there too.
+const CONSUMER: &str = include_str!("../../crates/scenarios/consumer.txt");
+
 /// What analysts' tools are tried with; the projector's tests find it there too.
 const ANALYTICS: &str = include_str!("../../apps/projector/tests/it/analytics/requirements.txt");
 
@@ -62,6 +65,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         "install schemathesis",
         "it asks our APIs for anything",
         || python::environment("schemathesis", SCHEMATHESIS).map(drop),
+    )?;
+    step(
+        "install kafka-python",
+        "a stranger reads our topics by the documents",
+        || python::environment("consumer", CONSUMER).map(drop),
     )?;
     web::build_for_tests()?;
     step(

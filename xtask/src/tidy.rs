@@ -1,6 +1,7 @@
 //! `tidy`: the rules of the house that neither compiler nor clippy knows. Each rule is a function
 //! from text or from cargo's own description of the workspace to faults.
 
+mod fixtures;
 mod imports;
 mod manifests;
 mod packages;
@@ -71,6 +72,8 @@ pub(crate) fn run() -> Result<(), Failure> {
             faults.extend(manifests::check_member(&name, &read(&file)?));
         } else if web_packages::is_checked(&name) {
             faults.extend(web_packages::check(&name, &read(&file)?));
+        } else if fixtures::is_list(&name) {
+            faults.extend(fixtures::check(&file)?);
         } else if pages::is_checked(&name) {
             faults.extend(pages::check(&name, &read(&file)?, &names));
         }

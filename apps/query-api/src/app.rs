@@ -47,7 +47,13 @@ pub fn openapi() -> Document {
 }
 
 /// The paths that stream what they show to who accepts `text/event-stream`.
-const STREAMS: [&str; 3] = ["/v1/orders", "/v1/orders/{id}/timeline", "/v1/invitations"];
+const STREAMS: [&str; 5] = [
+    "/v1/orders",
+    "/v1/orders/{id}/timeline",
+    "/v1/invitations",
+    "/v1/bonus/accounts/{id}/ledger",
+    "/v1/ops/projections",
+];
 
 /// What a stream looks like.
 const FRAMES: &str = "id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI\n\

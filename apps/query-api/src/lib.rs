@@ -12,12 +12,14 @@ mod access;
 mod app;
 mod config;
 mod live;
+mod moves;
 mod pages;
 mod positions;
 mod reading;
 mod refusal;
 mod routes;
 mod state;
+mod surveys;
 
 pub use access::ACCESS;
 pub use app::{app, openapi};

@@ -138,16 +138,21 @@ impl AppState {
         &self,
         read: impl for<'c> Fn(&'c mut PgConnection) -> Reading<'c, T>,
     ) -> Result<T, Problem> {
-        let mut connection = self.pool.acquire().await.map_err(ReadError::from)?;
+        Ok(self.look_for(read).await?)
+    }
+
+    /// The same, for who does not answer with it.
+    pub(crate) async fn look_for<T>(
+        &self,
+        read: impl for<'c> Fn(&'c mut PgConnection) -> Reading<'c, T>,
+    ) -> Result<T, ReadError> {
+        let mut connection = self.pool.acquire().await?;
         let mut outcome = read(&mut connection).await;
         if outcome.as_ref().is_err_and(ReadError::is_stale_plan) {
-            connection
-                .clear_cached_statements()
-                .await
-                .map_err(ReadError::from)?;
+            connection.clear_cached_statements().await?;
             outcome = read(&mut connection).await;
         }
-        Ok(outcome?)
+        outcome
     }
 
     /// A snapshot of a read model that has come as far as `least`.
@@ -219,6 +224,19 @@ pub(crate) async fn unless_parked(
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Gives what was found of an order; where nothing was, what the client asks for may be what waits.
+pub(crate) async fn found_or_parked<T>(
+    connection: &mut PgConnection,
+    viewer: Viewer,
+    least: Option<PositionToken>,
+    found: Option<T>,
+) -> Result<Option<T>, ReadError> {
+    if found.is_none() {
+        unless_parked(connection, viewer, least).await?;
+    }
+    Ok(found)
 }
 
 /// What was to be read has not come to the position that the client asks for.

@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::live::Places;
+use crate::moves::Moves;
 use crate::positions::Positions;
+use crate::surveys::Surveys;
 
 /// What every route is given. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +24,8 @@ pub struct AppState {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) min_position_wait: Duration,
     pub(crate) positions: Positions,
+    pub(crate) moves: Moves,
+    pub(crate) surveys: Surveys,
     pub(crate) places: Places,
     /// Held by whoever reads the whole ledger.
     pub(crate) comparing: Arc<Semaphore>,
@@ -39,12 +43,15 @@ impl AppState {
         min_position_wait: Duration,
         wakeups: Wakeups,
     ) -> Self {
+        let positions = Positions::new(pool.clone(), wakeups);
         Self {
-            positions: Positions::new(pool.clone(), wakeups),
+            moves: Moves::new(pool.clone(), positions.clone()),
+            positions,
             pool,
             gate: Arc::new(gate),
             clock,
             min_position_wait,
+            surveys: Surveys::default(),
             places: Places::default(),
             comparing: Arc::new(Semaphore::new(1)),
             closing: CancellationToken::new(),

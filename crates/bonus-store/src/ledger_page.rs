@@ -7,6 +7,7 @@ use kernel::{EventId, OrderId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::ledger::FactRecord;
 
@@ -96,6 +97,38 @@ pub(crate) struct Kept {
     recorded_at: DateTime<Utc>,
 }
 
+/// A fact as its row holds it, and when it was taken in.
+struct KeptRecord {
+    fact: FactRecord,
+    recorded_at: DateTime<Utc>,
+}
+
+impl KeptRecord {
+    /// The fact; none of a type that only another release knows, which is worth nothing here.
+    fn read(self) -> Result<Option<Kept>, sqlx::Error> {
+        let recorded_at = self.recorded_at;
+        Ok(self.fact.read()?.map(|fact| Kept { fact, recorded_at }))
+    }
+}
+
+/// Takes a row apart.
+macro_rules! kept {
+    ($row:ident) => {
+        KeptRecord {
+            fact: FactRecord {
+                source_event_id: $row.source_event_id,
+                event_type: $row.event_type,
+                beneficiary_role: $row.beneficiary_role,
+                beneficiary_id: $row.beneficiary_id,
+                order_id: $row.order_id,
+                by_dispute: $row.by_dispute,
+                occurred_at: $row.occurred_at,
+            },
+            recorded_at: $row.recorded_at,
+        }
+    };
+}
+
 impl Kept {
     fn key(&self) -> LedgerKey {
         LedgerKey {
@@ -162,22 +195,42 @@ pub(crate) async fn awards(
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .filter_map(|row| {
-            let record = FactRecord {
-                source_event_id: row.source_event_id,
-                event_type: row.event_type,
-                beneficiary_role: row.beneficiary_role,
-                beneficiary_id: row.beneficiary_id,
-                order_id: row.order_id,
-                by_dispute: row.by_dispute,
-                occurred_at: row.occurred_at,
-            };
-            let fact = record.read().transpose()?;
-            Some(fact.map(|fact| Kept {
-                fact,
-                recorded_at: row.recorded_at,
-            }))
-        })
+    let rows = rows.into_iter();
+    let awards = rows.filter_map(|row| kept!(row).read().transpose());
+    awards.collect()
+}
+
+/// Of these rewarded events the awards that the ledger shows, in no order.
+///
+/// Call it in the snapshot that the account's row was read in.
+///
+/// # Errors
+/// What the database said.
+pub async fn awards_of(
+    connection: &mut PgConnection,
+    account: AccountAt<'_>,
+    events: &[EventId],
+) -> Result<Vec<LedgerItem>, sqlx::Error> {
+    let ids: Vec<Uuid> = events.iter().map(|event| event.as_uuid()).collect();
+    let types = rewarded(account);
+    let (by, by_dispute, reversed) = reversals(account);
+    let rows = sqlx::query_file!(
+        "queries/awards_of.sql",
+        account.beneficiary.role.as_str(),
+        account.beneficiary.id,
+        account.version.get(),
+        &types as &[&str],
+        &ids,
+        &by as &[&str],
+        &by_dispute,
+        &reversed as &[&str],
+    )
+    .fetch_all(connection)
+    .await?;
+    let awards = rows
+        .into_iter()
+        .filter_map(|row| kept!(row).read().transpose());
+    awards
+        .map(|award| Ok(award?.item(account.policy)))
         .collect()
 }

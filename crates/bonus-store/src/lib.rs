@@ -7,7 +7,7 @@
 //! Start at [`Ingest`], the one way in. A process calls [`check_policies`] before it. What is due
 //! without a fact the [`VipClock`] does; [`activate`] puts another policy in force, and [`Recompute`]
 //! computes the accounts that are then of another. Readers page through the ledger with
-//! [`ledger_page`]; [`vip_at`] says how an account stands at an instant, and [`whole_ledger`] reads
+//! [`ledger_page`] and [`awards_of`]; [`vip_at`] says how an account stands at an instant, and [`whole_ledger`] reads
 //! everything, for the difference of two policies.
 
 mod account_facts;
@@ -38,7 +38,7 @@ pub use check_policies::{CheckError, check_policies};
 pub use ingest::{Change, ConflictMode, Delivery, Ingest, IngestError, Ingested, Rejection};
 pub use kept_types::{KeptType, mark_whole, missing_types};
 pub use ledger::kept;
-pub use ledger_page::{AccountAt, LedgerItem, LedgerKey, LedgerPage, ledger_page};
+pub use ledger_page::{AccountAt, LedgerItem, LedgerKey, LedgerPage, awards_of, ledger_page};
 pub use movements::Recomputed;
 pub use policy_in_force::PolicyInForceError;
 pub use recompute::{Recompute, RecomputeError, Step};

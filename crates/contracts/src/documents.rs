@@ -1,7 +1,9 @@
 //! The contracts as documents: a JSON Schema of every public event (`schemas/`), one AsyncAPI document
-//! (`asyncapi.json`) of the topics with their keys and headers, and the codes of dead letters
-//! (`codes/dead-letters.json`). They are written with `ATLAS_BLESS=1`, else compared; and what they
-//! promised before, they promise still.
+//! (`asyncapi.json`) of the topics with their keys and headers and of the live streams, and the codes
+//! of dead letters (`codes/dead-letters.json`). They are written with `ATLAS_BLESS=1`, else compared;
+//! and what they promised before, they promise still.
+
+mod live_streams;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -190,6 +192,25 @@ fn asyncapi(events: &[Event]) -> Value {
             "bindings": { "kafka": { "topic": topic, "partitions": topics::PARTITIONS } },
         })
     };
+    let mut channels = json!({
+        "orderEvents": channel(topics::ORDER_EVENTS, Domain::Order, "the order's id"),
+        "bonusEvents": channel(topics::BONUS_EVENTS, Domain::Bonus, "the beneficiary's id"),
+    });
+    let mut operations = json!({
+        "sendOrderEvents": {
+            "action": "send", "channel": { "$ref": "#/channels/orderEvents" },
+        },
+        "sendBonusEvents": {
+            "action": "send", "channel": { "$ref": "#/channels/bonusEvents" },
+        },
+    });
+    for stream in live_streams::ALL {
+        channels[stream.channel()] = stream.described();
+        operations[format!("stream{}", stream.name)] = stream.operation();
+    }
+    for (name, message) in live_streams::ends() {
+        messages.insert(name.to_owned(), message);
+    }
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -198,18 +219,8 @@ fn asyncapi(events: &[Event]) -> Value {
             "description": "CloudEvents 1.0 in binary mode. A major version has topics of its own; \
                 within one, changes are additive, and readers are tolerant.",
         },
-        "channels": {
-            "orderEvents": channel(topics::ORDER_EVENTS, Domain::Order, "the order's id"),
-            "bonusEvents": channel(topics::BONUS_EVENTS, Domain::Bonus, "the beneficiary's id"),
-        },
-        "operations": {
-            "sendOrderEvents": {
-                "action": "send", "channel": { "$ref": "#/channels/orderEvents" },
-            },
-            "sendBonusEvents": {
-                "action": "send", "channel": { "$ref": "#/channels/bonusEvents" },
-            },
-        },
+        "channels": channels,
+        "operations": operations,
         "components": { "messages": messages },
     })
 }

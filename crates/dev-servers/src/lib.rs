@@ -25,7 +25,7 @@ mod tool;
 pub use error::ServerError;
 pub use folders::{reachable_folder, scratch_folder};
 pub use kafka::{KafkaOptions, PrivateKafka};
-pub use nginx::{NginxOptions, PrivateNginx};
+pub use nginx::{Compressed, NginxOptions, PrivateNginx};
 pub use pgbouncer::{PgBouncerOptions, PrivatePgBouncer};
 pub use port::{Port, free_port, is_port_free};
 pub use postgres::{PostgresOptions, PrivatePostgres, Shutdown, isolation_tester};

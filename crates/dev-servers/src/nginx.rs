@@ -26,6 +26,17 @@ pub struct NginxOptions {
     pub folder: PathBuf,
     /// The ports of 127.0.0.1 of the servers behind it.
     pub backends: Vec<u16>,
+    /// What it compresses.
+    pub compressed: Compressed,
+}
+
+/// What a gateway compresses, for everybody who takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compressed {
+    /// Whatever passes.
+    Everything,
+    /// What nginx compresses where nobody says more than that it should.
+    AsShipped,
 }
 
 /// A gateway that is ours alone and dies with us. Dropping it kills it.
@@ -59,7 +70,8 @@ impl PrivateNginx {
             );
         }
         let settings = options.folder.join("nginx.conf");
-        fs::write(&settings, configuration(&servers)).map_err(ServerError::folder(&settings))?;
+        fs::write(&settings, configuration(&servers, options.compressed))
+            .map_err(ServerError::folder(&settings))?;
         let mut command = Command::new("nginx");
         command
             .args(["-e", "stderr", "-p"])
@@ -103,8 +115,12 @@ impl PrivateNginx {
     }
 }
 
-/// Everything is compressed, for everybody who takes it; one process does it all.
-fn configuration(servers: &str) -> String {
+/// One process does it all.
+fn configuration(servers: &str, compressed: Compressed) -> String {
+    let types = match compressed {
+        Compressed::Everything => "gzip_types *;\n",
+        Compressed::AsShipped => "",
+    };
     format!(
         "daemon off;\n\
          master_process off;\n\
@@ -118,7 +134,7 @@ fn configuration(servers: &str) -> String {
          uwsgi_temp_path uwsgi;\n\
          scgi_temp_path scgi;\n\
          gzip on;\n\
-         gzip_types *;\n\
+         {types}\
          gzip_proxied any;\n\
          {servers}}}\n"
     )

@@ -104,6 +104,17 @@ macro_rules! events {
     };
 }
 
+/// Up to here everything that will ever be committed is committed.
+///
+/// # Errors
+/// What the database said.
+pub async fn watermark(connection: &mut PgConnection) -> Result<Position, sqlx::Error> {
+    let watermark = sqlx::query_scalar!(r#"SELECT store.watermark() AS "watermark!""#)
+        .fetch_one(connection)
+        .await?;
+    Ok(Position::new(watermark))
+}
+
 impl Feed {
     /// Opens the connection and enters the server's generation.
     ///
@@ -142,10 +153,7 @@ impl Feed {
     /// # Errors
     /// What the database said; the connection is not to be used again then.
     pub async fn watermark(&mut self) -> Result<Position, sqlx::Error> {
-        let watermark = sqlx::query_scalar!(r#"SELECT store.watermark() AS "watermark!""#)
-            .fetch_one(&mut self.connection)
-            .await?;
-        Ok(Position::new(watermark))
+        watermark(&mut self.connection).await
     }
 
     /// The next of the selected events after `after`, within the bound; one at least, if there is

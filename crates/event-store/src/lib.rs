@@ -53,12 +53,12 @@ pub use checkpoint::{Checkpoint, Freshness, Lag, freshness};
 pub use decision::{Accepted, Decision, DecisionError, Loaded, LoadedStream};
 pub use event::{NewEvent, Position, StoredEvent, StoredJson, StreamId, Version};
 pub use executor::Executor;
-pub use feed::{Batch, BatchBound, Feed, Selection};
+pub use feed::{Batch, BatchBound, Feed, Selection, watermark};
 pub use generation::Generation;
 pub use lease::Lease;
-pub use load::{LONGEST_STREAM, Page, load, load_page, stream_bytes};
+pub use load::{LONGEST_STREAM, Page, load, load_page, stream_bytes, streams_between, version_at};
 pub use outcome::Outcome;
-pub use parked::{Parked, is_parked, parked, parked_at, parked_page};
+pub use parked::{Parked, is_parked, parked, parked_at, parked_page, parks_any};
 pub use reader::{
     Condition, Ended, PARKED_COUNTED_TO, Reader, ReaderError, ReaderOptions, ReaderStatus,
     Standing, begin_anew, reader_page, reader_statuses,

@@ -372,6 +372,61 @@ fn required<T>(value: Option<T>, column: &'static str) -> Result<T, sqlx::Error>
     value.ok_or_else(|| sqlx::Error::ColumnNotFound(column.to_owned()))
 }
 
+/// The version that `stream` had at `position`: that of its last event up to there.
+///
+/// # Errors
+/// What the database said.
+pub async fn version_at(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+    position: Position,
+) -> Result<Version, sqlx::Error> {
+    let version = sqlx::query_scalar!(
+        r#"
+        SELECT e.sequence FROM store.events e
+        WHERE e.aggregate_type = $1 AND e.aggregate_id = $2 AND e.position <= $3
+        ORDER BY e.sequence DESC
+        LIMIT 1
+        "#,
+        stream.kind(),
+        stream.key(),
+        position.get(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(version.map_or(Version::NONE, Version::new))
+}
+
+/// The keys of the streams of a kind that have an event after one position, up to the other; the two
+/// are to be near to each other.
+///
+/// # Errors
+/// What the database said.
+pub async fn streams_between(
+    connection: &mut PgConnection,
+    kind: &str,
+    after: Position,
+    up_to: Position,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT DISTINCT e.aggregate_id FROM (
+            SELECT aggregate_type, aggregate_id FROM store.events
+            WHERE position > $1 AND position <= $2
+            ORDER BY position
+            LIMIT $4
+        ) e
+        WHERE e.aggregate_type = $3
+        "#,
+        after.get(),
+        up_to.get(),
+        kind,
+        LONGEST_STREAM,
+    )
+    .fetch_all(connection)
+    .await
+}
+
 /// How much room the events of `stream` take, in bytes, as [`LoadedStream::bytes`] counts it.
 ///
 /// # Errors

@@ -91,6 +91,19 @@ pub async fn parked(
     Ok(found.into_iter().next())
 }
 
+/// Whether the reader `reader` has parked anything, in the caller's snapshot.
+///
+/// # Errors
+/// What the database said.
+pub async fn parks_any(connection: &mut PgConnection, reader: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM store.parked WHERE reader = $1) AS "any!""#,
+        reader,
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Whether any reader has parked `stream`, in the caller's snapshot.
 ///
 /// # Errors

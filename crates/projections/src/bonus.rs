@@ -11,8 +11,10 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod view;
+mod walk;
 
 pub use read_account::{UnknownPolicy, read_account};
 pub use read_model::Bonus;
 pub use rows::AccountRow;
 pub use view::{AccountView, GradeName, NextGradeView, VipView};
+pub use walk::{AccountMoves, AccountSpan, Moved, walk_account};

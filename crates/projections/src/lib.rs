@@ -22,10 +22,12 @@ pub mod rebuild;
 pub mod redaction;
 mod row_sets;
 mod snapshot;
+mod touched;
 mod version;
 pub mod workshops;
 
 pub use following::Gap;
 pub use page::Slice;
 pub use snapshot::Snapshot;
+pub use touched::{Interest, Touched, touched};
 pub use version::{Model, ReadModel, Version, served};

@@ -18,6 +18,7 @@ mod read_order;
 mod read_situation;
 mod read_timeline;
 mod recall;
+mod recorded;
 mod rows;
 mod situation;
 mod status;
@@ -37,8 +38,8 @@ pub use read_as_of::{AsOf, read_as_of};
 pub use read_model::Orders;
 pub use read_order::read_order;
 pub use read_situation::read_situation;
-pub(crate) use read_timeline::Recorded;
 pub use read_timeline::read_timeline;
+pub(crate) use recorded::Recorded;
 pub use situation::{CommandView, HouseView, PassingView, Situation, WaitView};
 pub use status::{
     DisputedFrom, InvitationStatus, OrderState, PassingName, RoleName, StageStatus, TaskName, Turn,

@@ -17,8 +17,10 @@ pub enum Viewer {
     Commissioner(CommissionerId),
     /// Sees the orders that it was ever invited to, its own side of them.
     Workshop(WorkshopId),
-    /// An operator or an analyst: sees everything.
-    Marketplace,
+    /// Sees everything, and decides disputes.
+    Operator,
+    /// Sees everything, and does nothing: nothing ever waits for it.
+    Analyst,
 }
 
 impl From<Actor> for Viewer {
@@ -26,7 +28,8 @@ impl From<Actor> for Viewer {
         match actor.role {
             Role::Commissioner => Self::Commissioner(CommissionerId::from_uuid(actor.id)),
             Role::Workshop => Self::Workshop(WorkshopId::from_uuid(actor.id)),
-            Role::Operator | Role::Analyst => Self::Marketplace,
+            Role::Operator => Self::Operator,
+            Role::Analyst => Self::Analyst,
         }
     }
 }
@@ -43,6 +46,30 @@ pub(crate) enum Sight {
 }
 
 impl Viewer {
+    /// The workshop that looks, if one does.
+    pub(crate) const fn workshop(self) -> Option<WorkshopId> {
+        match self {
+            Self::Workshop(id) => Some(id),
+            Self::Commissioner(_) | Self::Operator | Self::Analyst => None,
+        }
+    }
+
+    /// The commissioner who looks, if one does.
+    pub(crate) const fn commissioner(self) -> Option<CommissionerId> {
+        match self {
+            Self::Commissioner(id) => Some(id),
+            Self::Workshop(_) | Self::Operator | Self::Analyst => None,
+        }
+    }
+
+    /// Whether every order is shown, whoever its parties are.
+    pub(crate) const fn sees_all(self) -> bool {
+        match self {
+            Self::Operator | Self::Analyst => true,
+            Self::Commissioner(_) | Self::Workshop(_) => false,
+        }
+    }
+
     /// What the viewer sees of an order; none if it may not know of it.
     pub(crate) fn sight(
         self,
@@ -51,7 +78,7 @@ impl Viewer {
         has_seat: impl FnOnce(WorkshopId) -> bool,
     ) -> Option<Sight> {
         match self {
-            Self::Marketplace => Some(Sight::Whole),
+            Self::Operator | Self::Analyst => Some(Sight::Whole),
             Self::Commissioner(id) => (id == commissioner_id).then_some(Sight::Whole),
             Self::Workshop(id) if confirmed == Some(id) => Some(Sight::Confirmed(id)),
             Self::Workshop(id) => has_seat(id).then_some(Sight::Invited(id)),

@@ -128,6 +128,13 @@ pub async fn served(connection: &mut PgConnection) -> Result<Vec<Version>, sqlx:
     Ok(versions.collect())
 }
 
+/// The name of the reader that fills the tables which the connection reads: that of their schema.
+pub(crate) async fn reader_here(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT current_schema()::text AS "name!""#)
+        .fetch_one(connection)
+        .await
+}
+
 impl fmt::Display for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -26,7 +26,7 @@ mod redis;
 mod server;
 mod template;
 
-pub use additive::added_to;
+pub use additive::{added_to, api_added_to};
 pub use database::TestDatabase;
 pub use document::{Answered, Document};
 pub use eventually::eventually;

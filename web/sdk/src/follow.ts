@@ -6,7 +6,13 @@ import { pause } from "./retries.ts";
 import type { Answer, Input, Name } from "./types.ts";
 
 /** The lists that can be followed, by the operation that reads them. */
-const FOLLOWED = ["listOrders", "readTimeline", "listInvitations"] as const satisfies readonly Name[];
+const FOLLOWED = [
+  "listOrders",
+  "readTimeline",
+  "listInvitations",
+  "readBonusLedger",
+  "listProjections",
+] as const satisfies readonly Name[];
 
 /** The name of a list that can be followed. */
 export type Followed = (typeof FOLLOWED)[number];
@@ -17,7 +23,9 @@ export type ItemOf<N extends Followed> =
 
 /** What a followed list tells. */
 export type Change<T> =
-  /** An item as the list would show it now; it takes the place of an earlier one of its own id. */
+  /** An item as the list would show it now; it takes the place of an earlier one of its own id. `id` is
+   * what to go on from after a stop: empty before there is anything, and that of an earlier change
+   * where more belongs to this one. */
   | { type: "item"; id: string; item: T }
   /** Everything that was there when the stream began, or was resumed, has been told. */
   | { type: "caughtUp"; id: string }
@@ -36,9 +44,16 @@ export interface From {
 }
 
 /** What a followed list is asked with. A stream has no pages and no filters: what leaves a filter
- * would not be told. */
+ * would not be told. Of a ledger there may be said in which role it was earned. */
 export type FollowInput<N extends Followed> = Omit<Input<N>, "query" | "ifNoneMatch" | "minPosition"> &
-  From;
+  Begin<N> &
+  (N extends "readBonusLedger" ? { query?: { role?: QueryOf<N> } } : unknown);
+
+/** The readers of the feed have no past to begin in. */
+type Begin<N extends Followed> = N extends "listProjections" ? Omit<From, "since"> : From;
+
+type QueryOf<N extends Followed> =
+  Input<N> extends { query?: infer Q } ? (NonNullable<Q> extends { role?: infer R } ? R : never) : never;
 
 /** A method for each list that can be followed. */
 export type Follow = {
@@ -62,7 +77,7 @@ type Send = (
   signal: AbortSignal,
 ) => Promise<Response | undefined>;
 
-type AnyInput = From & { signal?: AbortSignal };
+type AnyInput = From & { signal?: AbortSignal; query?: object };
 
 /** What is known of a stream over all of its connections. */
 interface Progress {
@@ -146,7 +161,8 @@ export class Follower {
   ): Promise<Response | undefined> {
     const headers: Record<string, string> = { accept: "text/event-stream" };
     const { after } = progress;
-    const query = after === undefined && input.since !== undefined ? { since: input.since } : {};
+    const begin = after === undefined && input.since !== undefined ? { since: input.since } : {};
+    const query = { ...input.query, ...begin };
     if (after !== undefined) headers["last-event-id"] = after;
     const response = await this.#send(name, { ...input, query }, headers, signal);
     if (response === undefined) return undefined;
@@ -190,10 +206,12 @@ function understand(frame: Frame, progress: Progress): Change<unknown> | "ended"
   }
   if (step) {
     progress.gaps = 0;
-    progress.after = id;
+    // Where more belongs to one event, only the last of it has an id to go on from.
+    if (id !== "") progress.after = id;
   }
   if (!known) return { type: "unknown", event, data, id };
-  return event === "caught-up" ? { type: "caughtUp", id } : { type: "item", id, item: members.item };
+  if (event === "caught-up") return { type: "caughtUp", id };
+  return { type: "item", id: progress.after ?? "", item: members.item };
 }
 
 function pauseOf({ failures, retryMs }: Progress): number {

@@ -22,7 +22,7 @@ function item(id: string, prev: string | null, orderId = id) {
   return `id: ${id}\ndata: ${JSON.stringify({ prev, item: { orderId } })}\n\n`;
 }
 
-function caughtUp(id: string, prev: string) {
+function caughtUp(id: string, prev: string | null) {
   return `event: caught-up\nid: ${id}\ndata: ${JSON.stringify({ prev })}\n\n`;
 }
 
@@ -117,6 +117,25 @@ test("what is the caller's to know is thrown, and not tried again", async () => 
   const pathless = clientWith([stream()]);
   await assert.rejects(pathless.atlas.follow.readTimeline({ path: { id: "" } }).next(), /wants id/);
   assert.equal(tokenless.sent.length + pathless.sent.length, 0);
+});
+
+test("items that belong together are gone on from as one", async () => {
+  const part = (prev: string | null) => `data: ${JSON.stringify({ prev, item: {} })}\n\n`;
+  const { atlas, sent } = clientWith([
+    stream(part(null), part(null), caughtUp("b", null), part("b")),
+    stream(part("b"), item("c", "b")),
+  ]);
+  const told = await first(6, atlas.follow.listProjections());
+  assert.deepEqual(told, ["item ", "item ", "caughtUp b", "item b", "item b", "item c"]);
+  assert.deepEqual(sent.map((each) => each.headers.get("last-event-id")), [null, "b"]);
+});
+
+test("a ledger is followed in the role that it was earned in", async () => {
+  const { atlas, sent } = clientWith([stream(item("b", "a"))]);
+  const path = { id: "01938f5e-7c00-7000-8000-00000000000a" };
+  const query = { role: "workshop" } as const;
+  await first(1, atlas.follow.readBonusLedger({ path, query, after: "a" }));
+  assert.equal(sent[0]?.url.search, "?role=workshop");
 });
 
 test("a frame that is no JSON is thrown, and not asked for for ever", async () => {

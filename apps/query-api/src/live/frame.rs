@@ -4,13 +4,23 @@
 use std::fmt::Write as _;
 
 use axum::body::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
-/// Something that is shown: the default event, so that a browser's `onmessage` has it.
-pub(super) fn item(frames: &mut String, prev: Option<&str>, id: &str, item: &Value) {
+/// Something that is shown: the default event, so that a browser's `onmessage` has it. Without an id
+/// there is more to come before a client can go on from here.
+pub(super) fn item(
+    frames: &mut String,
+    prev: Option<&str>,
+    id: Option<&str>,
+    item: &impl Serialize,
+) {
     let data = json!({ "prev": prev, "item": item });
     // Writing to a text cannot fail.
-    write!(frames, "id: {id}\ndata: {data}\n\n").ok();
+    if let Some(id) = id {
+        writeln!(frames, "id: {id}").ok();
+    }
+    write!(frames, "data: {data}\n\n").ok();
 }
 
 /// The client has everything up to this id.
@@ -41,11 +51,18 @@ mod tests {
     #[test]
     fn a_frame_is_one_line_of_data_and_names_the_one_before() {
         let mut frames = String::new();
-        item(&mut frames, None, "A", &json!({"title": "two\nlines"}));
+        item(&mut frames, None, None, &json!(1));
+        item(
+            &mut frames,
+            None,
+            Some("A"),
+            &json!({"title": "two\nlines"}),
+        );
         caught_up(&mut frames, Some("A"), "B");
         assert_eq!(
             frames,
-            "id: A\ndata: {\"item\":{\"title\":\"two\\nlines\"},\"prev\":null}\n\n\
+            "data: {\"item\":1,\"prev\":null}\n\n\
+             id: A\ndata: {\"item\":{\"title\":\"two\\nlines\"},\"prev\":null}\n\n\
              event: caught-up\nid: B\ndata: {\"prev\":\"A\"}\n\n"
         );
     }

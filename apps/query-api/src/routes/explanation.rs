@@ -16,9 +16,8 @@ const TOLD: usize = 500;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Explained {
-    /// Of the account.
+    // Without words of their own: of a reference that has some, generators make nothing that compiles.
     Account(Box<ExplainedAccount>),
-    /// Of one event.
     Fact(Box<ExplainedFact>),
 }
 

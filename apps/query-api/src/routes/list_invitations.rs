@@ -5,22 +5,23 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use event_store::Position;
 use http_edge::{
     Ignored, List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
 };
 use kernel::{Clock, WorkshopId};
-use projections::Model;
 use projections::orders::{
     InvitationFilter, InvitationItem, InvitationStatus, Span, complete_up_to, walk_invitations,
 };
 use projections::redaction::Viewer;
+use projections::{Interest, Model};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::IntoResponses;
 
 use super::list_orders::TurnFilter;
 use crate::AppState;
-use crate::live::{self, Live, LiveHeaders, LiveParams, Paging, Source};
+use crate::live::{self, Cursor, Live, LiveHeaders, LiveParams, Paging, Source};
 use crate::reading::{ReadHeaders, asked_for, unless_parked};
 
 problems! {
@@ -87,7 +88,8 @@ pub(crate) async fn list_invitations(
     let workshop_id = WorkshopId::from_uuid(actor.id);
     if let Some(start) = live.0 {
         let clock = Arc::clone(&app.clock);
-        return app.stream(&principal, start, InvitationsMoved { workshop_id, clock });
+        let told = InvitationsMoved { workshop_id, clock };
+        return app.stream(&principal, Cursor::new(start, told)).await;
     }
     let filter = InvitationFilter {
         status: filter.status,
@@ -135,7 +137,16 @@ struct InvitationsMoved {
 impl Source for InvitationsMoved {
     const MODEL: Model = Model::Orders;
 
-    fn page<'c>(&'c self, connection: &'c mut PgConnection, span: Span) -> Paging<'c> {
+    fn interest(&self) -> Interest {
+        Interest::Orders(Viewer::Workshop(self.workshop_id))
+    }
+
+    fn page<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        span: Span,
+        _fresh: Position,
+    ) -> Paging<'c> {
         Box::pin(async move {
             let viewer = Viewer::Workshop(self.workshop_id);
             let up_to = complete_up_to(connection, viewer, span.up_to).await?;

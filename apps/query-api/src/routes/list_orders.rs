@@ -3,22 +3,23 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use event_store::Position;
 use http_edge::{
     Ignored, List, Listing, MinPosition, Page, PageParams, Principal, Problem, Query, problems,
 };
-use kernel::{MalformedId, Role};
+use kernel::MalformedId;
 use projections::orders::{
     OrderFilter, OrderItem, OrderState, Span, complete_up_to, list_orders as list_of, walk_orders,
 };
 use projections::redaction::Viewer;
-use projections::{Model, Slice};
+use projections::{Interest, Model};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::IntoResponses;
 
 use super::examples;
 use crate::AppState;
-use crate::live::{self, Live, LiveHeaders, LiveParams, Paging, Source};
+use crate::live::{self, Cursor, Live, LiveHeaders, LiveParams, Paging, Source};
 use crate::reading::{ReadHeaders, asked_for, unless_parked};
 
 problems! {
@@ -100,9 +101,8 @@ pub(crate) async fn list_orders(
 ) -> Result<Response, Problem> {
     let actor = principal.actor();
     if let Some(start) = live.0 {
-        let viewer = Viewer::from(actor);
-        let reads_only = actor.role == Role::Analyst;
-        return app.stream(&principal, start, OrdersMoved { viewer, reads_only });
+        let moved = OrdersMoved(Viewer::from(actor));
+        return app.stream(&principal, Cursor::new(start, moved)).await;
     }
     let filter = filter.read()?;
     let list = Listing::of(&("orders", actor, filter));
@@ -110,27 +110,15 @@ pub(crate) async fn list_orders(
     let viewer = Viewer::from(actor);
     let limit = page.limit().into();
     let asked = asked_for(&least)?;
-    let reads_only = actor.role == Role::Analyst;
     let slice = app
         .read(Model::Orders, least, |connection| {
             Box::pin(async move {
                 unless_parked(connection, viewer, asked).await?;
-                if reads_only && filter.mine {
-                    return Ok(Slice::empty());
-                }
                 let read = list_of(connection, viewer, filter, after, limit).await?;
                 Ok(read)
             })
         })
         .await?;
-    let slice = slice.map(|mut slice| {
-        // An order waits for operators, never for those who read only.
-        slice
-            .items
-            .iter_mut()
-            .for_each(|item| item.your_turn &= !reads_only);
-        slice
-    });
     Ok(slice
         .map(|slice| {
             Json(List {
@@ -143,24 +131,27 @@ pub(crate) async fn list_orders(
 }
 
 /// The orders that the viewer may see, as they move.
-struct OrdersMoved {
-    viewer: Viewer,
-    reads_only: bool,
-}
+struct OrdersMoved(Viewer);
 
 impl Source for OrdersMoved {
     const MODEL: Model = Model::Orders;
 
-    fn page<'c>(&'c self, connection: &'c mut PgConnection, span: Span) -> Paging<'c> {
+    fn interest(&self) -> Interest {
+        Interest::Orders(self.0)
+    }
+
+    fn page<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        span: Span,
+        _fresh: Position,
+    ) -> Paging<'c> {
         Box::pin(async move {
-            let up_to = complete_up_to(connection, self.viewer, span.up_to).await?;
+            let up_to = complete_up_to(connection, self.0, span.up_to).await?;
             if up_to <= span.after {
                 return Ok(live::Page::none(span));
             }
-            let mut page = walk_orders(connection, self.viewer, Span { up_to, ..span }).await?;
-            for (_, item) in &mut page.items {
-                item.your_turn &= !self.reads_only;
-            }
+            let page = walk_orders(connection, self.0, Span { up_to, ..span }).await?;
             Ok(page.into())
         })
     }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use event_store::{Condition, Parked, Stall, Surveyed, stall, survey};
 use http_edge::{Ignored, Listing, Page, PageParams, Principal, Problem, problems};
 use kernel::EventId;
@@ -12,6 +12,7 @@ use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
 use crate::AppState;
+use crate::live::{Live, LiveHeaders, Start, States};
 
 problems! {
     /// How listing readers is refused.
@@ -33,9 +34,9 @@ pub(crate) struct Projections {
 }
 
 /// A reader of the feed.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Projection {
+pub(crate) struct Projection {
     /// Its name; that of a read model's version has its number.
     name: String,
     /// Whether queries are answered from what it fills; null where it fills no read model.
@@ -75,7 +76,7 @@ struct Projection {
 }
 
 /// How a reader is.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 enum StateName {
     /// Nobody reads.
@@ -91,7 +92,7 @@ enum StateName {
 }
 
 /// A stream that waits, because a reader could not take an event of it.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ParkedView {
     /// Its type and id.
@@ -153,21 +154,32 @@ struct Listed(Projections);
 /// List the readers of the feed.
 ///
 /// Every read model, also of versions that are not served, and the relay: how far it has come, and
-/// how it is, as its row says.
+/// how it is, as its row says. As a stream each reader as it is, and from then on those that change;
+/// `stall` is of the list alone.
 #[utoipa::path(
     get,
     path = "/v1/ops/projections",
     tag = "operations",
-    params(PageParams),
+    params(PageParams, LiveHeaders),
     security(("bearer" = [])),
     responses(Listed, Problems)
 )]
 pub(crate) async fn list_projections(
     State(app): State<AppState>,
-    _principal: Principal,
+    principal: Principal,
     page: Page,
+    live: Live,
     _: Ignored,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
+    match live.0 {
+        Some(Start::Since(_)) => {
+            return Err(Problem::malformed(
+                "this stream has no past: without since it begins with how the readers are",
+            ));
+        }
+        Some(start) => return app.stream(&principal, States::new(&start)).await,
+        None => {}
+    }
     let list = Listing::of(&"projections");
     let after: Option<String> = page.after(&list)?;
     let limit = i64::from(page.limit());
@@ -187,33 +199,55 @@ pub(crate) async fn list_projections(
     let last = found.last().filter(|_| more);
     let next_cursor = last.map(|last| list.next(&last.status.name));
     Ok(Json(Projections {
-        items: found.into_iter().map(|one| item(one, &served)).collect(),
+        items: found
+            .into_iter()
+            .map(|one| Projection::of(one, &served))
+            .collect(),
         next_cursor,
         stall: stall.map(StallView::from),
-    }))
+    })
+    .into_response())
 }
 
-fn item(found: Surveyed, served: &[Version]) -> Projection {
-    let Surveyed {
-        status,
-        lag,
-        parked,
-    } = found;
-    let version = Version::of_reader(&status.name);
-    Projection {
-        served: version.map(|version| served.contains(&version)),
-        state: StateName::from(&status.condition),
-        reason: status.condition.reason().map(ToOwned::to_owned),
-        event_id: status.condition.event_id().map(EventId::as_uuid),
-        position: status.position.get(),
-        lag_events: lag.events,
-        lag_seconds: lag.seconds,
-        rate_per_second: status.rate,
-        owner: status.owner,
-        seen_seconds: status.seen.map(|seen| seen.as_secs_f64()),
-        parked_streams: status.parked,
-        parked: parked.into_iter().map(ParkedView::from).collect(),
-        name: status.name,
+impl Projection {
+    /// As it was found, where these versions are served.
+    pub(crate) fn of(found: Surveyed, served: &[Version]) -> Self {
+        let Surveyed {
+            status,
+            lag,
+            parked,
+        } = found;
+        let version = Version::of_reader(&status.name);
+        Self {
+            served: version.map(|version| served.contains(&version)),
+            state: StateName::from(&status.condition),
+            reason: status.condition.reason().map(ToOwned::to_owned),
+            event_id: status.condition.event_id().map(EventId::as_uuid),
+            position: status.position.get(),
+            lag_events: lag.events,
+            lag_seconds: lag.seconds,
+            rate_per_second: status.rate,
+            owner: status.owner,
+            seen_seconds: status.seen.map(|seen| seen.as_secs_f64()),
+            parked_streams: status.parked,
+            parked: parked.into_iter().map(ParkedView::from).collect(),
+            name: status.name,
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it still is like this one; that its row grows older is no change.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        let seen_seconds = other.seen_seconds;
+        let of_that_age = Self {
+            seen_seconds,
+            ..self.clone()
+        };
+        of_that_age == *other
     }
 }
 

@@ -19,7 +19,7 @@ use super::examples;
 use super::read_order::{ConditionalHeaders, NotModified};
 use super::seen_as::SeenAs;
 use crate::AppState;
-use crate::reading::{Fresh, ReadHeaders};
+use crate::reading::{Fresh, ReadHeaders, asked_for, found_or_parked};
 
 problems! {
     /// How reading an order of the past is refused.
@@ -97,12 +97,13 @@ pub(crate) async fn read_as_of(
     least: MinPosition,
 ) -> Result<Fresh<Response>, Problem> {
     let viewer = Viewer::from(seen_as.by(principal.actor())?);
-    let as_of = moment.read()?;
+    let (as_of, asked) = (moment.read()?, asked_for(&least)?);
     let found = app
         .read(Model::Orders, least, |connection| {
             Box::pin(async move {
                 let read = projections::orders::read_as_of(connection, viewer, order_id, as_of);
-                Ok(read.await?)
+                let found = read.await?;
+                found_or_parked(connection, viewer, asked, found).await
             })
         })
         .await?

@@ -16,7 +16,7 @@ use utoipa::IntoResponses;
 use super::examples;
 use super::seen_as::SeenAs;
 use crate::AppState;
-use crate::reading::{Fresh, ReadHeaders};
+use crate::reading::{Fresh, ReadHeaders, asked_for, found_or_parked};
 
 problems! {
     /// How reading an order is refused.
@@ -79,12 +79,14 @@ pub(crate) async fn read_order(
     least: MinPosition,
 ) -> Result<Fresh<Response>, Problem> {
     let viewer = Viewer::from(seen_as.by(principal.actor())?);
+    let asked = asked_for(&least)?;
     let found = app
         .read(Model::Orders, least, |connection| {
             let now = app.clock.now();
             Box::pin(async move {
                 let order = orders::read_order(connection, viewer, order_id, now).await?;
-                Ok(order.map(|order| (order, now)))
+                let found = found_or_parked(connection, viewer, asked, order).await?;
+                Ok(found.map(|order| (order, now)))
             })
         })
         .await?

@@ -7,13 +7,14 @@ use http_edge::{Ignored, MinPosition, Path, Principal, Problem, Query, problems}
 use kernel::OrderId;
 use projections::Model;
 use projections::orders::{self, Situation};
+use projections::redaction::Viewer;
 use utoipa::IntoResponses;
 
 use super::examples;
 use super::read_order::NO_ORDER;
 use super::seen_as::SeenAs;
 use crate::AppState;
-use crate::reading::{Fresh, ReadHeaders};
+use crate::reading::{Fresh, ReadHeaders, asked_for, found_or_parked};
 
 problems! {
     /// How reading a situation is refused.
@@ -52,15 +53,17 @@ pub(crate) async fn read_situation(
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let actor = seen_as.by(principal.actor())?;
+    let (viewer, asked) = (Viewer::from(actor), asked_for(&least)?);
     let Fresh {
         freshness,
         read: mut situation,
     } = app
         .read(Model::Orders, least, |connection| {
             let now = app.clock.now();
-            Box::pin(
-                async move { Ok(orders::read_situation(connection, actor, order_id, now).await?) },
-            )
+            Box::pin(async move {
+                let found = orders::read_situation(connection, actor, order_id, now).await?;
+                found_or_parked(connection, viewer, asked, found).await
+            })
         })
         .await?
         .found(NO_ORDER)?;

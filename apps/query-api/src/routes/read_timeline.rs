@@ -3,15 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use event_store::Version;
+use event_store::{Position, StreamId, Version};
 use http_edge::{
     Ignored, List, Listing, MinPosition, Page, PageParams, Path, Principal, Problem, Query,
     problems,
 };
 use kernel::OrderId;
-use projections::Model;
 use projections::orders::{Span, TimelineEntry, is_parked as is_parked_at, walk_timeline};
 use projections::redaction::Viewer;
+use projections::{Interest, Model};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::IntoResponses;
@@ -20,8 +20,8 @@ use super::examples;
 use super::read_order::NO_ORDER;
 use super::seen_as::SeenAs;
 use crate::AppState;
-use crate::live::{self, Live, LiveHeaders, LiveParams, Paging, Source};
-use crate::reading::ReadHeaders;
+use crate::live::{self, Cursor, Live, LiveHeaders, LiveParams, Paging, Source};
+use crate::reading::{ReadHeaders, asked_for, found_or_parked};
 
 problems! {
     /// How reading a timeline is refused.
@@ -98,19 +98,21 @@ pub(crate) async fn read_timeline(
     let after = page.after(&list)?.map_or(Version::NONE, Version::new);
     let after = after.max(beginning.after()?);
     let (viewer, limit) = (Viewer::from(actor), page.limit().into());
+    let asked = asked_for(&least)?;
     let slice = app
         .read(Model::Orders, least, |connection| {
             Box::pin(async move {
-                Ok(
-                    projections::orders::read_timeline(connection, viewer, order_id, after, limit)
-                        .await?,
-                )
+                let read =
+                    projections::orders::read_timeline(connection, viewer, order_id, after, limit);
+                let found = read.await?;
+                found_or_parked(connection, viewer, asked, found).await
             })
         })
         .await?
         .found(NO_ORDER)?;
     if let Some(start) = live.0 {
-        return app.stream(&principal, start, FactsToldOf { viewer, order_id });
+        let told = FactsToldOf { viewer, order_id };
+        return app.stream(&principal, Cursor::new(start, told)).await;
     }
     Ok(slice
         .map(|slice| {
@@ -132,7 +134,16 @@ struct FactsToldOf {
 impl Source for FactsToldOf {
     const MODEL: Model = Model::Orders;
 
-    fn page<'c>(&'c self, connection: &'c mut PgConnection, span: Span) -> Paging<'c> {
+    fn interest(&self) -> Interest {
+        Interest::Stream(StreamId::order(self.order_id))
+    }
+
+    fn page<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        span: Span,
+        _fresh: Position,
+    ) -> Paging<'c> {
         Box::pin(async move {
             if is_parked_at(connection, self.order_id).await? {
                 return Ok(live::Page::none(span));

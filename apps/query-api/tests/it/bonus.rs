@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bonus_domain::{Beneficiary, Fact, SourceType};
-use bonus_store::{ConflictMode, Delivery, Ingest, check_policies};
+use bonus_domain::{Beneficiary, Fact, PolicyVersion, SourceType};
+use bonus_store::{ConflictMode, Delivery, Ingest, Recompute, activate, check_policies};
 use kernel::{EventId, OrderId, RandomIds};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -22,27 +22,47 @@ async fn awarded() -> Scene {
 
 /// The same, where other things have happened.
 pub(crate) async fn award(scene: &Scene) {
+    told(scene, &[(1, "OrderPlaced"), (2, "OrderCompleted")]).await;
+}
+
+/// Takes in what happened to the order, each on its day of January, and brings the account up to date.
+pub(crate) async fn told(scene: &Scene, facts: &[(u128, &str)]) {
     check_policies(&scene.pool).await.unwrap();
     let (clock, ids) = (scene.clock.clone(), Arc::new(RandomIds));
     let ingest = Ingest::new(scene.pool.clone(), ConflictMode::Ingest, clock, ids);
-    let told = |number: u128, name: &str| Delivery {
+    let deliveries = facts.iter().map(|(number, name)| Delivery {
         fact: Fact {
-            source_event_id: EventId::from_uuid(Uuid::from_u128(number)),
+            source_event_id: EventId::from_uuid(Uuid::from_u128(*number)),
             source_type: SourceType::known(name).expect("a rewarded event"),
             beneficiary: Beneficiary::new(COMMISSIONER.role, COMMISSIONER.id),
             order_id: Some(OrderId::from_uuid(ORDER)),
             by_dispute: false,
             occurred_at: format!("2027-01-0{number}T00:00:00Z").parse().unwrap(),
         },
-        correlation_id: Uuid::from_u128(number),
+        correlation_id: Uuid::from_u128(*number),
         traceparent: None,
-    };
-    let deliveries = [told(1, "OrderPlaced"), told(2, "OrderCompleted")];
+    });
+    let deliveries: Vec<_> = deliveries.collect();
     ingest.run(&deliveries).await.unwrap();
     scene.catch_up().await;
 }
 
-fn account() -> String {
+/// Policy 2 comes into force, and the account is computed anew.
+pub(crate) async fn recomputed(scene: &Scene) {
+    let mut transaction = scene.pool.begin().await.unwrap();
+    let second = PolicyVersion::try_from(2_i32).unwrap();
+    activate(&mut transaction, second, OPERATOR.id)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    let (clock, ids) = (scene.clock.clone(), Arc::new(RandomIds));
+    let recompute = Recompute::new(scene.pool.clone(), clock, ids);
+    let account = Beneficiary::new(COMMISSIONER.role, COMMISSIONER.id);
+    recompute.one(account).await.unwrap();
+    scene.catch_up().await;
+}
+
+pub(crate) fn account() -> String {
     format!("/v1/bonus/accounts/{}", COMMISSIONER.id)
 }
 

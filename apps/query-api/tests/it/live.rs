@@ -2,116 +2,18 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{Response, StatusCode};
+use axum::http::StatusCode;
 use event_store::PositionToken;
-use http_body_util::BodyExt;
 use kernel::Actor;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::api::Api;
+use crate::frames::Frames;
 use crate::people::{ANALYST, ASH, COMMISSIONER, ELM, OAK, OPERATOR};
 use crate::scene::Scene;
 use crate::story::Story;
-
-/// How long a frame is waited for.
-const BOUND: Duration = Duration::from_secs(20);
-/// How long it takes to believe that none comes.
-const QUIET: Duration = Duration::from_millis(400);
-
-/// One frame.
-#[derive(Debug, Clone, PartialEq)]
-struct Frame {
-    event: String,
-    id: Option<String>,
-    data: Value,
-}
-
-/// A stream as its client reads it.
-struct Frames {
-    body: Body,
-    text: String,
-    /// The id of the last frame, which the next one has to name.
-    last_id: Option<String>,
-}
-
-impl Frames {
-    async fn open(api: &Api, path: &str, actor: Actor, after: Option<&str>) -> Self {
-        let mut call = api
-            .get(path)
-            .by(actor)
-            .header("accept", "text/event-stream");
-        if let Some(id) = after {
-            call = call.header("last-event-id", id);
-        }
-        let response: Response<Body> = call.send_for_stream().await;
-        assert_eq!(response.status(), StatusCode::OK, "{path}");
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["x-accel-buffering"], "no");
-        Self {
-            body: response.into_body(),
-            text: String::new(),
-            last_id: after.map(str::to_owned),
-        }
-    }
-
-    /// The next frame, comments passed over; none at the end.
-    async fn next(&mut self) -> Option<Frame> {
-        loop {
-            if let Some((frame, rest)) = self.text.split_once("\n\n") {
-                let (frame, rest) = (frame.to_owned(), rest.to_owned());
-                self.text = rest;
-                if let Some(frame) = self.read(&frame) {
-                    return Some(frame);
-                }
-                continue;
-            }
-            let part = timeout(BOUND, self.body.frame()).await.expect("a frame")?;
-            let bytes = part.unwrap().into_data().unwrap();
-            self.text += std::str::from_utf8(&bytes).unwrap();
-        }
-    }
-
-    fn read(&mut self, text: &str) -> Option<Frame> {
-        if text.starts_with(':') {
-            return None;
-        }
-        let field = |name: &str| {
-            let mut lines = text.lines();
-            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
-        let data: Value = serde_json::from_str(field("data").unwrap()).unwrap();
-        let id = field("id").map(str::to_owned);
-        if id.is_some() {
-            assert_eq!(data["prev"], json!(self.last_id), "{text}");
-            self.last_id.clone_from(&id);
-        }
-        Some(Frame {
-            event: field("event").unwrap_or("message").to_owned(),
-            id,
-            data,
-        })
-    }
-
-    /// The items up to where the client is told that it has everything.
-    async fn until_caught_up(&mut self) -> Vec<Value> {
-        let mut items = Vec::new();
-        loop {
-            let frame = self.next().await.expect("no end");
-            match frame.event.as_str() {
-                "message" => items.push(frame.data["item"].clone()),
-                "caught-up" => return items,
-                other => panic!("{other}"),
-            }
-        }
-    }
-
-    async fn is_quiet(&mut self) -> bool {
-        timeout(QUIET, self.next()).await.is_err()
-    }
-}
 
 async fn timeline(scene: &Scene, path: &str, actor: Actor) -> Vec<Value> {
     let reply = scene.api.get(path).by(actor).send().await;
@@ -303,6 +205,84 @@ async fn what_a_stream_does_not_take_is_refused() {
         nobody.send_for_stream().await.status(),
         StatusCode::NOT_FOUND
     );
+}
+
+/// Of the facts that one event tells, the last alone has an id: who is cut off before it is told all of
+/// them again, and who has it none.
+#[tokio::test]
+async fn what_one_event_tells_is_gone_on_from_as_one() {
+    let (scene, order_id) = Scene::with_work_in_progress().await;
+    sqlx::query(
+        "INSERT INTO \"orders@1\".timeline
+         SELECT order_id, version, 2::smallint, event_id, event, schema_version, data, actor_role,
+                actor_id, on_behalf_of_role, on_behalf_of_id, occurred_at, recorded_at, position
+         FROM \"orders@1\".timeline WHERE version = 3",
+    )
+    .execute(&scene.pool)
+    .await
+    .unwrap();
+    let path = format!("/v1/orders/{order_id}/timeline");
+    let since = format!("{path}?since=2027-01-01T00:00:00Z");
+    let mut whole = Frames::open(&scene.api, &since, OPERATOR, None).await;
+    let mut frames = Vec::new();
+    for _ in 0..4 {
+        frames.push(whole.next().await.unwrap());
+    }
+    let versions: Vec<_> = frames
+        .iter()
+        .map(|frame| frame.data["item"]["version"].as_i64().unwrap())
+        .collect();
+    assert_eq!(versions, [1, 2, 3, 3]);
+    assert_eq!(frames[2].id, None);
+    assert_eq!(frames[2].data["prev"], frames[3].data["prev"]);
+    let after = |frame: usize| frames[frame].id.clone();
+    for (id, first) in [(after(1), 3), (after(3), 4)] {
+        let mut rest = Frames::open(&scene.api, &path, OPERATOR, id.as_deref()).await;
+        let frame = rest.next().await.unwrap();
+        assert_eq!(frame.data["item"]["version"], first);
+    }
+}
+
+/// The first look is taken before there is an answer.
+#[tokio::test]
+async fn what_the_first_look_fails_with_is_a_problem_with_its_status() {
+    let (scene, _) = Scene::with_work_in_progress().await;
+    let owner = scene.owner().await;
+    let rename = async |statement: &str| sqlx::query(statement).execute(&owner).await.unwrap();
+    rename("ALTER TABLE \"orders@1\".timeline RENAME TO away").await;
+    let since = "/v1/orders?since=2027-01-01T00:00:00Z";
+    let call = || {
+        let call = scene.api.get(since).by(OPERATOR);
+        call.header("accept", "text/event-stream")
+    };
+    let refused = call().send().await;
+    assert_eq!(refused.outcome(), "500 INTERNAL");
+    // Nine failures take no place for good.
+    for _ in 0..8 {
+        assert_eq!(call().send().await.outcome(), "500 INTERNAL");
+    }
+    rename("ALTER TABLE \"orders@1\".away RENAME TO timeline").await;
+    let mut frames = Frames::open(&scene.api, since, OPERATOR, None).await;
+    assert_eq!(frames.until_caught_up().await.len(), 1);
+
+    scene.pool.close().await;
+    assert_eq!(call().send().await.outcome(), "503 STORE_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn a_plan_that_a_migration_has_outdated_is_made_anew() {
+    let (scene, _) = Scene::with_work_in_progress().await;
+    let api = scene.instance_with_one_connection().await;
+    let since = "/v1/orders?since=2027-01-01T00:00:00Z";
+    let mut frames = Frames::open(&api, since, OPERATOR, None).await;
+    let before = frames.until_caught_up().await;
+    drop(frames);
+    sqlx::query("ALTER TABLE \"orders@1\".orders ALTER COLUMN title TYPE varchar(300)")
+        .execute(&scene.owner().await)
+        .await
+        .unwrap();
+    let mut frames = Frames::open(&api, since, OPERATOR, None).await;
+    assert_eq!(frames.until_caught_up().await, before);
 }
 
 /// Readers that are cut off at random, each going on elsewhere with the id of its last frame, while

@@ -4,7 +4,13 @@
 use sqlx::{Connection as _, PgConnection};
 use test_support::TestDatabase;
 
-const STATEMENTS: [(&str, &str, &str); 12] = [
+const STATEMENTS: [(&str, &str, &str); 13] = [
+    (
+        "awards_of",
+        include_str!("../../queries/awards_of.sql"),
+        "'commissioner', '00000000-0000-0000-0000-000000000001', 9, '{OrderPlaced}',
+         '{00000000-0000-0000-0000-000000000001}', '{OrderCancelled}', '{false}', '{OrderPlaced}'",
+    ),
     (
         "count_deferred",
         include_str!("../../queries/count_deferred.sql"),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use event_store::{
     BatchBound, Checkpoint, Ended, Position, Reader, ReaderOptions, Sink, SinkError, StoredEvent,
-    append, checkpoint,
+    append, checkpoint, streams_between, version_at,
 };
 use serde_json::json;
 use sqlx::PgConnection;
@@ -181,4 +181,59 @@ async fn batches_are_cut_by_bytes_too_and_one_event_goes_whatever_its_size() {
     .await;
     // Each batch ends with the event that makes it full.
     assert_eq!(kept.sizes(), [3, 3, 1, 8, 1]);
+}
+
+/// What live streams ask: which streams have moved, and which version one had.
+#[tokio::test]
+async fn a_part_of_the_log_names_its_streams_and_the_version_of_each() {
+    let database = TestDatabase::create().await;
+    three_appends(&database).await;
+    let mut connection = database.pool_app().await.acquire().await.unwrap();
+    let kind = stream("a").kind().to_owned();
+    for (after, up_to, names) in [
+        (0, 4, vec!["a"]),
+        (3, 6, vec!["a", "b"]),
+        (4, 8, vec!["b"]),
+        (12, 20, vec![]),
+    ] {
+        let (after, up_to) = (Position::new(after), Position::new(up_to));
+        let mut found = streams_between(&mut connection, &kind, after, up_to)
+            .await
+            .unwrap();
+        found.sort_unstable();
+        assert_eq!(found, names);
+    }
+    let none = streams_between(&mut connection, "none", Position::START, Position::new(12)).await;
+    assert_eq!(none.unwrap(), [""; 0]);
+    for (position, version) in [(0, 0), (3, 3), (7, 4), (8, 4), (9, 5), (90, 8)] {
+        let found = version_at(&mut connection, &stream("a"), Position::new(position)).await;
+        assert_eq!(found.unwrap().get(), version, "at {position}");
+    }
+
+    sqlx::raw_sql("SET plan_cache_mode = force_generic_plan")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let prepared: Vec<(String, i32)> = sqlx::query_as(
+        "SELECT name, cardinality(parameter_types) FROM pg_prepared_statements
+         WHERE statement LIKE '%FROM store.events%'",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .unwrap();
+    assert!(prepared.len() >= 2);
+    for (name, parameters) in prepared {
+        let nulls = vec!["NULL"; usize::try_from(parameters).unwrap()].join(", ");
+        let explain = format!("EXPLAIN (COSTS OFF) EXECUTE {name} ({nulls})");
+        let lines: Vec<String> = sqlx::query_scalar(&explain)
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        let plan = lines.join("\n");
+        assert!(
+            plan.contains("Index") && !plan.contains("Seq Scan"),
+            "{plan}"
+        );
+    }
 }

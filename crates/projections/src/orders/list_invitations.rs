@@ -75,29 +75,16 @@ struct Record {
     workshops_turn: bool,
 }
 
-/// The newest seats in each of the statuses asked for, one walk along the index a status, and of
-/// those the newest; `$seats` narrows the walk to what another index has.
-macro_rules! seats {
-    ($connection:ident, $seats:literal, $($argument:expr),+ $(,)?) => {
+/// The columns of an item, from what gives the seats `i`.
+macro_rules! items {
+    ($connection:ident, $seats:literal $(+ $more:literal)*, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Record,
             "SELECT i.order_id AS \"order_id!\", o.title, o.commissioner_id, i.status AS \"status!\",
                     o.request_revision, i.offer_revision, i.offer_request_revision,
                     i.offer_deadline, i.invited_at AS \"invited_at!\",
                     i.workshops_turn AS \"workshops_turn!\"
-             FROM (
-                 SELECT i.*
-                 FROM unnest($2::text[]) AS s (status)
-                 CROSS JOIN LATERAL (
-                     SELECT i.* FROM invitations i
-                     WHERE i.workshop_id = $1 AND i.status = s.status" + $seats + "
-                       AND (i.invited_at, i.order_id) < ($3, $4)
-                     ORDER BY i.invited_at DESC, i.order_id DESC
-                     LIMIT $5
-                 ) i
-                 ORDER BY i.invited_at DESC, i.order_id DESC
-                 LIMIT $5
-             ) i
+             FROM (" + $seats $(+ $more)* + ") i
              CROSS JOIN LATERAL (
                  SELECT * FROM orders o WHERE o.order_id = i.order_id LIMIT 1
              ) o
@@ -106,6 +93,28 @@ macro_rules! seats {
         )
         .fetch_all($connection)
         .await
+    };
+}
+
+/// The newest seats in each of the statuses asked for, one walk along the index a status, and of
+/// those the newest; `$turn` narrows the walk to what another index has.
+macro_rules! newest {
+    ($connection:ident, $turn:literal, $($argument:expr),+ $(,)?) => {
+        items!(
+            $connection,
+            "SELECT i.*
+             FROM unnest($2::text[]) AS s (status)
+             CROSS JOIN LATERAL (
+                 SELECT i.* FROM invitations i
+                 WHERE i.workshop_id = $1 AND i.status = s.status" + $turn + "
+                   AND (i.invited_at, i.order_id) < ($3, $4)
+                 ORDER BY i.invited_at DESC, i.order_id DESC
+                 LIMIT $5
+             ) i
+             ORDER BY i.invited_at DESC, i.order_id DESC
+             LIMIT $5",
+            $($argument),+
+        )
     };
 }
 
@@ -123,7 +132,7 @@ async fn select(
         None => InvitationStatus::ALL.iter().map(|s| s.as_str()).collect(),
     };
     if filter.mine {
-        seats!(
+        newest!(
             connection,
             " AND i.workshops_turn",
             workshop_id,
@@ -133,7 +142,7 @@ async fn select(
             limit
         )
     } else {
-        seats!(
+        newest!(
             connection,
             "",
             workshop_id,
@@ -152,24 +161,17 @@ pub(super) async fn invitations_of(
     ids: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<Vec<InvitationItem>, sqlx::Error> {
-    let records = sqlx::query_as!(
-        Record,
-        r#"
-        SELECT i.order_id, o.title, o.commissioner_id, i.status, o.request_revision,
-               i.offer_revision, i.offer_request_revision, i.offer_deadline, i.invited_at,
-               i.workshops_turn
-        FROM unnest($2::uuid[]) AS s (order_id)
-        CROSS JOIN LATERAL (
-            SELECT * FROM invitations i
-            WHERE i.order_id = s.order_id AND i.workshop_id = $1 LIMIT 1
-        ) i
-        CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.order_id = s.order_id LIMIT 1) o
-        "#,
+    let records = items!(
+        connection,
+        "SELECT i.*
+         FROM unnest($2::uuid[]) AS s (order_id)
+         CROSS JOIN LATERAL (
+             SELECT * FROM invitations i
+             WHERE i.order_id = s.order_id AND i.workshop_id = $1 LIMIT 1
+         ) i",
         workshop_id.as_uuid(),
         ids,
-    )
-    .fetch_all(connection)
-    .await?;
+    )?;
     records.into_iter().map(|record| record.item(now)).collect()
 }
 

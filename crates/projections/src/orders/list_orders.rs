@@ -46,53 +46,76 @@ pub async fn list_orders(
     after: Option<OrderKey>,
     limit: i64,
 ) -> Result<Slice<OrderItem, OrderKey>, sqlx::Error> {
-    let Some(filter) = within_sight(viewer, filter) else {
+    let Some((state, walk)) = walk(viewer, filter) else {
         return Ok(Slice::empty());
     };
-    let limits = (after, limit.saturating_add(1));
-    let records = if filter.mine {
-        select_mine(connection, viewer, filter, limits).await?
-    } else {
-        select_items(connection, filter, limits).await?
-    };
+    let records = select(connection, state, walk, (after, limit.saturating_add(1))).await?;
     let records = Slice::cut(records, limit, |last| OrderKey {
         placed_at: last.placed_at,
         order_id: OrderId::from_uuid(last.order_id),
     });
-    let items = records
-        .items
-        .into_iter()
-        .map(|record| record.item(viewer))
-        .filter_map(|item| item.map(|item| redact_item(viewer, item)).transpose())
-        .collect::<Result<_, _>>()?;
     Ok(Slice {
-        items,
+        items: shown(viewer, records.items)?,
         next: records.next,
     })
 }
 
-/// The filter narrowed to what the viewer may see; none if that leaves nothing.
-fn within_sight(viewer: Viewer, filter: OrderFilter) -> Option<OrderFilter> {
+/// Along which index a list is read.
+#[derive(Debug, Clone, Copy)]
+enum Walk {
+    /// The orders at which a workshop has a seat, of one commissioner or any; all, or those that wait
+    /// for the workshop.
+    Seated(WorkshopId, Option<CommissionerId>, Waiting),
+    /// The orders of a commissioner, with a seat of one workshop or not; all, or those that wait for
+    /// the commissioner.
+    Placed(CommissionerId, Option<WorkshopId>, Waiting),
+    /// Every order.
+    All,
+}
+
+/// Whether only what waits for its viewer is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    No,
+    Only,
+}
+
+impl Walk {
+    /// To every order of that commissioner, and with that seat.
+    fn to(commissioner_id: Option<CommissionerId>, workshop_id: Option<WorkshopId>) -> Self {
+        match (workshop_id, commissioner_id) {
+            (Some(seat), of) => Self::Seated(seat, of, Waiting::No),
+            (None, Some(of)) => Self::Placed(of, None, Waiting::No),
+            (None, None) => Self::All,
+        }
+    }
+}
+
+/// In which state, and how, what is asked for is found within what the viewer may see; none if that
+/// leaves nothing.
+fn walk(viewer: Viewer, filter: OrderFilter) -> Option<(Option<OrderState>, Walk)> {
+    let (of, seat) = (filter.commissioner_id, filter.workshop_id);
     match viewer {
-        // Who runs the marketplace is waited for by disputes alone.
-        Viewer::Marketplace if filter.mine => {
+        Viewer::Analyst if filter.mine => None,
+        // Of operators disputes alone wait.
+        Viewer::Operator if filter.mine => {
             let disputed = filter.state.unwrap_or(OrderState::Disputed) == OrderState::Disputed;
-            disputed.then_some(OrderFilter {
-                state: Some(OrderState::Disputed),
-                mine: false,
-                ..filter
-            })
+            disputed.then(|| (Some(OrderState::Disputed), Walk::to(of, seat)))
         }
-        Viewer::Marketplace => Some(filter),
-        Viewer::Commissioner(me) => {
-            (filter.commissioner_id.unwrap_or(me) == me).then_some(OrderFilter {
-                commissioner_id: Some(me),
-                ..filter
-            })
-        }
-        Viewer::Workshop(me) => (filter.workshop_id.unwrap_or(me) == me).then_some(OrderFilter {
-            workshop_id: Some(me),
-            ..filter
+        Viewer::Operator | Viewer::Analyst => Some((filter.state, Walk::to(of, seat))),
+        Viewer::Commissioner(me) => (of.unwrap_or(me) == me).then(|| {
+            let walk = match filter.mine {
+                true => Walk::Placed(me, seat, Waiting::Only),
+                false => Walk::to(Some(me), seat),
+            };
+            (filter.state, walk)
+        }),
+        Viewer::Workshop(me) => (seat.unwrap_or(me) == me).then(|| {
+            let waiting = match filter.mine {
+                true => Waiting::Only,
+                false => Waiting::No,
+            };
+            (filter.state, Walk::Seated(me, of, waiting))
         }),
     }
 }
@@ -120,9 +143,9 @@ struct ItemRecord {
     workshops_turn: bool,
 }
 
-/// The columns of an item, from what gives the orders `o`, the newest of each state.
+/// The columns of an item, from what gives the orders `o`.
 macro_rules! items {
-    ($connection:ident, $orders:literal, $($argument:expr),+ $(,)?) => {
+    ($connection:ident, $orders:literal $(+ $more:literal)*, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             ItemRecord,
             "SELECT o.order_id, o.version, o.state, o.commissioner_id, o.workshop_id, o.title,
@@ -130,10 +153,7 @@ macro_rules! items {
                     o.current_stage, o.dispute_by_role, o.dispute_by_id, o.dispute_reason,
                     o.dispute_at, o.dispute_from, o.placed_at, o.updated_at,
                     o.commissioners_turn, o.workshops_turn AS \"workshops_turn!\"
-             FROM unnest($1::text[]) AS s (state)
-             CROSS JOIN LATERAL (" + $orders + ") o
-             ORDER BY o.placed_at DESC, o.order_id DESC
-             LIMIT $4",
+             FROM " + $orders $(+ $more)*,
             $($argument),+
         )
         .fetch_all($connection)
@@ -141,19 +161,26 @@ macro_rules! items {
     };
 }
 
-/// One statement for each index that serves a list: one walk along it for each state asked for,
-/// however rare, and of what they find the newest.
-async fn select_items(
-    connection: &mut PgConnection,
-    filter: OrderFilter,
-    (after, limit): (Option<OrderKey>, i64),
-) -> Result<Vec<ItemRecord>, sqlx::Error> {
-    let (before, before_id) = before(after);
-    let states = states(filter);
-    let commissioner_id = filter.commissioner_id.map(CommissionerId::as_uuid);
-    match (filter.workshop_id.map(WorkshopId::as_uuid), commissioner_id) {
-        (Some(workshop_id), commissioner_id) => items!(
-            connection,
+/// The newest items, one walk along an index for each state asked for, however rare, and of what they
+/// find the newest; `$turn` narrows the walk to what another index has.
+macro_rules! newest {
+    ($connection:ident, $walk:literal, $turn:literal, $rest:literal, $($argument:expr),+ $(,)?) => {
+        items!(
+            $connection,
+            "unnest($1::text[]) AS s (state)
+             CROSS JOIN LATERAL (" + $walk + $turn + $rest + ") o
+             ORDER BY o.placed_at DESC, o.order_id DESC
+             LIMIT $4",
+            $($argument),+
+        )
+    };
+}
+
+/// Orders at which a workshop has a seat.
+macro_rules! seated {
+    ($connection:ident, $turn:literal, $($argument:expr),+ $(,)?) => {
+        newest!(
+            $connection,
             "SELECT o.*, i.workshops_turn
              FROM invitations i
              CROSS JOIN LATERAL (
@@ -161,37 +188,97 @@ async fn select_items(
                  WHERE o.order_id = i.order_id AND ($6::uuid IS NULL OR o.commissioner_id = $6)
                  LIMIT 1
              ) o
-             WHERE i.workshop_id = $5 AND i.order_state = s.state
-               AND (i.placed_at, i.order_id) < ($2, $3)
+             WHERE i.workshop_id = $5 AND i.order_state = s.state",
+            $turn,
+            " AND (i.placed_at, i.order_id) < ($2, $3)
              ORDER BY i.placed_at DESC, i.order_id DESC
              LIMIT $4",
-            &states as &[&str],
+            $($argument),+
+        )
+    };
+}
+
+/// Orders of a commissioner.
+macro_rules! placed {
+    ($connection:ident, $turn:literal, $($argument:expr),+ $(,)?) => {
+        newest!(
+            $connection,
+            "SELECT o.*, false AS workshops_turn FROM orders o
+             WHERE o.commissioner_id = $5 AND o.state = s.state",
+            $turn,
+            " AND (o.placed_at, o.order_id) < ($2, $3)
+               AND ($6::uuid IS NULL OR EXISTS (
+                   SELECT FROM invitations i
+                   WHERE i.order_id = o.order_id AND i.workshop_id = $6))
+             ORDER BY o.placed_at DESC, o.order_id DESC
+             LIMIT $4",
+            $($argument),+
+        )
+    };
+}
+
+/// One statement for each index that serves a list.
+async fn select(
+    connection: &mut PgConnection,
+    state: Option<OrderState>,
+    walk: Walk,
+    (after, limit): (Option<OrderKey>, i64),
+) -> Result<Vec<ItemRecord>, sqlx::Error> {
+    let (before, before_id) = before(after);
+    let states: Vec<&str> = match state {
+        Some(state) => vec![state.as_str()],
+        None => OrderState::ALL.iter().map(|s| s.as_str()).collect(),
+    };
+    let states = states.as_slice();
+    match walk {
+        Walk::Seated(seat, of, Waiting::No) => seated!(
+            connection,
+            "",
+            states as &[&str],
             before,
             before_id,
             limit,
-            workshop_id,
-            commissioner_id,
+            seat.as_uuid(),
+            of.map(CommissionerId::as_uuid),
         ),
-        (None, Some(commissioner_id)) => items!(
+        Walk::Seated(seat, of, Waiting::Only) => seated!(
             connection,
-            "SELECT o.*, false AS workshops_turn FROM orders o
-             WHERE o.commissioner_id = $5 AND o.state = s.state
-               AND (o.placed_at, o.order_id) < ($2, $3)
-             ORDER BY o.placed_at DESC, o.order_id DESC
-             LIMIT $4",
-            &states as &[&str],
+            " AND i.workshops_turn",
+            states as &[&str],
             before,
             before_id,
             limit,
-            commissioner_id,
+            seat.as_uuid(),
+            of.map(CommissionerId::as_uuid),
         ),
-        (None, None) => items!(
+        Walk::Placed(of, seat, Waiting::No) => placed!(
             connection,
-            "SELECT o.*, false AS workshops_turn FROM orders o
-             WHERE o.state = s.state AND (o.placed_at, o.order_id) < ($2, $3)
+            "",
+            states as &[&str],
+            before,
+            before_id,
+            limit,
+            of.as_uuid(),
+            seat.map(WorkshopId::as_uuid),
+        ),
+        Walk::Placed(of, seat, Waiting::Only) => placed!(
+            connection,
+            " AND o.commissioners_turn",
+            states as &[&str],
+            before,
+            before_id,
+            limit,
+            of.as_uuid(),
+            seat.map(WorkshopId::as_uuid),
+        ),
+        Walk::All => newest!(
+            connection,
+            "SELECT o.*, false AS workshops_turn FROM orders o WHERE o.state = s.state",
+            "",
+            " AND (o.placed_at, o.order_id) < ($2, $3)
              ORDER BY o.placed_at DESC, o.order_id DESC
              LIMIT $4",
-            &states as &[&str],
+            states as &[&str],
             before,
             before_id,
             limit,
@@ -205,98 +292,36 @@ pub(super) async fn orders_of(
     viewer: Viewer,
     ids: &[Uuid],
 ) -> Result<Vec<OrderItem>, sqlx::Error> {
-    let seat = match viewer {
-        Viewer::Workshop(me) => Some(me.as_uuid()),
-        Viewer::Commissioner(_) | Viewer::Marketplace => None,
-    };
-    let records = sqlx::query_as!(
-        ItemRecord,
-        r#"
-        SELECT o.order_id, o.version, o.state, o.commissioner_id, o.workshop_id, o.title,
-               o.budget_amount, o.budget_currency, o.deadline, o.request_revision,
-               o.current_stage, o.dispute_by_role, o.dispute_by_id, o.dispute_reason,
-               o.dispute_at, o.dispute_from, o.placed_at, o.updated_at, o.commissioners_turn,
-               coalesce(i.workshops_turn, false) AS "workshops_turn!"
-        FROM unnest($1::uuid[]) AS s (order_id)
-        CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.order_id = s.order_id LIMIT 1) o
-        LEFT JOIN LATERAL (
-            SELECT i.workshops_turn FROM invitations i
-            WHERE i.order_id = o.order_id AND i.workshop_id = $2 LIMIT 1
-        ) i ON true
-        "#,
+    let records = items!(
+        connection,
+        "unnest($1::uuid[]) AS s (order_id)
+         CROSS JOIN LATERAL (
+             SELECT o.*, coalesce(i.workshops_turn, false) AS workshops_turn
+             FROM orders o
+             LEFT JOIN LATERAL (
+                 SELECT i.workshops_turn FROM invitations i
+                 WHERE i.order_id = o.order_id AND i.workshop_id = $2 LIMIT 1
+             ) i ON true
+             WHERE o.order_id = s.order_id LIMIT 1
+         ) o",
         ids,
-        seat,
-    )
-    .fetch_all(connection)
-    .await?;
+        viewer.workshop().map(WorkshopId::as_uuid),
+    )?;
+    shown(viewer, records)
+}
+
+/// What the viewer is shown of what was read.
+fn shown(viewer: Viewer, records: Vec<ItemRecord>) -> Result<Vec<OrderItem>, sqlx::Error> {
     let items = records.into_iter().map(|record| record.item(viewer));
     items
         .filter_map(|item| item.map(|item| redact_item(viewer, item)).transpose())
         .collect()
 }
 
-/// The same of the orders that wait for the viewer, each from the index of what waits for such.
-async fn select_mine(
-    connection: &mut PgConnection,
-    viewer: Viewer,
-    filter: OrderFilter,
-    (after, limit): (Option<OrderKey>, i64),
-) -> Result<Vec<ItemRecord>, sqlx::Error> {
-    let (before, before_id) = before(after);
-    let states = states(filter);
-    match viewer {
-        Viewer::Workshop(me) => items!(
-            connection,
-            "SELECT o.*, i.workshops_turn
-             FROM invitations i
-             CROSS JOIN LATERAL (
-                 SELECT * FROM orders o
-                 WHERE o.order_id = i.order_id AND ($6::uuid IS NULL OR o.commissioner_id = $6)
-                 LIMIT 1
-             ) o
-             WHERE i.workshop_id = $5 AND i.order_state = s.state AND i.workshops_turn
-               AND (i.placed_at, i.order_id) < ($2, $3)
-             ORDER BY i.placed_at DESC, i.order_id DESC
-             LIMIT $4",
-            &states as &[&str],
-            before,
-            before_id,
-            limit,
-            me.as_uuid(),
-            filter.commissioner_id.map(CommissionerId::as_uuid),
-        ),
-        Viewer::Commissioner(me) => items!(
-            connection,
-            "SELECT o.*, false AS workshops_turn FROM orders o
-             WHERE o.commissioner_id = $5 AND o.state = s.state AND o.commissioners_turn
-               AND (o.placed_at, o.order_id) < ($2, $3)
-               AND ($6::uuid IS NULL OR EXISTS (
-                   SELECT FROM invitations i
-                   WHERE i.order_id = o.order_id AND i.workshop_id = $6))
-             ORDER BY o.placed_at DESC, o.order_id DESC
-             LIMIT $4",
-            &states as &[&str],
-            before,
-            before_id,
-            limit,
-            me.as_uuid(),
-            filter.workshop_id.map(WorkshopId::as_uuid),
-        ),
-        Viewer::Marketplace => Ok(vec![]),
-    }
-}
-
 fn before(after: Option<OrderKey>) -> (DateTime<Utc>, Uuid) {
     after.map_or((DateTime::<Utc>::MAX_UTC, Uuid::max()), |key| {
         (key.placed_at, key.order_id.as_uuid())
     })
-}
-
-fn states(filter: OrderFilter) -> Vec<&'static str> {
-    match filter.state {
-        Some(state) => vec![state.as_str()],
-        None => OrderState::ALL.iter().map(|s| s.as_str()).collect(),
-    }
 }
 
 impl ItemRecord {
@@ -316,7 +341,8 @@ impl ItemRecord {
             your_turn: match viewer {
                 Viewer::Commissioner(_) => self.commissioners_turn,
                 Viewer::Workshop(_) => self.workshops_turn,
-                Viewer::Marketplace => state == OrderState::Disputed,
+                Viewer::Operator => state == OrderState::Disputed,
+                Viewer::Analyst => false,
             },
             commissioner_id: CommissionerId::from_uuid(self.commissioner_id),
             workshop_id: self.workshop_id.map(WorkshopId::from_uuid),

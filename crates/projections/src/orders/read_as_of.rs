@@ -94,7 +94,7 @@ fn unreadable(
     event: &StoredEvent,
     source: Box<dyn Error + Send + Sync>,
 ) -> Result<Option<OrderAsOf>, OrderError> {
-    if seen.is_none() && viewer != Viewer::Marketplace {
+    if seen.is_none() && !viewer.sees_all() {
         return Ok(None);
     }
     Err(OrderError::Unreadable {

@@ -1,33 +1,14 @@
 //! An order's life, fact by fact.
 
-use chrono::{DateTime, Utc};
 use event_store::Version;
-use kernel::{Actor, CommissionerId, OrderId, WorkshopId};
-use serde_json::{Map, Value};
+use kernel::{CommissionerId, OrderId, WorkshopId};
 use sqlx::PgConnection;
-use sqlx::types::Json;
 
+use super::recorded::{Record, Recorded, records};
 use super::unreadable::{OrderError, unless_parked};
 use super::view::TimelineEntry;
-use super::words::read_actor;
 use crate::page::Slice;
 use crate::redaction::{Sight, Viewer, redact_event};
-
-/// A fact of an order, as the table keeps it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Recorded {
-    /// Its number in the order's life.
-    pub(crate) version: Version,
-    /// Its public name.
-    pub(crate) event: String,
-    pub(crate) occurred_at: DateTime<Utc>,
-    /// Who did it.
-    pub(crate) actor: Actor,
-    /// In whose place.
-    pub(crate) on_behalf_of: Option<Actor>,
-    /// Its public payload, whole.
-    pub(crate) data: Map<String, Value>,
-}
 
 /// Tells at most `limit` events after the version `after`, oldest first, as the viewer may know
 /// them; none if there is no such order, or the viewer may not know of it. The key of the page is
@@ -83,10 +64,7 @@ pub(super) async fn sight(
     viewer: Viewer,
     order_id: OrderId,
 ) -> Result<Option<Sight>, sqlx::Error> {
-    let seated = match viewer {
-        Viewer::Workshop(id) => Some(id.as_uuid()),
-        Viewer::Commissioner(_) | Viewer::Marketplace => None,
-    };
+    let seated = viewer.workshop().map(WorkshopId::as_uuid);
     let parties = sqlx::query!(
         r#"
         SELECT o.commissioner_id, o.workshop_id,
@@ -116,34 +94,14 @@ async fn recorded(
     after: Version,
     limit: i64,
 ) -> Result<Vec<Recorded>, sqlx::Error> {
-    let records = sqlx::query!(
-        r#"
-        SELECT version, event, data AS "data: Json<Map<String, Value>>", actor_role, actor_id,
-               on_behalf_of_role, on_behalf_of_id, occurred_at
-        FROM timeline
-        WHERE order_id = $1 AND version > $2 AND version <= $3
-        ORDER BY version, part
-        "#,
+    let records = records!(
+        connection,
+        "timeline t
+         WHERE t.order_id = $1 AND t.version > $2 AND t.version <= $3
+         ORDER BY t.version, t.part",
         order_id.as_uuid(),
         after.get(),
         after.get().saturating_add(limit),
-    )
-    .fetch_all(connection)
-    .await?;
-    records
-        .into_iter()
-        .map(|record| {
-            let in_place_of = record.on_behalf_of_role.zip(record.on_behalf_of_id);
-            Ok(Recorded {
-                version: Version::new(record.version),
-                event: record.event,
-                occurred_at: record.occurred_at,
-                actor: read_actor(&record.actor_role, record.actor_id, "actor_role")?,
-                on_behalf_of: in_place_of
-                    .map(|(role, id)| read_actor(&role, id, "on_behalf_of_role"))
-                    .transpose()?,
-                data: record.data.0,
-            })
-        })
-        .collect()
+    )?;
+    records.into_iter().map(Record::fact).collect()
 }

@@ -4,12 +4,12 @@
 use std::error::Error;
 
 use event_store::{Position, StreamId, parked, parked_at};
-use kernel::{EventId, OrderId};
+use kernel::{CommissionerId, EventId, OrderId, WorkshopId};
 use sqlx::PgConnection;
 
-use super::read_timeline::sight;
 use super::recall::RecallError;
 use crate::redaction::Viewer;
+use crate::version::reader_here;
 
 /// Why an order cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +54,10 @@ pub(super) async fn unless_parked<T>(
     order_id: OrderId,
     found: Option<T>,
 ) -> Result<Option<T>, OrderError> {
-    if found.is_none() && viewer != Viewer::Marketplace {
+    if found.is_none() && !viewer.sees_all() {
         return Ok(None);
     }
-    let reader = reader(connection).await?;
+    let reader = reader_here(connection).await?;
     let waits = parked(connection, &reader, &StreamId::order(order_id)).await?;
     waits.map_or(Ok(found), |waits| {
         Err(OrderError::Unreadable {
@@ -76,14 +76,13 @@ pub async fn is_parked(
     connection: &mut PgConnection,
     order_id: OrderId,
 ) -> Result<bool, sqlx::Error> {
-    let reader = reader(connection).await?;
+    let reader = reader_here(connection).await?;
     let waits = parked(connection, &reader, &StreamId::order(order_id)).await?;
     Ok(waits.is_some())
 }
 
-/// Whether the event at `position` waits in a parked order that lists would show to the viewer: a
-/// list then has not come to that position, whatever the checkpoint says. An order that is not
-/// known yet may be anybody's.
+/// Whether the event at `position` waits in a parked order that may be shown to the viewer once it is
+/// told: what is read has then not come to that position, whatever the checkpoint says.
 ///
 /// # Errors
 /// What the database said.
@@ -92,25 +91,46 @@ pub async fn sees_parked(
     viewer: Viewer,
     position: Position,
 ) -> Result<bool, sqlx::Error> {
-    let reader = reader(connection).await?;
+    let reader = reader_here(connection).await?;
     let Some(waits) = parked_at(connection, &reader, position).await? else {
         return Ok(false);
     };
     let Ok(order_id) = waits.stream.key().parse::<OrderId>() else {
         return Ok(false);
     };
-    let known = sqlx::query_scalar!(
-        "SELECT order_id FROM orders WHERE order_id = $1",
-        order_id.as_uuid(),
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    Ok(known.is_none() || sight(connection, viewer, order_id).await?.is_some())
+    let waiting = first_waiting(connection, viewer, Some(order_id)).await?;
+    Ok(waiting.is_some())
 }
 
-/// The name of the reader that fills the tables which the connection reads: that of their schema.
-pub(super) async fn reader(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT current_schema()::text AS "name!""#)
-        .fetch_one(connection)
-        .await
+/// The first event that waits in a parked order, this one or any, that may be shown to the viewer. An
+/// order that is not known yet may be anybody's, and to one that is negotiated any workshop may have
+/// been invited by what waits.
+pub(super) async fn first_waiting(
+    connection: &mut PgConnection,
+    viewer: Viewer,
+    order_id: Option<OrderId>,
+) -> Result<Option<Position>, sqlx::Error> {
+    let reader = reader_here(connection).await?;
+    let waits = sqlx::query_scalar!(
+        r#"
+        SELECT min(p.position) FROM store.parked p
+        LEFT JOIN LATERAL (
+            SELECT o.commissioner_id, $3::uuid IS NULL OR o.state = 'negotiating' OR EXISTS (
+                SELECT FROM invitations i WHERE i.order_id = o.order_id AND i.workshop_id = $3
+            ) AS concerns
+            FROM orders o WHERE o.order_id = p.aggregate_id::uuid LIMIT 1
+        ) o ON true
+        WHERE p.reader = $1 AND p.aggregate_type = 'order'
+          AND ($4::uuid IS NULL OR p.aggregate_id = $4::text)
+          AND (o.commissioner_id IS NULL
+               OR (($2::uuid IS NULL OR o.commissioner_id = $2) AND o.concerns))
+        "#,
+        reader,
+        viewer.commissioner().map(CommissionerId::as_uuid),
+        viewer.workshop().map(WorkshopId::as_uuid),
+        order_id.map(OrderId::as_uuid),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(waits.map(Position::new))
 }

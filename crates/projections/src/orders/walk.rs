@@ -5,22 +5,20 @@
 //! invitation is shown as its list shows it when the page is read; of several facts in one page, the
 //! last one stands for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use event_store::{Position, Version};
+use event_store::Position;
 use kernel::{CommissionerId, OrderId, WorkshopId};
-use serde_json::{Map, Value};
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::list_invitations::invitations_of;
 use super::list_orders::orders_of;
-use super::read_timeline::{Recorded, sight};
-use super::unreadable::{OrderError, reader};
+use super::read_timeline::sight;
+use super::recorded::{Record, records};
+use super::unreadable::{OrderError, first_waiting};
 use super::view::{InvitationItem, OrderItem, TimelineEntry};
-use super::words::read_actor;
 use crate::redaction::{Sight, Viewer, redact_event};
 
 /// How many events one page looks at, whatever the viewer is shown of them.
@@ -72,28 +70,20 @@ pub async fn walk_timeline(
     .fetch_optional(&mut *connection)
     .await?;
     let passed = passed.unwrap_or(0);
-    let records = sqlx::query_as!(
-        Record,
-        r#"
-        SELECT order_id, position, version, event, data AS "data: Json<Map<String, Value>>",
-               actor_role, actor_id, on_behalf_of_role, on_behalf_of_id, occurred_at
-        FROM timeline
-        WHERE order_id = $1 AND version > $2 AND version <= $3 AND position <= $4
-        ORDER BY version, part
-        "#,
+    let records = records!(
+        &mut *connection,
+        "timeline t
+         WHERE t.order_id = $1 AND t.version > $2 AND t.version <= $3 AND t.position <= $4
+         ORDER BY t.version, t.part",
         order_id.as_uuid(),
         passed,
         passed.saturating_add(EVENTS_OF_A_PAGE),
         span.up_to.get(),
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let reached = records
-        .last()
-        .map_or(span.up_to, |last| Position::new(last.position));
+    )?;
+    let reached = records.last().map_or(span.up_to, Record::position);
     let mut items = Vec::new();
     for record in records {
-        let position = Position::new(record.position);
+        let position = record.position();
         let fact = record.fact()?;
         if fact.occurred_at < span.since {
             continue;
@@ -115,7 +105,7 @@ pub async fn walk_orders(
     let reached = page_end(connection, span).await?;
     let last = match viewer {
         Viewer::Workshop(me) => told_to(connection, me, span, reached).await?,
-        Viewer::Commissioner(_) | Viewer::Marketplace => {
+        Viewer::Commissioner(_) | Viewer::Operator | Viewer::Analyst => {
             happened(connection, viewer, span, reached).await?
         }
     };
@@ -157,34 +147,8 @@ pub async fn complete_up_to(
     viewer: Viewer,
     up_to: Position,
 ) -> Result<Position, OrderError> {
-    let reader = reader(connection).await?;
-    let (commissioner, workshop) = match viewer {
-        Viewer::Commissioner(id) => (Some(id.as_uuid()), None),
-        Viewer::Workshop(id) => (None, Some(id.as_uuid())),
-        Viewer::Marketplace => (None, None),
-    };
-    // An order that is not known yet may be anybody's, and to one that is negotiated any workshop may
-    // have been invited by what waits.
-    let waits = sqlx::query_scalar!(
-        r#"
-        SELECT min(p.position) FROM store.parked p
-        LEFT JOIN LATERAL (
-            SELECT o.commissioner_id, $3::uuid IS NULL OR o.state = 'negotiating' OR EXISTS (
-                SELECT FROM invitations i WHERE i.order_id = o.order_id AND i.workshop_id = $3
-            ) AS concerns
-            FROM orders o WHERE o.order_id = p.aggregate_id::uuid LIMIT 1
-        ) o ON true
-        WHERE p.reader = $1 AND p.aggregate_type = 'order'
-          AND (o.commissioner_id IS NULL
-               OR (($2::uuid IS NULL OR o.commissioner_id = $2) AND o.concerns))
-        "#,
-        reader,
-        commissioner,
-        workshop,
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    Ok(waits.map_or(up_to, |waits| up_to.min(Position::new(waits - 1))))
+    let waits = first_waiting(connection, viewer, None).await?;
+    Ok(waits.map_or(up_to, |waits| up_to.min(Position::new(waits.get() - 1))))
 }
 
 /// A position before everything that occurred at `since` or later, and near to it: facts of different
@@ -221,36 +185,6 @@ pub async fn position_before(
     Ok(Position::new(before))
 }
 
-/// A row of the timeline.
-struct Record {
-    order_id: Uuid,
-    position: i64,
-    version: i64,
-    event: String,
-    data: Json<Map<String, Value>>,
-    actor_role: String,
-    actor_id: Uuid,
-    on_behalf_of_role: Option<String>,
-    on_behalf_of_id: Option<Uuid>,
-    occurred_at: DateTime<Utc>,
-}
-
-impl Record {
-    fn fact(self) -> Result<Recorded, sqlx::Error> {
-        let in_place_of = self.on_behalf_of_role.zip(self.on_behalf_of_id);
-        Ok(Recorded {
-            version: Version::new(self.version),
-            event: self.event,
-            occurred_at: self.occurred_at,
-            actor: read_actor(&self.actor_role, self.actor_id, "actor_role")?,
-            on_behalf_of: in_place_of
-                .map(|(role, id)| read_actor(&role, id, "on_behalf_of_role"))
-                .transpose()?,
-            data: self.data.0,
-        })
-    }
-}
-
 /// Where a page of the span ends.
 async fn page_end(connection: &mut PgConnection, span: Span) -> Result<Position, sqlx::Error> {
     let last = sqlx::query_scalar!(
@@ -275,10 +209,7 @@ async fn happened(
     span: Span,
     reached: Position,
 ) -> Result<BTreeMap<Uuid, Position>, sqlx::Error> {
-    let commissioner = match viewer {
-        Viewer::Commissioner(id) => Some(id.as_uuid()),
-        Viewer::Workshop(_) | Viewer::Marketplace => None,
-    };
+    let commissioner = viewer.commissioner().map(CommissionerId::as_uuid);
     let rows = sqlx::query!(
         r#"
         SELECT t.order_id, t.position
@@ -316,62 +247,64 @@ async fn told_to(
     span: Span,
     reached: Position,
 ) -> Result<BTreeMap<Uuid, Position>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"
-        SELECT t.order_id, t.position, t.version, t.event,
-               t.data AS "data: Json<Map<String, Value>>", t.actor_role, t.actor_id,
-               t.on_behalf_of_role, t.on_behalf_of_id, t.occurred_at,
-               o.commissioner_id, o.workshop_id
-        FROM (
-            SELECT * FROM timeline t
-            WHERE t.position > $1 AND t.position <= $2
-            ORDER BY t.position LIMIT $3
-        ) t
-        CROSS JOIN LATERAL (
-            SELECT FROM invitations i
-            WHERE i.order_id = t.order_id AND i.workshop_id = $4 LIMIT 1
-        ) i
-        CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.order_id = t.order_id LIMIT 1) o
-        WHERE t.occurred_at >= $5
-        ORDER BY t.position
-        "#,
+    let records = records!(
+        &mut *connection,
+        "(
+             SELECT * FROM timeline t
+             WHERE t.position > $1 AND t.position <= $2
+             ORDER BY t.position LIMIT $3
+         ) t
+         CROSS JOIN LATERAL (
+             SELECT FROM invitations i
+             WHERE i.order_id = t.order_id AND i.workshop_id = $4 LIMIT 1
+         ) i
+         WHERE t.occurred_at >= $5
+         ORDER BY t.position",
         span.after.get(),
         reached.get(),
         EVENTS_OF_A_PAGE * 2,
         workshop_id.as_uuid(),
         span.since,
-    )
-    .fetch_all(connection)
-    .await?;
+    )?;
+    let sights = sights(connection, workshop_id, &records).await?;
     let mut last = BTreeMap::new();
-    for row in rows {
-        let sight = Viewer::Workshop(workshop_id).sight(
-            CommissionerId::from_uuid(row.commissioner_id),
-            row.workshop_id.map(WorkshopId::from_uuid),
-            |_| true,
-        );
-        let record = Record {
-            order_id: row.order_id,
-            position: row.position,
-            version: row.version,
-            event: row.event,
-            data: row.data,
-            actor_role: row.actor_role,
-            actor_id: row.actor_id,
-            on_behalf_of_role: row.on_behalf_of_role,
-            on_behalf_of_id: row.on_behalf_of_id,
-            occurred_at: row.occurred_at,
+    for record in records {
+        let (order_id, position) = (record.order_id, record.position());
+        let Some(sight) = sights.get(&order_id) else {
+            continue;
         };
-        let (order_id, position) = (record.order_id, Position::new(record.position));
-        let fact = record.fact()?;
-        if sight
-            .and_then(|sight: Sight| redact_event(sight, fact))
-            .is_some()
-        {
+        if redact_event(*sight, record.fact()?).is_some() {
             last.insert(order_id, position);
         }
     }
     Ok(last)
+}
+
+/// What the workshop sees of each of these orders; it has a seat at all of them.
+async fn sights(
+    connection: &mut PgConnection,
+    workshop_id: WorkshopId,
+    records: &[Record],
+) -> Result<BTreeMap<Uuid, Sight>, sqlx::Error> {
+    let ids: BTreeSet<Uuid> = records.iter().map(|record| record.order_id).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let orders = sqlx::query!(
+        "SELECT o.order_id, o.commissioner_id, o.workshop_id
+         FROM unnest($1::uuid[]) AS s (order_id)
+         CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.order_id = s.order_id LIMIT 1) o",
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    let sights = orders.into_iter().filter_map(|order| {
+        let sight = Viewer::Workshop(workshop_id).sight(
+            CommissionerId::from_uuid(order.commissioner_id),
+            order.workshop_id.map(WorkshopId::from_uuid),
+            |_| true,
+        );
+        Some((order.order_id, sight?))
+    });
+    Ok(sights.collect())
 }
 
 fn by_position<T>(items: Vec<T>, position: impl Fn(&T) -> Option<Position>) -> Vec<(Position, T)> {

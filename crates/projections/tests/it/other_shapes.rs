@@ -15,7 +15,7 @@ const LATE: &str = "2029-01-01T00:00:00Z";
 
 async fn read(store: &Store, order_id: OrderId) -> Result<Option<OrderDetail>, OrderError> {
     let mut connection = store.pool.acquire().await.unwrap();
-    read_order(&mut connection, Viewer::Marketplace, order_id, now()).await
+    read_order(&mut connection, Viewer::Operator, order_id, now()).await
 }
 
 /// How many folds there are of the other shape.

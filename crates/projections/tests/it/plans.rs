@@ -10,6 +10,7 @@ use projections::orders::{
 };
 use projections::redaction::Viewer;
 use projections::workshops::list_workshops;
+use projections::{Model, touched};
 use sqlx::{PgConnection, Row};
 
 use crate::histories::{History, commissioner, commissioner_id, operator, workshop, workshop_id};
@@ -181,6 +182,9 @@ async fn every_read_has_its_index() {
         .unwrap();
     list_workshops(&mut connection, None, 50).await.unwrap();
     count_by_state(&mut connection, 100).await.unwrap();
+    touched(&mut connection, Model::Orders, span.after, span.up_to)
+        .await
+        .unwrap();
 
     let plans = plans(&mut connection).await;
     let mut used = BTreeSet::new();

@@ -28,10 +28,10 @@ async fn an_order_that_the_tables_refuse_waits_and_no_other_does() {
 
     let mut connection = store.pool.acquire().await.unwrap();
     let all = OrderFilter::default();
-    let listed = list_orders(&mut connection, Viewer::Marketplace, all, None, 10).await;
+    let listed = list_orders(&mut connection, Viewer::Operator, all, None, 10).await;
     assert_eq!(listed.unwrap().items.len(), 2);
     let refused = orders[1].order_id;
-    let anyone = Viewer::Marketplace;
+    let anyone = Viewer::Operator;
     let detail = read_order(&mut connection, anyone, refused, now()).await;
     let timeline = read_timeline(&mut connection, anyone, refused, Version::NONE, 10).await;
     for error in [detail.unwrap_err(), timeline.unwrap_err()] {

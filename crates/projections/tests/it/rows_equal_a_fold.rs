@@ -60,7 +60,7 @@ pub(crate) async fn assert_rows_equal_the_fold(store: &Store, lives: &[History])
     for life in lives {
         let version = Version::new(life.happened.len().try_into().unwrap());
         let folded = OrderDetail::from_order(&life.order, version, now());
-        let read = read_order(&mut connection, Viewer::Marketplace, life.order_id, now())
+        let read = read_order(&mut connection, Viewer::Operator, life.order_id, now())
             .await
             .unwrap();
         assert_eq!(read, folded, "{:#?}", life.happened);
@@ -160,7 +160,7 @@ async fn a_hole_is_refused_and_nothing_of_its_batch_is_kept() {
 
     let mut connection = store.pool.acquire().await.unwrap();
     let order_id = lives[0].order_id;
-    let read = read_order(&mut connection, Viewer::Marketplace, order_id, now()).await;
+    let read = read_order(&mut connection, Viewer::Operator, order_id, now()).await;
     assert_eq!(read.unwrap(), None);
     drop(connection);
 

@@ -79,7 +79,7 @@ async fn a_second_version_is_filled_beside_the_first_with_equal_rows() {
 async fn shown(pool: &PgPool) -> (usize, Position) {
     let mut snapshot = Snapshot::open(pool, Model::Orders).await.unwrap();
     let all = OrderFilter::default();
-    let page = list_orders(&mut snapshot, Viewer::Marketplace, all, None, 100).await;
+    let page = list_orders(&mut snapshot, Viewer::Operator, all, None, 100).await;
     let shown = (
         page.unwrap().items.len(),
         snapshot.freshness().token.position,

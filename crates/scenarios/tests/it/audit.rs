@@ -189,7 +189,7 @@ pub(crate) async fn rows_equal_a_fold(pool: &PgPool) {
             .collect();
         let order = fold(&events).unwrap();
         let folded = OrderDetail::from_order(&order, stream.version(), now).unwrap();
-        let row = read_order(&mut snapshot, Viewer::Marketplace, id, now)
+        let row = read_order(&mut snapshot, Viewer::Operator, id, now)
             .await
             .unwrap()
             .unwrap();

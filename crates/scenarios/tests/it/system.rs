@@ -83,6 +83,11 @@ impl App {
         self
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&mut self, signal: Signal) {
         self.process.as_mut().unwrap().signal(signal).unwrap();
@@ -204,6 +209,14 @@ impl System {
             "ATLAS_PROJECTOR_ADDR",
             &self.projector.variables,
         )
+    }
+
+    /// Another query API of the same system, not started yet.
+    pub(crate) fn another_query(&self) -> App {
+        let App {
+            binary, arguments, ..
+        } = self.query;
+        App::new(binary, arguments, "ATLAS_QUERY_ADDR", &self.query.variables)
     }
 
     pub(crate) async fn until(&self, ready: bool) {

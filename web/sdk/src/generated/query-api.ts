@@ -104,7 +104,9 @@ export interface paths {
         };
         /**
          * Read a bonus account's ledger.
-         * @description The awards that make the account's points, newest first. Who may see the account may see them.
+         * @description The awards that make the account's points, newest first. Who may see the account may see them. As a
+         *     stream the awards one by one, as they are made; where some are taken away, or another policy counts
+         *     them anew, it says `reset`.
          */
         get: operations["read_bonus_ledger"];
         put?: never;
@@ -287,7 +289,8 @@ export interface paths {
         /**
          * List the readers of the feed.
          * @description Every read model, also of versions that are not served, and the relay: how far it has come, and
-         *     how it is, as its row says.
+         *     how it is, as its row says. As a stream each reader as it is, and from then on those that change;
+         *     `stall` is of the list alone.
          */
         get: operations["list_projections"];
         put?: never;
@@ -3016,6 +3019,11 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before, with the same filters. */
                 cursor?: string;
+                /**
+                 * @description With `Accept: text/event-stream`, and without `Last-Event-ID`: the stream begins with what
+                 *     occurred at this instant.
+                 */
+                since?: string;
             };
             header?: {
                 /**
@@ -3030,6 +3038,12 @@ export interface operations {
                  * @example handling=strict
                  */
                 Prefer?: string;
+                /**
+                 * @description With `Accept: text/event-stream`: the id of the last frame, or the `Atlas-Position` of the
+                 *     list; the stream goes on after it.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Last-Event-ID"?: string;
             };
             path: {
                 /** @description the beneficiary */
@@ -3068,6 +3082,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["List_LedgerItem"];
+                    /**
+                     * @example id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                     *     data: {"item":{},"prev":null}
+                     *
+                     *     event: caught-up
+                     *     id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBM
+                     *     data: {"prev":"Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI"}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
@@ -4573,7 +4596,14 @@ export interface operations {
                 /** @description `nextCursor` of the page before, with the same filters. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With `Accept: text/event-stream`: the id of the last frame, or the `Atlas-Position` of the
+                 *     list; the stream goes on after it.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Last-Event-ID"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4619,6 +4649,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Projections"];
+                    /**
+                     * @example id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                     *     data: {"item":{},"prev":null}
+                     *
+                     *     event: caught-up
+                     *     id: Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBM
+                     *     data: {"prev":"Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI"}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
