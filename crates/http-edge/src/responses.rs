@@ -31,6 +31,8 @@ impl Code {
         Self::Forbidden,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        // Of a command without values too: `handling=strict` refuses members that nobody reads.
+        Self::ValidationFailed,
         Self::IdempotencyKeyReused,
         Self::UnreadableEvent,
     ];

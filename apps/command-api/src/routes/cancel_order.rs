@@ -15,7 +15,7 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How cancelling an order is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::ValidationFailed, Code::OrderTooLarge];
+        &[Code::OrderTooLarge];
 }
 
 /// Why the order should end.

@@ -16,7 +16,6 @@ problems! {
     /// How confirming an offer is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
         &[
-            Code::ValidationFailed,
             Code::OfferNotStanding,
             Code::OfferOutdated,
             Code::OfferChanged,

@@ -15,7 +15,7 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How declining an invitation is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::ValidationFailed, Code::InvitationNotOpen];
+        &[Code::InvitationNotOpen];
 }
 
 /// Why the workshop declines, if it says so.

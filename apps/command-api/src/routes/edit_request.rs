@@ -18,7 +18,6 @@ problems! {
     /// How editing a request is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
         &[
-            Code::ValidationFailed,
             Code::NothingToChange,
             Code::RevisionLimit,
             Code::OrderTooLarge,

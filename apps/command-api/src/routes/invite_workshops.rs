@@ -16,7 +16,6 @@ problems! {
     /// How inviting workshops is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
         &[
-            Code::ValidationFailed,
             Code::UnknownWorkshop,
             Code::AlreadyInvited,
             Code::OrderTooLarge,

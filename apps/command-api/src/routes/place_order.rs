@@ -17,7 +17,7 @@ use crate::request::{NoPath, Sent, UnconditionalHeaders};
 problems! {
     /// How placing an order is refused.
     Problems: Code::ANY, Code::COMMAND,
-        &[Code::ValidationFailed, Code::UnknownWorkshop];
+        &[Code::UnknownWorkshop];
 }
 
 /// A request, and who may answer it.

@@ -15,7 +15,7 @@ use crate::request::{Sent, UnconditionalHeaders};
 problems! {
     /// How a directory entry is refused.
     Problems: Code::ANY, Code::COMMAND,
-        &[Code::ValidationFailed, Code::ConcurrentModification];
+        &[Code::ConcurrentModification];
 }
 
 /// What the entry should say.

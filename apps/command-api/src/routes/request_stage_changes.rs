@@ -17,7 +17,6 @@ problems! {
     /// How requesting changes is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
         &[
-            Code::ValidationFailed,
             Code::NotCurrentStage,
             Code::StageNotAwaitingApproval,
             Code::OrderTooLarge,

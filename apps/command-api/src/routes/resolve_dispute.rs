@@ -14,7 +14,7 @@ use crate::request::{CommandHeaders, Sent};
 
 problems! {
     /// How resolving a dispute is refused.
-    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND, &[Code::ValidationFailed];
+    Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND;
 }
 
 /// How a dispute is resolved, and why so.

@@ -19,7 +19,6 @@ problems! {
     /// How an offer is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
         &[
-            Code::ValidationFailed,
             Code::InvitationNotOpen,
             Code::OfferOutdated,
             Code::NothingToChange,

@@ -15,7 +15,7 @@ use crate::request::{CommandHeaders, Sent};
 problems! {
     /// How withdrawing an offer is refused.
     Problems: Code::ANY, Code::COMMAND, Code::ORDER_COMMAND,
-        &[Code::ValidationFailed, Code::OfferNotStanding];
+        &[Code::OfferNotStanding];
 }
 
 /// Why the workshop withdraws, if it says so.

@@ -1985,8 +1985,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -1997,7 +1997,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2225,7 +2225,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
-            /** @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request */
+            /**
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
+             */
             422: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -2235,7 +2238,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2469,8 +2472,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -2481,7 +2484,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2715,8 +2718,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -2727,7 +2730,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -2965,8 +2968,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -2977,7 +2980,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3213,8 +3216,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -3225,7 +3228,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3484,8 +3487,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -3496,7 +3499,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3734,8 +3737,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -3746,7 +3749,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -3982,8 +3985,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -3994,7 +3997,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -4233,8 +4236,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -4245,7 +4248,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -4477,7 +4480,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
-            /** @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request */
+            /**
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
+             */
             422: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -4487,7 +4493,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -4719,7 +4725,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem_UNSUPPORTED_MEDIA_TYPE"];
                 };
             };
-            /** @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request */
+            /**
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
+             */
             422: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -4729,7 +4738,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -4967,8 +4976,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -4979,7 +4988,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
@@ -5200,8 +5209,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
-             *     - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             * @description - `VALIDATION_FAILED`: values that no rule allows; all of them are listed in errors
+             *     - `IDEMPOTENCY_KEY_REUSED`: the Idempotency-Key was used for another request
              */
             422: {
                 headers: {
@@ -5212,7 +5221,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"] | components["schemas"]["Problem_VALIDATION_FAILED"];
+                    "application/problem+json": components["schemas"]["Problem_VALIDATION_FAILED"] | components["schemas"]["Problem_IDEMPOTENCY_KEY_REUSED"];
                 };
             };
             /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
