@@ -34,9 +34,10 @@ const FILL: &str = "
                      WHEN 3 THEN 'OrderPlaced'
                      ELSE CASE WHEN o % 5 = 0 THEN 'OrderCancelled' ELSE 'OrderCompleted' END END,
            'commissioner', md5((1 + o % 100000)::text)::uuid, md5('order' || o)::uuid, false,
-           clock_timestamp() - make_interval(days => (o * 7919 % 400)::integer) , 0
-    FROM generate_series(1, 500000) o, generate_series(1, 4) step;
-    VACUUM ANALYZE bonus.accounts, bonus.ledger;";
+           clock_timestamp() - make_interval(days => (o::bigint * 7919 % 400)::integer) , 0
+    FROM generate_series(1, 500000) o, generate_series(1, 4) step";
+
+const GATHER_STATISTICS: &str = "VACUUM (ANALYZE) bonus.accounts, bonus.ledger";
 
 const EXPORT: &str = "
     COPY (SELECT beneficiary_role, beneficiary_id, occurred_at, source_event_id, event_type,
@@ -111,7 +112,9 @@ async fn main() {
     let pool = database.pool_app().await;
     check_policies(&pool).await.unwrap();
     let owner = PgPool::connect(&database.url("atlas_owner")).await.unwrap();
-    sqlx::raw_sql(FILL).execute(&owner).await.unwrap();
+    for statement in [FILL, GATHER_STATISTICS] {
+        sqlx::raw_sql(statement).execute(&owner).await.unwrap();
+    }
 
     let (mut exports, mut differences) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
