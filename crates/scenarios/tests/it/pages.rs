@@ -50,7 +50,7 @@ async fn people_do_in_a_browser_what_the_story_tells() {
     let mut tests = Command::new(state_folder().join("node/current/node"));
     tests
         .current_dir(web)
-        .args(["--test", "--test-timeout=180000", "test/*.test.ts"])
+        .args(["--test", "--test-timeout=900000", "test/*.test.ts"])
         .env("ATLAS_SDK_COMMAND_URL", command)
         .env("ATLAS_SDK_QUERY_URL", origin)
         .env("ATLAS_PAGES_ISSUER", issuer)
