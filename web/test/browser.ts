@@ -23,8 +23,8 @@ const WIDTHS = [360, 800, 1440];
 export const STRANGE = "<img src=x onerror=alert(1)> \u202Eesrever\u202C <script>alert(1)</script>";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-/** How soon what somebody did is seen by others, in milliseconds. */
-export const SEEN_WITHIN = 8_000;
+/** How soon what somebody did is seen by others on a machine that is busy with more, in milliseconds. */
+export const SEEN_WITHIN = 60_000;
 
 /** Asks the scenario around these tests to do something to the services. */
 export async function control(

@@ -16,6 +16,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::Resource;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint, Error as TransportError};
 
@@ -24,6 +25,8 @@ use crate::metrics::Metrics;
 
 /// How long a collector may take.
 const BOUND: Duration = Duration::from_secs(5);
+/// How long the end of the process waits for one.
+const LAST_BOUND: Duration = Duration::from_millis(500);
 
 /// Who sends them, and where.
 pub(crate) struct MetricsExport {
@@ -65,15 +68,18 @@ impl MetricsExport {
         })
     }
 
-    /// Sends what was recorded until work is to be finished, and then once more.
+    /// Sends what was recorded until work is to be finished, and then once more: a collector that
+    /// does not answer delays the end by half a second.
     pub(crate) async fn run(mut self, metrics: Metrics, finish: CancellationToken) {
         let first = tokio::time::Instant::now() + self.interval;
         let mut ticks = tokio::time::interval_at(first, self.interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while finish.run_until_cancelled(ticks.tick()).await.is_some() {
-            self.send(&metrics).await;
+            finish.run_until_cancelled(self.send(&metrics)).await;
         }
-        self.send(&metrics).await;
+        if timeout(LAST_BOUND, self.send(&metrics)).await.is_err() {
+            tracing::warn!("the last metrics were not exported in time");
+        }
     }
 
     async fn send(&mut self, metrics: &Metrics) {

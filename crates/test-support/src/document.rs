@@ -48,7 +48,7 @@ impl Document {
         let problem = at(content, &["application/problem+json"]);
         match at(answered.body, &["code"]).as_str() {
             Some(code) if problem.is_object() => self.has_problem(problem, code, answered.body),
-            _ => has_shape(at(content, &["application/json", "example"]), answered.body),
+            _ => has_shape_of_one(at(content, &["application/json"]), answered.body),
         }
     }
 
@@ -138,6 +138,21 @@ fn conforms(schema: &Value, body: &Value) -> Result<(), String> {
 /// Members whose own members are each event's or each act's own, and one that is seldom there.
 const FREE: [&str; 4] = ["data", "subject", "result", "ignored"];
 
+/// Whether a body has the shape of the example, or of one of the examples where there are several.
+fn has_shape_of_one(content: &Value, body: &Value) -> Result<(), String> {
+    let Some(examples) = at(content, &["examples"]).as_object() else {
+        return has_shape(at(content, &["example"]), body);
+    };
+    let mut why = Ok(());
+    for example in examples.values() {
+        why = has_shape(at(example, &["value"]), body);
+        if why.is_ok() {
+            break;
+        }
+    }
+    why
+}
+
 /// Whether a body has the keys of the example, as far as both have any, but for what is [`FREE`].
 fn has_shape(example: &Value, body: &Value) -> Result<(), String> {
     match (example, body) {
@@ -202,7 +217,10 @@ mod tests {
                     "schema": reference("schemas/Problem_NOT_FOUND"),
                     "examples": { "NOT_FOUND": reference("examples/NOT_FOUND") },
                 } } },
-            } } } },
+            } } },
+            "/either": { "get": { "responses": { "200": { "content": { "application/json": {
+                "examples": { "one": { "value": { "a": 1 } }, "other": { "value": { "b": 1 } } },
+            } } } } } } },
             "components": {
                 "headers": { "ETag": { "required": true } },
                 "examples": { "NOT_FOUND": { "value": { "code": "NOT_FOUND", "detail": "no" } } },
@@ -222,6 +240,25 @@ mod tests {
             headers,
             body,
         })
+    }
+
+    #[test]
+    fn what_has_several_examples_has_the_shape_of_one() {
+        for (body, described) in [
+            (json!({ "a": 2 }), true),
+            (json!({ "b": 2 }), true),
+            (json!({ "a": 2, "b": 2 }), false),
+            (json!({ "c": 2 }), false),
+        ] {
+            let outcome = document().describes(Answered {
+                method: "GET",
+                path: "/either",
+                status: 200,
+                headers: &[],
+                body: &body,
+            });
+            assert_eq!(outcome.is_ok(), described, "{body}");
+        }
     }
 
     #[test]

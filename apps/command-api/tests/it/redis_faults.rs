@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use reqwest::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 use test_support::{Proxy, TestRedis};
 
 use crate::people::{COMMISSIONER, OAK, SECRET, token};
@@ -37,26 +37,14 @@ impl Pair {
             shared: Running::start(&database, &with_redis).await,
             alone: Running::start(&database, &VARIABLES).await,
         };
-        pair.redis_is(true).await;
+        pair.shared.redis_is(true).await;
         pair.alone.is_ready().await;
         pair
     }
 
-    /// Waits until the process says that its Redis is fit, or is not.
-    async fn redis_is(&self, ok: bool) {
-        let status = if ok { "ready" } else { "degraded" };
-        let dependencies = json!([
-            {"name": "postgres", "required": true, "ok": true},
-            {"name": "schema", "required": true, "ok": true},
-            {"name": "redis", "required": false, "ok": ok},
-        ]);
-        let expected = json!({"status": status, "dependencies": dependencies});
-        self.shared.readiness_is(expected).await;
-    }
-
     async fn comes_and_goes(&self) {
-        self.redis_is(false).await;
-        self.redis_is(true).await;
+        self.shared.redis_is(false).await;
+        self.shared.redis_is(true).await;
     }
 }
 
@@ -118,21 +106,21 @@ async fn whatever_befalls_redis_fails_no_request_and_holds_none_up() {
     under_load(&pair, async {
         // Killed and restarted.
         first.kill().await;
-        pair.redis_is(false).await;
+        pair.shared.redis_is(false).await;
         first.restart().await;
-        pair.redis_is(true).await;
+        pair.shared.redis_is(true).await;
         // Slow on the way, and in itself.
         proxy.slow_by(Duration::from_secs(1));
-        pair.redis_is(false).await;
+        pair.shared.redis_is(false).await;
         proxy.slow_by(Duration::ZERO);
-        pair.redis_is(true).await;
+        pair.shared.redis_is(true).await;
         first.say(&["CLIENT", "PAUSE", "1500", "ALL"]).await;
         pair.comes_and_goes().await;
         // A replica that takes no writes.
         first.say(&["REPLICAOF", "127.0.0.1", "1"]).await;
-        pair.redis_is(false).await;
+        pair.shared.redis_is(false).await;
         first.lead().await;
-        pair.redis_is(true).await;
+        pair.shared.redis_is(true).await;
         // Emptied, of counts and script, and its clients killed.
         first.say(&["FLUSHALL"]).await;
         first.say(&["SCRIPT", "FLUSH"]).await;
@@ -141,14 +129,14 @@ async fn whatever_befalls_redis_fails_no_request_and_holds_none_up() {
         second.follow(&first).await;
         second.lead().await;
         first.follow(&second).await;
-        pair.redis_is(false).await;
+        pair.shared.redis_is(false).await;
         proxy.lead_to(second.port());
-        pair.redis_is(true).await;
+        pair.shared.redis_is(true).await;
         second.kill().await;
-        pair.redis_is(false).await;
+        pair.shared.redis_is(false).await;
         first.lead().await;
         proxy.lead_to(first.port());
-        pair.redis_is(true).await;
+        pair.shared.redis_is(true).await;
     })
     .await;
     for process in [pair.shared, pair.alone] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_support::eventually;
 
 /// How long the process may take for what it is waited for.
@@ -62,6 +62,30 @@ impl Running {
         eventually("its readiness", BOUND, || async {
             let (_, body) = self.readiness().await;
             if body == expected { Ok(()) } else { Err(body) }
+        })
+        .await;
+    }
+
+    /// Waits until it says that its Redis is fit; or is not, and why.
+    pub(crate) async fn redis_is(&self, ok: bool) {
+        let expected = json!({
+            "status": if ok { "ready" } else { "degraded" },
+            "dependencies": [
+                {"name": "postgres", "required": true, "ok": true},
+                {"name": "schema", "required": true, "ok": true},
+                {"name": "redis", "required": false, "ok": ok},
+            ],
+        });
+        eventually("what it says of Redis", BOUND, || async {
+            let (_, mut body) = self.readiness().await;
+            let said = body.clone();
+            let redis = body["dependencies"][2].as_object_mut();
+            let detail = redis.and_then(|redis| redis.remove("detail"));
+            if body == expected && detail.is_none() == ok {
+                Ok(())
+            } else {
+                Err(said)
+            }
         })
         .await;
     }

@@ -267,6 +267,22 @@ pub(super) fn policy_diff() -> Value {
     })
 }
 
+/// What one fact did to the account of [`explanation`].
+pub(super) fn explained_fact() -> Value {
+    let part = &explanation()["parts"][0];
+    json!({
+        "id": COMMISSIONER,
+        "role": "commissioner",
+        "eventId": part["eventId"],
+        "policyVersion": 1,
+        "asOf": UPDATED_AT,
+        "place": part["place"],
+        "points": part["points"],
+        "sentence": part["sentence"],
+        "part": part,
+    })
+}
+
 /// Why an account is what it is.
 pub(super) fn explanation() -> Value {
     json!({

@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use utoipa::IntoResponses;
 use uuid::Uuid;
 
-use super::examples::explanation;
+use super::examples::{explained_fact, explanation};
 use super::explanation::{Explained, ExplainedAccount, ExplainedFact};
 use super::read_bonus_account::{InRole, may_see};
 use crate::AppState;
@@ -58,7 +58,10 @@ impl OfEvent {
 #[response(
     status = 200,
     description = "the explanation of the account, or of the event that was asked for",
-    example = json!(explanation()),
+    examples(
+        ("account" = (value = json!(explanation()))),
+        ("event" = (value = json!(explained_fact()))),
+    ),
 )]
 #[expect(dead_code, reason = "carries the description of an answer")]
 struct Found(Explained);

@@ -408,7 +408,8 @@ impl WrongReader {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_wrong_readers_lose_under_the_same_load() {
-    const RUNS: usize = 3;
+    // One run is enough on a quiet machine; on a busy one, writers overlap less.
+    const RUNS: usize = 12;
     let mut lost: BTreeMap<&str, usize> = WRONG_READERS.iter().map(|r| (r.name, 0)).collect();
     for _ in 0..RUNS {
         let database = TestDatabase::create().await;

@@ -69,7 +69,7 @@ async fn people_do_in_a_browser_what_the_story_tells() {
     let mut tests = Command::new(state_folder().join("node/current/node"));
     tests
         .current_dir(web)
-        .args(["--test", "--test-timeout=180000", "--test-concurrency=1"])
+        .args(["--test", "--test-timeout=900000", "--test-concurrency=1"])
         .arg("test/*.test.ts")
         .env("ATLAS_PAGES_CONTROL", control_url)
         .env("ATLAS_SDK_COMMAND_URL", command)

@@ -124,7 +124,10 @@ fn share(hundredths: i64) -> String {
 /// A system with a history, and what goes on beside the rebuild.
 async fn started() -> (System, Load, Readers, PgPool) {
     // A debug build on a busy machine is slow; that it is late is not what is tested here.
-    let patient = [("ATLAS_MIN_POSITION_WAIT_MS", "8000")];
+    let patient = [
+        ("ATLAS_MIN_POSITION_WAIT_MS", "60000"),
+        ("ATLAS_REQUEST_TIMEOUT_MS", "70000"),
+    ];
     let system = System::start_with(NOWHERE, &patient).await;
     let load = Load::start(&system.commands, Some(60), Duration::from_millis(1)).await;
     load.finish().await;

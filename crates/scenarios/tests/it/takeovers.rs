@@ -31,7 +31,10 @@ struct Pair {
 async fn pair() -> Pair {
     let broker = kafka::start().await;
     // Who asks for what was just committed waits for a crashed owner's lease to end.
-    let patient = [("ATLAS_MIN_POSITION_WAIT_MS", "8000")];
+    let patient = [
+        ("ATLAS_MIN_POSITION_WAIT_MS", "60000"),
+        ("ATLAS_REQUEST_TIMEOUT_MS", "70000"),
+    ];
     let system = System::start_with(&broker.address(), &patient).await;
     let leases = Leases::watch(&system.database).await;
     let first = leases.newcomer(&[]).await;

@@ -2852,46 +2852,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "asOf": "2026-11-26T09:30:00Z",
-                     *       "grade": "Bronze",
-                     *       "id": "01938f5e-7c00-7000-8000-00000000000c",
-                     *       "lifetimePoints": 40,
-                     *       "nextGrade": {
-                     *         "name": "Silver",
-                     *         "pointsToGo": 60
-                     *       },
-                     *       "older": null,
-                     *       "parts": [
-                     *         {
-                     *           "event": "OrderPlaced",
-                     *           "eventId": "01938f5e-7c00-7000-8000-0000000000e1",
-                     *           "link": "/v1/orders/01938f5e-7c00-7000-8000-000000000001/timeline",
-                     *           "occurredAt": "2026-11-25T12:00:00Z",
-                     *           "orderId": "01938f5e-7c00-7000-8000-000000000001",
-                     *           "place": "inWindow",
-                     *           "points": 40,
-                     *           "reversedBy": null,
-                     *           "sentence": "OrderPlaced gives 40 points under policy 1; it counts for VIP until 2026-12-25T12:00:00Z.",
-                     *           "windowPoints": 40
-                     *         }
-                     *       ],
-                     *       "policyVersion": 1,
-                     *       "role": "commissioner",
-                     *       "sentences": [
-                     *         "40 points make Bronze; 60 more make Silver.",
-                     *         "40 points in the window; VIP takes 160 more."
-                     *       ],
-                     *       "vip": {
-                     *         "active": false,
-                     *         "nextChange": null,
-                     *         "pointsToGo": 160,
-                     *         "threshold": 200,
-                     *         "windowPoints": 40
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["Explained"];
                 };
             };
