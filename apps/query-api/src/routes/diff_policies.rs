@@ -4,8 +4,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use bonus_domain::{Movement, Policies, Policy, PolicyVersion, Report, assess};
-use bonus_store::{LedgerState, whole_ledger};
+use bonus_domain::{Holdings, Policies, Policy, PolicyVersion, Report, diff};
+use bonus_store::whole_ledger;
 use chrono::{DateTime, Utc};
 use http_edge::{Code, Ignored, MinPosition, Path, Principal, Problem, problems};
 use projections::Model;
@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use utoipa::IntoResponses;
 
 use super::examples::policy_diff;
-use super::policy_diff::{Moved, PolicyDiff};
+use super::policy_diff::{LedgerRead, Moved, PolicyDiff};
 use crate::AppState;
 use crate::reading::ReadHeaders;
 use crate::refusal::ReadError;
@@ -86,15 +86,15 @@ async fn compared(
 ) -> Result<PolicyDiff, ReadError> {
     let mut report = Report::default();
     let mut moved = Moved::default();
-    let ledger: LedgerState = whole_ledger(connection, |beneficiary, ledger| {
-        let movement = Movement {
-            before: assess(from, &ledger.counted, at)?,
-            after: assess(to, ledger.all(), at)?,
-        };
+    let mut of_others = 0;
+    let ledger = whole_ledger(connection, |beneficiary, of: Holdings<'_>| {
+        of_others += u64::from(of.policy_version != from.version());
+        let movement = diff(from, to, of, at)?;
         moved.add(beneficiary, movement);
         report.add(beneficiary, movement)
     })
     .await?;
+    let ledger = LedgerRead::of(ledger, of_others, at);
     let versions = (from.version(), to.version());
-    Ok(PolicyDiff::of(versions, at, ledger, &report, moved))
+    Ok(PolicyDiff::of(versions, ledger, &report, moved))
 }

@@ -231,6 +231,7 @@ pub(super) fn policy_diff() -> Value {
             "facts": 1,
             "deferredFacts": 0,
             "beneficiaries": 1,
+            "ofOtherPolicies": 0,
             "digest": "000000000000feed",
         },
         "report": {

@@ -38,7 +38,7 @@ pub(crate) struct PolicyDiff {
 /// The state of the ledger that was read.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct LedgerRead {
+pub(super) struct LedgerRead {
     /// The instant for which VIP was computed.
     as_of: DateTime<Utc>,
     /// The facts in it.
@@ -50,6 +50,10 @@ struct LedgerRead {
     /// Whom they belong to, in number.
     #[schema(minimum = 0)]
     beneficiaries: u64,
+    /// How many of them are of another policy than `from`: of them it is shown what would be if they
+    /// were of it, which is not what a recompute does.
+    #[schema(minimum = 0)]
+    of_other_policies: u64,
     /// The same for the same facts.
     digest: String,
 }
@@ -70,7 +74,7 @@ struct DiffReport {
     /// Those who lose points.
     #[schema(minimum = 0)]
     losers: u64,
-    /// Those who gain and had none before.
+    /// Those without an account before who have one after.
     #[schema(minimum = 0)]
     opened: u64,
     /// The points of all of them before.
@@ -199,30 +203,36 @@ impl Moved {
         self.named.push(AccountMovement {
             role: beneficiary.role.into(),
             id: beneficiary.id,
-            before: movement.before.into(),
-            after: movement.after.into(),
+            before: movement.before().into(),
+            after: movement.after().into(),
         });
+    }
+}
+
+impl LedgerRead {
+    pub(super) fn of(ledger: LedgerState, of_others: u64, at: DateTime<Utc>) -> Self {
+        Self {
+            as_of: at,
+            facts: ledger.facts,
+            deferred_facts: ledger.deferred,
+            beneficiaries: ledger.beneficiaries,
+            of_other_policies: of_others,
+            digest: format!("{:016x}", ledger.digest),
+        }
     }
 }
 
 impl PolicyDiff {
     pub(super) fn of(
         (from, to): (PolicyVersion, PolicyVersion),
-        at: DateTime<Utc>,
-        ledger: LedgerState,
+        ledger: LedgerRead,
         report: &Report,
         moved: Moved,
     ) -> Self {
         Self {
             from: from.get(),
             to: to.get(),
-            ledger: LedgerRead {
-                as_of: at,
-                facts: ledger.facts,
-                deferred_facts: ledger.deferred,
-                beneficiaries: ledger.beneficiaries,
-                digest: format!("{:016x}", ledger.digest),
-            },
+            ledger,
             report: report.into(),
             movements: moved.named,
             movements_left_out: moved.left_out,
@@ -298,8 +308,8 @@ impl From<Largest> for LargestMovement {
             role: largest.beneficiary.role.into(),
             id: largest.beneficiary.id,
             points: largest.points.get(),
-            before: largest.movement.before.into(),
-            after: largest.movement.after.into(),
+            before: largest.movement.before().into(),
+            after: largest.movement.after().into(),
             sentence: largest.sentence(),
         }
     }

@@ -1,6 +1,6 @@
 //! Who would gain and who would lose under another policy, over HTTP.
 
-use bonus_domain::{Movement, Policies, PolicyVersion, Report, assess};
+use bonus_domain::{Policies, PolicyVersion, Report, diff};
 use bonus_store::whole_ledger;
 use kernel::Clock as _;
 use serde_json::{Value, json};
@@ -19,10 +19,8 @@ async fn report(scene: &Scene) -> Value {
     let at = scene.clock.now();
     let mut report = Report::default();
     let mut connection = scene.pool.acquire().await.unwrap();
-    whole_ledger(&mut connection, |beneficiary, ledger| {
-        let before = assess(from, &ledger.counted, at)?;
-        let after = assess(to, ledger.all(), at)?;
-        report.add(beneficiary, Movement { before, after })
+    whole_ledger(&mut connection, |beneficiary, of| {
+        report.add(beneficiary, diff(from, to, of, at)?)
     })
     .await
     .unwrap();
@@ -40,6 +38,7 @@ async fn its_numbers_are_those_of_the_command_line() {
         assert!(reply.header("atlas-position").is_some());
         assert_eq!(reply.body["report"], expected);
         assert_eq!(reply.body["ledger"]["facts"], 2);
+        assert_eq!(reply.body["ledger"]["ofOtherPolicies"], 0);
         assert_eq!(reply.body["ledger"]["asOf"], "2027-02-01T00:00:00Z");
         assert_eq!(reply.body["movementsLeftOut"], 0);
         let moved = reply.body["movements"].as_array().unwrap();
