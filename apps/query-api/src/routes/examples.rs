@@ -268,18 +268,36 @@ pub(super) fn policy_diff() -> Value {
     })
 }
 
+/// A fact that an account counts.
+fn part() -> Value {
+    json!({
+        "eventId": "01938f5e-7c00-7000-8000-0000000000e1",
+        "event": "OrderPlaced",
+        "orderId": ORDER,
+        "link": "/v1/orders/01938f5e-7c00-7000-8000-000000000001/timeline",
+        "occurredAt": "2026-11-25T12:00:00Z",
+        "place": "inWindow",
+        "points": 40,
+        "windowPoints": 40,
+        "reversedBy": null,
+        "sentence": "OrderPlaced gives 40 points under policy 1; it counts for VIP until \
+                     2026-12-25T12:00:00Z.",
+    })
+}
+
 /// What one fact did to the account of [`explanation`].
 pub(super) fn explained_fact() -> Value {
-    let part = &explanation()["parts"][0];
+    let part = part();
+    let member = |name: &str| part.get(name);
     json!({
         "id": COMMISSIONER,
         "role": "commissioner",
-        "eventId": part["eventId"],
+        "eventId": member("eventId"),
         "policyVersion": 1,
         "asOf": UPDATED_AT,
-        "place": part["place"],
-        "points": part["points"],
-        "sentence": part["sentence"],
+        "place": member("place"),
+        "points": member("points"),
+        "sentence": member("sentence"),
         "part": part,
     })
 }
@@ -305,21 +323,7 @@ pub(super) fn explanation() -> Value {
             "40 points make Bronze; 60 more make Silver.",
             "40 points in the window; VIP takes 160 more.",
         ],
-        "parts": [
-            {
-                "eventId": "01938f5e-7c00-7000-8000-0000000000e1",
-                "event": "OrderPlaced",
-                "orderId": ORDER,
-                "link": "/v1/orders/01938f5e-7c00-7000-8000-000000000001/timeline",
-                "occurredAt": "2026-11-25T12:00:00Z",
-                "place": "inWindow",
-                "points": 40,
-                "windowPoints": 40,
-                "reversedBy": null,
-                "sentence": "OrderPlaced gives 40 points under policy 1; it counts for VIP until \
-                             2026-12-25T12:00:00Z.",
-            },
-        ],
+        "parts": [part()],
         "older": null,
     })
 }

@@ -10,7 +10,6 @@ use test_support::eventually;
 
 use crate::kafka;
 use crate::load::Load;
-use crate::schemathesis::start_broker;
 use crate::system::{System, state_folder};
 
 /// Commissions that are accepted, called off and disputed, so that most events occur.
@@ -22,7 +21,8 @@ const EVENTS: usize = 13;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_reads_what_is_sent_by_the_documents_alone() {
-    let (_broker, brokers) = start_broker("contract").await;
+    let broker = kafka::start().await;
+    let brokers = broker.address();
     let system = System::start(&brokers).await;
     let load = Load::start(
         &system.commands,
