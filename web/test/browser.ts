@@ -28,7 +28,7 @@ export const SEEN_WITHIN = 60_000;
 
 /** Asks the scenario around these tests to do something to the services. */
 export async function control(
-  what: "stop-query" | "start-query" | "lay-letters" | "clear-letters",
+  what: "stop-query" | "start-query" | "lay-letter" | "lay-letters" | "clear-letters",
 ): Promise<void> {
   const answer = await fetch(`${CONTROL_URL}/${what}`, { method: "POST" });
   assert.equal(answer.status, 204, what);

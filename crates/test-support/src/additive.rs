@@ -74,7 +74,11 @@ pub fn api_added_to(old: &Value, new: &Value) -> Result<(), String> {
     for (path, item) in paths {
         for (method, operation) in item.as_object().into_iter().flatten() {
             let at = format!("{method} {path}");
-            asks_no_more(&at, (old, operation), (new, &new["paths"][path][method]))?;
+            asks_no_more(
+                &at,
+                (old, operation),
+                (new, member(member(&new["paths"], path), method)),
+            )?;
         }
     }
     Ok(())
@@ -130,7 +134,7 @@ fn takes_no_less(at: &str, was: Part<'_>, is: Part<'_>, depth: usize) -> Result<
     let members = before["properties"].as_object().into_iter().flatten();
     for (name, member) in members {
         let at = format!("{at}/{name}");
-        let now = &now["properties"][name];
+        let now = member(&now["properties"], name);
         takes_no_less(&at, (was.0, member), (is.0, now), depth + 1)?;
     }
     if before["items"].is_object() {
@@ -138,6 +142,11 @@ fn takes_no_less(at: &str, was: Part<'_>, is: Part<'_>, depth: usize) -> Result<
         takes_no_less(&format!("{at}/items"), items.0, items.1, depth + 1)?;
     }
     Ok(())
+}
+
+/// A member of an object; null where there is none.
+fn member<'a>(object: &'a Value, name: &str) -> &'a Value {
+    object.get(name).unwrap_or(&Value::Null)
 }
 
 /// The schema that a reference is to.

@@ -11,5 +11,5 @@ export { default as Wide } from "./Wide.svelte";
 export { Live } from "./live.svelte.ts";
 export { Session, type Viewer } from "./session.svelte.ts";
 export { readTimeline } from "./timeline.ts";
-export { COMMANDS, CONSOLE, LIFE, MARKET, POLICIES, WORDS, say } from "./words.ts";
+export { ACTS, COMMANDS, CONSOLE, LIFE, MARKET, POLICIES, WORDS, say } from "./words.ts";
 export { day, instant, zone } from "./zone.svelte.ts";

@@ -217,6 +217,7 @@ export const CONSOLE = {
   rate: "Events a second",
   served: "serves queries",
   notServed: "does not serve queries",
+  rebuilds: "Build a read model anew",
   process: "process",
   code: "Code",
   number: "How many",
@@ -312,4 +313,35 @@ export const LIFE = {
   more: "more than",
   orders: "orders",
   begins: "the beginning",
+} as const;
+
+/** Acts of operators, as the command line tells them. */
+export const ACTS = {
+  act: "Act",
+  /** What each is called, and what comes of it. */
+  acts: {
+    redrive: { label: "Redrive", about: "Sends these dead letters again, with their bytes as they were. What is handled then is closed; what fails again comes back." },
+    redrivePreview: { label: "Preview a redrive", about: "Shows what a redrive would change, and which letters would come back. Changes nothing." },
+    discard: { label: "Discard", about: "Closes these dead letters for good, without handling them: what they tell is never counted." },
+    replay: { label: "Replay", about: "Sends stored events to Kafka again, with the ids that they had." },
+    rebuild: { label: "Rebuild", about: "Builds the read model anew from the events beside the one that serves, compares both, and serves the new one if nothing differs." },
+    rebuildBack: { label: "Back to the version before", about: "Serves the version that was kept." },
+    activate: { label: "Put in force", about: "From then on awards are made under this policy. Whoever has facts and no account of it is recomputed then." },
+    recompute: { label: "Recompute", about: "Recomputes the accounts that are not of the policy in force." },
+    backfill: { label: "Backfill", about: "Reads the facts of events that this policy rewards and the ledger has not kept, from the first event on." },
+  } as Record<string, { label: string; about: string }>,
+  states: { requested: "waits for its turn", running: "under way", done: "done", refused: "refused", failed: "failed" } as Record<string, string>,
+  sameAs: "The same by command line:",
+  said: "What the command said",
+  result: "What came of it",
+  facts: "What it did",
+  perSecond: "a second",
+  wouldChange: "What a redrive would change",
+  shownLetters: "Dead letters looked at:",
+  table: "Table",
+  key: "Key",
+  before: "Before",
+  after: "After",
+  condition: "How it is",
+  byCommandLine: "by command line",
 } as const;

@@ -86,6 +86,10 @@ struct Found(OrderAsOf);
     security(("bearer" = [])),
     responses(Found, NotModified, Problems),
 )]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each reads a part of the request"
+)]
 pub(crate) async fn read_as_of(
     State(app): State<AppState>,
     principal: Principal,

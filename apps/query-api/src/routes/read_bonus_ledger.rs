@@ -77,6 +77,10 @@ struct Listed(List<LedgerItem>);
     security(("bearer" = [])),
     responses(Listed, Problems),
 )]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each reads a part of the request"
+)]
 pub(crate) async fn read_bonus_ledger(
     State(app): State<AppState>,
     principal: Principal,

@@ -82,6 +82,10 @@ struct Told(List<TimelineEntry>);
     security(("bearer" = [])),
     responses(Told, Problems),
 )]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each reads a part of the request"
+)]
 pub(crate) async fn read_timeline(
     State(app): State<AppState>,
     principal: Principal,

@@ -20,7 +20,7 @@ const BERT: Uuid = Uuid::from_u128(2);
 /// The request of a discard, at the end of its operator's stream.
 async fn request(connection: &mut PgConnection, operator: Uuid, key: &str) -> ActId {
     let stream = StreamId::operator(operator);
-    let loaded = event_store::load(connection, &[stream.clone()])
+    let loaded = event_store::load(connection, std::slice::from_ref(&stream))
         .await
         .unwrap();
     let after = loaded[0].version();

@@ -63,6 +63,16 @@ impl Message {
         Self { value, ..self }
     }
 
+    /// Whether this is what a topic has, but for what a redrive adds.
+    pub(crate) fn is(&self, message: &Value) -> bool {
+        let value = serde_json::from_slice::<Value>(self.value.as_deref().unwrap_or(b"null"));
+        let headers = self.headers.iter().all(|(name, value)| {
+            let value = value.as_deref().map(String::from_utf8_lossy);
+            message["headers"][name].as_str() == value.as_deref()
+        });
+        headers && message["value"] == value.unwrap()
+    }
+
     /// Puts it among the dead letters, as a consumer of another release would have.
     pub(crate) async fn lie_in(&self, pool: &PgPool, detail: &str) {
         let header = |name: &str| {

@@ -10,10 +10,15 @@ use test_support::eventually;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use crate::dead_letters::Message;
+use crate::kafka;
 use crate::schemathesis::start_broker;
 use crate::system::{System, state_folder, target_folder};
 
 const CLIENT: &str = "artisan-atlas-pages";
+const TOPIC: &str = "atlas.order-events.v1";
+/// The number of the dead letter that is redriven from the page.
+const LETTER: u128 = 77;
 const PEOPLE: [(&str, &str); 5] = [
     ("Olga", "operator"),
     ("Clara", "commissioner"),
@@ -88,6 +93,11 @@ async fn people_do_in_a_browser_what_the_story_tells() {
         never = obeying => never,
     };
     assert!(status.success(), "what failed is above");
+    // What the page had redriven was sent as it was.
+    let letter = Message::good(LETTER);
+    let sent = kafka::messages(&brokers, TOPIC).await;
+    let sent = sent.iter().filter(|message| letter.is(message));
+    assert_eq!(sent.count(), 1);
 }
 
 /// Does to the system what the tests ask for, by the path of a request.
@@ -101,6 +111,12 @@ async fn obey(control: &TcpListener, system: &mut System) {
         Some("/start-query") => {
             system.query.start();
             system.query.until(true).await;
+        }
+        Some("/lay-letter") => {
+            let pool = system.database.pool_owner().await;
+            Message::good(LETTER)
+                .lie_in(&pool, "of another release")
+                .await;
         }
         Some("/lay-letters") => as_owner(system, LETTERS).await,
         Some("/clear-letters") => as_owner(system, "DELETE FROM ops.dead_letters").await,

@@ -105,7 +105,7 @@ impl Connection {
     pub(super) async fn until_caught_up(&mut self) -> Vec<Value> {
         let mut items = Vec::new();
         loop {
-            let frame = self.next().await.expect("no end");
+            let frame = self.next().await.unwrap();
             match frame.event.as_str() {
                 "message" => items.push(frame.data["item"].clone()),
                 "caught-up" => return items,

@@ -102,7 +102,7 @@ async fn idle_connection(system: &System) -> TcpStream {
 async fn until_moved(stream: &mut Connection) -> Vec<Value> {
     let mut items = Vec::new();
     loop {
-        let frame = stream.next().await.expect("a word at the end");
+        let frame = stream.next().await.unwrap();
         match frame.event.as_str() {
             "message" => items.push(frame.data["item"].clone()),
             "caught-up" => {}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use event_store::{Append, NewEvent, StreamId, Version, append};
-use kernel::{EventId, Metadata};
+use kernel::{EventId, IdSource as _, Metadata, RandomIds};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -150,7 +150,7 @@ impl Writer {
     /// Places an order, and edits it a few times.
     async fn edit(&self, order: &mut Option<String>, turn: usize) -> Option<Value> {
         let commissioner = &self.commissioner;
-        if turn % 8 == 0 || order.is_none() {
+        if turn.is_multiple_of(8) || order.is_none() {
             let body = placement(&[self.maker.id]);
             let placed = self
                 .give(commissioner, Method::POST, "/v1/orders", &body)
@@ -174,9 +174,9 @@ impl Writer {
         let Ok(mut transaction) = self.pool.begin().await else {
             return;
         };
-        let stream = StreamId::from_parts("counter", Uuid::new_v4().to_string());
+        let stream = StreamId::from_parts("counter", RandomIds.next().to_string());
         let event = NewEvent {
-            event_id: EventId::from_uuid(Uuid::new_v4()),
+            event_id: EventId::from_uuid(RandomIds.next()),
             event_type: "Counted",
             event_version: "1.0",
             payload: json!({}),

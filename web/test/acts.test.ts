@@ -1,0 +1,65 @@
+// What an operator does about a dead letter, from the console alone.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Browser } from "playwright-core";
+import { dataOf } from "../sdk/src/index.ts";
+import { as, control, launch, signIn } from "./browser.ts";
+
+let browser: Browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+test("an operator finds a dead letter, sees what its redrive would change, and redrives it", async () => {
+  await control("lay-letter");
+  const olga = await signIn(browser, "Olga", "/console/");
+  await olga.page.getByRole("navigation").getByRole("link", { name: "Dead letters" }).click();
+  await olga.page.getByRole("link", { name: "INVALID_JSON" }).first().click();
+  const list = olga.page.getByRole("region", { name: "Open ones", exact: true });
+  await list.getByRole("link", { name: "INVALID_JSON" }).click();
+  await olga.sees("of another release");
+  const letter = olga.page.url();
+
+  await olga.press("Preview a redrive…");
+  await olga.fill("Reason", "To see what it would do.");
+  await olga.sees(/projector dlq redrive --preview [0-9a-f-]{36}/);
+  await olga.isAccessible("asking for a preview");
+  await olga.page.locator("form").getByRole("button", { name: "Preview a redrive" }).click();
+  await olga.page.getByRole("heading", { name: "What a redrive would change" }).waitFor();
+  await olga.page.getByRole("rowheader", { name: "bonus.ledger" }).waitFor();
+  await olga.isAccessible("a preview");
+  await olga.picture("console-preview");
+
+  await olga.page.goto(letter);
+  await olga.press("Redrive…");
+  await olga.fill("Reason", "It's the release that reads it.");
+  await olga.sees(/projector dlq redrive [0-9a-f-]{36} --reason 'It'\\''s the release that reads it\.'/);
+  await olga.picture("console-redrive");
+  await olga.page.locator("form").getByRole("button", { name: "Redrive" }).click();
+  await olga.page.getByRole("status").getByText("done").waitFor();
+  await olga.sees("1 were handled");
+  await olga.isAccessible("an act that is done");
+  await olga.picture("console-act");
+
+  const operator = await as("Olga");
+  const path = { id: new URL(letter).pathname.split("/").at(-1) ?? "" };
+  assert.equal(dataOf(await operator.readDeadLetter({ path })).state, "handled");
+  await olga.page.getByRole("navigation").getByRole("link", { name: "Acts" }).click();
+  await olga.page.getByRole("link", { name: "Preview a redrive" }).waitFor();
+  await olga.sees("It's the release that reads it.");
+  await olga.isAccessible("the acts");
+  await olga.picture("console-acts-done");
+  olga.isContent();
+});
+
+test("an act is refused by the rules in the words of the command line", async () => {
+  const olga = await signIn(browser, "Olga", "/console/");
+  await olga.press("Back to the version before: workshops…");
+  await olga.fill("Reason", "To try.");
+  await olga.page.locator("form").getByRole("button", { name: "Back to the version before" }).click();
+  await olga.page.getByRole("status").getByText("refused").waitFor();
+  await olga.sees(/no other version of workshops is kept/);
+  olga.isContent();
+});
