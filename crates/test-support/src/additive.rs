@@ -77,7 +77,7 @@ pub fn api_added_to(old: &Value, new: &Value) -> Result<(), String> {
             asks_no_more(
                 &at,
                 (old, operation),
-                (new, member(member(&new["paths"], path), method)),
+                (new, named_member(named_member(&new["paths"], path), method)),
             )?;
         }
     }
@@ -134,7 +134,7 @@ fn takes_no_less(at: &str, was: Part<'_>, is: Part<'_>, depth: usize) -> Result<
     let members = before["properties"].as_object().into_iter().flatten();
     for (name, member) in members {
         let at = format!("{at}/{name}");
-        let now = member(&now["properties"], name);
+        let now = named_member(&now["properties"], name);
         takes_no_less(&at, (was.0, member), (is.0, now), depth + 1)?;
     }
     if before["items"].is_object() {
@@ -145,7 +145,7 @@ fn takes_no_less(at: &str, was: Part<'_>, is: Part<'_>, depth: usize) -> Result<
 }
 
 /// A member of an object; null where there is none.
-fn member<'a>(object: &'a Value, name: &str) -> &'a Value {
+fn named_member<'a>(object: &'a Value, name: &str) -> &'a Value {
     object.get(name).unwrap_or(&Value::Null)
 }
 
