@@ -41,15 +41,27 @@ pub fn openapi() -> Document {
 
 const LOCATION: AnswerHeader = AnswerHeader {
     name: "Location",
-    description: "The path of the order, or of the act, in the query API.",
+    of: None,
+    description: "The order's path in the query API.",
     form: Form::Text(
-        "^/v1/(orders|ops/acts)/[0-9a-f-]{36}$",
+        "^/v1/orders/[0-9a-f-]{36}$",
         "/v1/orders/01938f5e-7c00-7000-8000-000000000001",
+    ),
+    always: true,
+};
+const LOCATION_OF_ACT: AnswerHeader = AnswerHeader {
+    name: "Location",
+    of: Some("act"),
+    description: "The act's path in the query API.",
+    form: Form::Text(
+        "^/v1/ops/acts/[0-9a-f-]{36}$",
+        "/v1/ops/acts/01938f5e-7c00-7000-8000-000000000001",
     ),
     always: true,
 };
 const IDEMPOTENCY_REPLAYED: AnswerHeader = AnswerHeader {
     name: "Idempotency-Replayed",
+    of: None,
     description: "The answer is an earlier one, given again under its Idempotency-Key.",
     form: Form::Fixed("true"),
     always: false,
@@ -58,9 +70,8 @@ const IDEMPOTENCY_REPLAYED: AnswerHeader = AnswerHeader {
 /// The headers of answers to commands.
 fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
     match (path, status) {
-        ("/v1/orders" | "/v1/ops/acts", 201) => {
-            &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED, LOCATION]
-        }
+        ("/v1/orders", 201) => &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED, LOCATION],
+        ("/v1/ops/acts", 201) => &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED, LOCATION_OF_ACT],
         (path, 200 | 201) if path.starts_with("/v1/") => {
             &[AnswerHeader::ETAG, IDEMPOTENCY_REPLAYED]
         }

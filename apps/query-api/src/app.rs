@@ -82,6 +82,7 @@ fn say_that_it_streams(item: &mut PathItem) {
 
 const POSITION: AnswerHeader = AnswerHeader {
     name: "Atlas-Position",
+    of: None,
     description: "How far the read model has come: a token for Atlas-Min-Position.",
     form: Form::Text(
         "^[A-Za-z0-9_-]+$",
@@ -91,6 +92,7 @@ const POSITION: AnswerHeader = AnswerHeader {
 };
 const LAG_SECONDS: AnswerHeader = AnswerHeader {
     name: "Atlas-Lag-Seconds",
+    of: None,
     description: "The age of the oldest event that the read model has not passed; 0 if none.",
     form: Form::Decimal(0.125),
     always: true,
@@ -126,6 +128,7 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
     ),
     components(schemas(
         AccountView,
+        ActItem,
         DeadLetterCodeName,
         DeadLetterDetail,
         DeadLetterKindName,

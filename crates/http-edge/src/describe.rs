@@ -22,6 +22,8 @@ use crate::{Code, problem_schema};
 pub struct AnswerHeader {
     /// Its name.
     pub name: &'static str,
+    /// Whose it is, where others of this name look otherwise.
+    pub of: Option<&'static str>,
     /// What it says.
     pub description: &'static str,
     /// What it looks like.
@@ -47,6 +49,7 @@ impl AnswerHeader {
     /// `ETag`, with the version of what was asked for.
     pub const ETAG: Self = Self {
         name: "ETag",
+        of: None,
         description: "The version, as a strong tag: for If-Match and If-None-Match.",
         form: Form::Text(r#"^"[1-9][0-9]*"$"#, r#""4""#),
         always: true,
@@ -54,18 +57,21 @@ impl AnswerHeader {
 
     const REQUEST_ID: Self = Self {
         name: "X-Request-Id",
+        of: None,
         description: "The request's id: the one that it came with, or a new one.",
         form: Form::Text("^[!-~]{1,128}$", "01938f5e-7c00-7000-8000-0000000000ff"),
         always: true,
     };
     const CACHE_CONTROL: Self = Self {
         name: "Cache-Control",
+        of: None,
         description: "Answers are the principal's own, and are asked for anew each time.",
         form: Form::Fixed("private, no-cache, no-transform"),
         always: true,
     };
     const RATE_LIMIT: Self = Self {
         name: "RateLimit",
+        of: None,
         description: "How each limit that was looked at stands, as \
                       draft-ietf-httpapi-ratelimit-headers has it; none where none is in force.",
         form: Form::Text(r#"^"[a-z]+";r=[0-9]+;t=[0-9]+"#, r#""requests";r=5999;t=1"#),
@@ -73,6 +79,7 @@ impl AnswerHeader {
     };
     const RATE_LIMIT_POLICY: Self = Self {
         name: "RateLimit-Policy",
+        of: None,
         description: "What each limit that was looked at is, as \
                       draft-ietf-httpapi-ratelimit-headers has it; none where none is in force.",
         form: Form::Text(
@@ -83,6 +90,7 @@ impl AnswerHeader {
     };
     const WWW_AUTHENTICATE: Self = Self {
         name: "WWW-Authenticate",
+        of: None,
         description: "How to authenticate, and what was wrong with a token that was shown: \
                       RFC 6750.",
         form: Form::Text(
@@ -93,11 +101,18 @@ impl AnswerHeader {
     };
     const RETRY_AFTER: Self = Self {
         name: "Retry-After",
+        of: None,
         description: "After how many seconds it is worth to try again. UNREADABLE_EVENT has none: \
                       it lasts until another release runs.",
         form: Form::Count(1),
         always: false,
     };
+
+    /// The name of its description in the document.
+    fn component(self) -> String {
+        let Self { name, of, .. } = self;
+        of.map_or_else(|| name.to_owned(), |of| format!("{name}-{of}"))
+    }
 
     fn describe(self) -> Header {
         let always = self
@@ -194,11 +209,12 @@ fn around(bounded: bool, status: u16) -> Vec<AnswerHeader> {
 }
 
 fn add_header(components: &mut Components, response: &mut Response, header: AnswerHeader) {
-    let reference = Ref::new(format!("#/components/headers/{}", header.name));
+    let component = header.component();
+    let reference = Ref::new(format!("#/components/headers/{component}"));
     response
         .headers
         .insert(header.name.to_owned(), RefOr::Ref(reference));
-    let described = components.headers.entry(header.name.to_owned());
+    let described = components.headers.entry(component);
     described.or_insert_with(|| RefOr::T(header.describe()));
 }
 

@@ -132,13 +132,18 @@ fn each_command_is_refused_as_its_row_and_its_body_allow() {
             expected.push(Code::ORDER_COMMAND);
         }
         let refusals = refusals(operation);
-        let missing: Vec<_> = names(&expected).difference(&refusals).copied().collect();
+        let mut expected = names(&expected);
+        if row.path == "/v1/ops/acts" {
+            // Whether an act may be asked for depends on nothing that is stored.
+            expected.remove(Code::UnreadableEvent.as_str());
+        }
+        let missing: Vec<_> = expected.difference(&refusals).copied().collect();
         assert_eq!(missing, [""; 0], "{} {}", row.method, row.path);
         let of_orders = names(&[Code::ORDER_COMMAND]);
         let others: Vec<_> = of_orders.intersection(&refusals).copied().collect();
         let expected: Vec<_> = match (row.method, row.path) {
             (_, path) if path.starts_with("/v1/orders/{id}") => of_orders.into_iter().collect(),
-            ("PUT", _) => vec!["CONCURRENT_MODIFICATION"],
+            ("PUT", _) | (_, "/v1/ops/acts") => vec!["CONCURRENT_MODIFICATION"],
             _ => Vec::new(),
         };
         assert_eq!(others, expected, "{} {}", row.method, row.path);

@@ -1934,10 +1934,15 @@ export interface components {
          */
         "Idempotency-Replayed": "true";
         /**
-         * @description The path of the order, or of the act, in the query API.
+         * @description The order's path in the query API.
          * @example /v1/orders/01938f5e-7c00-7000-8000-000000000001
          */
         Location: string;
+        /**
+         * @description The act's path in the query API.
+         * @example /v1/ops/acts/01938f5e-7c00-7000-8000-000000000001
+         */
+        "Location-act": string;
         /**
          * @description How each limit that was looked at stands, as draft-ietf-httpapi-ratelimit-headers has it; none where none is in force.
          * @example "requests";r=5999;t=1
@@ -2084,7 +2089,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     ETag: components["headers"]["ETag"];
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
-                    Location: components["headers"]["Location"];
+                    Location: components["headers"]["Location-act"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];

@@ -157,6 +157,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bonus/policies/{version}/diff/{to}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare two policies.
+         * @description What a recompute of the ledger as it is would do if the second followed the first: who gains and
+         *     who loses, by how much, and which grades and VIP move. The numbers are those of `projector policy
+         *     diff`, which is for ledgers that are too large to be read while somebody waits (504 TIMEOUT here).
+         *     One comparison at a time; another meanwhile is 503 OVERLOADED.
+         */
+        get: operations["diff_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/invitations": {
         parameters: {
             query?: never;
@@ -271,6 +294,26 @@ export interface paths {
          *     where they are some, else base64.
          */
         get: operations["read_dead_letter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ops/order-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count orders by state.
+         * @description How many orders are in each state; of many only that there are more than 10000.
+         */
+        get: operations["count_order_states"];
         put?: never;
         post?: never;
         delete?: never;
@@ -425,51 +468,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/bonus/policies/{version}/diff/{to}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a policy.
-         * @description What gives points and what takes them away, the grades, and when an account is VIP.
-         */
-        get: operations["diff_policies"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/ops/order-states": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the readers of the feed.
-         * @description Every read model, also of versions that are not served, and the relay: how far it has come, and
-         *     how it is, as its row says.
-         */
-        get: operations["count_order_states"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An account that moves. */
+        AccountMovement: {
+            /** @description Under the policy that would follow. */
+            after: components["schemas"]["Standing"];
+            /** @description Under the policy that is left. */
+            before: components["schemas"]["Standing"];
+            /**
+             * Format: uuid
+             * @description Whose they are.
+             */
+            id: string;
+            /** @description In which role the points were earned. */
+            role: components["schemas"]["RoleName"];
+        };
         /** @description An account. */
         AccountView: {
             /**
@@ -533,7 +549,7 @@ export interface components {
             operator: string;
             /** @description Why, in their words. */
             reason: string;
-            request: null | components["schemas"]["ActRequestState"];
+            request: components["schemas"]["ActRequestState"] | null;
             /**
              * @description What came of it, with members of the act's own; null while it goes on, and where it has
              *     nothing to say. What a preview found is told of the act by itself, and to operators alone.
@@ -581,7 +597,7 @@ export interface components {
             exitCode: number | null;
             /** @description What was done to carry it out, oldest first. */
             facts: components["schemas"]["ActFact"][];
-            progress: null | components["schemas"]["ActProgress"];
+            progress: components["schemas"]["ActProgress"] | null;
             /**
              * @description What its command says, line by line; the last one says how it ended. Nothing for analysts: it
              *     may quote dead letters.
@@ -594,9 +610,11 @@ export interface components {
             startedAt: string | null;
             /**
              * @description Whether it waits, is carried out, or how it ended: it did what it was asked to, a rule refused it, or it failed.
+             *
+             *     Open: a later release may send others; take one that you do not know as unknown.
              * @enum {string}
              */
-            state: "requested" | "running" | "done" | "refused" | "failed";
+            state: "requested" | "running" | "done" | "refused" | "failed" | (string & {});
         };
         /** @description Who did something. */
         ActorView: {
@@ -763,6 +781,64 @@ export interface components {
             ok: boolean;
             /** @description Whether the process is unready without it. */
             required: boolean;
+        };
+        /** @description What becomes of all accounts together. */
+        DiffReport: {
+            /**
+             * Format: int64
+             * @description Those for whom anything moves: points, grade or VIP.
+             */
+            changed: number;
+            /**
+             * Format: int64
+             * @description What the gainers gain in sum.
+             */
+            gained: number;
+            /**
+             * Format: int64
+             * @description Those who gain points.
+             */
+            gainers: number;
+            /** @description Accounts by their grade before and after: every pair. */
+            grades: components["schemas"]["GradeMoves"][];
+            /** @description Accounts by how much their points move, ascending: the classes that have any. */
+            histogram: components["schemas"]["MovementClass"][];
+            /** @description Who gains most; the first is the largest. */
+            largestGains: components["schemas"]["LargestMovement"][];
+            /** @description Who loses most; the first is the largest. */
+            largestLosses: components["schemas"]["LargestMovement"][];
+            /**
+             * Format: int64
+             * @description Those who lose points.
+             */
+            losers: number;
+            /**
+             * Format: int64
+             * @description What the losers lose in sum.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Those without an account before who have one after.
+             */
+            opened: number;
+            /**
+             * Format: int64
+             * @description The points of all of them after.
+             */
+            pointsAfter: number;
+            /**
+             * Format: int64
+             * @description The points of all of them before.
+             */
+            pointsBefore: number;
+            /**
+             * Format: int64
+             * @description Beneficiaries with facts, with or without an account.
+             */
+            seen: number;
+            /** @description Accounts by what becomes of VIP. */
+            vip: components["schemas"]["VipMoves"];
         };
         /** @description A cancellation that somebody wants and an operator has to decide. */
         DisputeView: {
@@ -951,6 +1027,18 @@ export interface components {
             /** @description How many bytes there are. */
             length: number;
         };
+        /** @description Accounts of one grade before and one after. */
+        GradeMoves: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            accounts: number;
+            /** @description The grade before. */
+            from: components["schemas"]["GradeName"];
+            /** @description The grade after. */
+            to: components["schemas"]["GradeName"];
+        };
         /**
          * @description The rank of an account.
          *
@@ -1007,6 +1095,58 @@ export interface components {
              */
             workshopId: string;
         };
+        /** @description An account that moves by much. */
+        LargestMovement: {
+            /** @description Under the policy that would follow. */
+            after: components["schemas"]["Standing"];
+            /** @description Under the policy that is left. */
+            before: components["schemas"]["Standing"];
+            /**
+             * Format: uuid
+             * @description Whose they are.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description By how much they move.
+             */
+            points: number;
+            /** @description In which role the points were earned. */
+            role: components["schemas"]["RoleName"];
+            /** @description The same in words. */
+            sentence: string;
+        };
+        /** @description The state of the ledger that was read. */
+        LedgerRead: {
+            /**
+             * Format: date-time
+             * @description The instant for which VIP was computed.
+             */
+            asOf: string;
+            /**
+             * Format: int64
+             * @description Whom they belong to, in number.
+             */
+            beneficiaries: number;
+            /**
+             * Format: int64
+             * @description Those that no account counts yet.
+             */
+            deferredFacts: number;
+            /** @description The same for the same facts. */
+            digest: string;
+            /**
+             * Format: int64
+             * @description The facts in it.
+             */
+            facts: number;
+            /**
+             * Format: int64
+             * @description How many of them are of another policy than `from`: of them it is shown what would be if they
+             *     were of it, which is not what a recompute does.
+             */
+            ofOtherPolicies: number;
+        };
         /** @description A page of a list, as it is answered. */
         List_ActItem: {
             /** @description The parameters of the query that were not read; absent if there are none. */
@@ -1027,7 +1167,7 @@ export interface components {
                 operator: string;
                 /** @description Why, in their words. */
                 reason: string;
-                request: null | components["schemas"]["ActRequestState"];
+                request: components["schemas"]["ActRequestState"] | null;
                 /**
                  * @description What came of it, with members of the act's own; null while it goes on, and where it has
                  *     nothing to say. What a preview found is told of the act by itself, and to operators alone.
@@ -1378,6 +1518,24 @@ export interface components {
              */
             currency: string;
         };
+        /** @description A class of the histogram. */
+        MovementClass: {
+            /**
+             * Format: int64
+             * @description How many accounts.
+             */
+            accounts: number;
+            /**
+             * Format: int64
+             * @description The least movement of the class; null where it is open below.
+             */
+            from: number | null;
+            /**
+             * Format: int64
+             * @description The greatest; null where it is open above.
+             */
+            to: number | null;
+        };
         /** @description What an account has before it. */
         NextGradeView: {
             /** @description The grade above the present one. */
@@ -1497,6 +1655,23 @@ export interface components {
          * @enum {string}
          */
         OrderState: "negotiating" | "inProgress" | "finished" | "disputed" | "completed" | "cancelled" | (string & {});
+        /** @description Every state. */
+        OrderStates: {
+            /** @description Every state of an order, in the order of its life. */
+            items: components["schemas"]["OrdersInState"][];
+        };
+        /** @description A state, and how many orders are in it. */
+        OrdersInState: {
+            /** @description Whether there are more than were counted. */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description How many orders are in it, counted up to 10000.
+             */
+            orders: number;
+            /** @description The state. */
+            state: components["schemas"]["OrderState"];
+        };
         /**
          * @description Whether a request that was not answered in time may have changed something.
          *
@@ -1538,6 +1713,30 @@ export interface components {
          * @enum {string}
          */
         PlaceName: "inWindow" | "leftWindow" | "ahead" | "notRewarded" | "reversed" | "deferred" | "deadLetter" | (string & {});
+        /** @description What becomes of everybody if one policy follows another. */
+        PolicyDiff: {
+            /**
+             * Format: int32
+             * @description The policy that is left.
+             */
+            from: number;
+            /** @description What was read. */
+            ledger: components["schemas"]["LedgerRead"];
+            /** @description The accounts for which anything moves, by role and id; at most 5000. */
+            movements: components["schemas"]["AccountMovement"][];
+            /**
+             * Format: int64
+             * @description How many more there are.
+             */
+            movementsLeftOut: number;
+            /** @description All accounts together. */
+            report: components["schemas"]["DiffReport"];
+            /**
+             * Format: int32
+             * @description The policy that would follow.
+             */
+            to: number;
+        };
         /**
          * @description Whether a policy is in force.
          *
@@ -2301,6 +2500,18 @@ export interface components {
             /** @description What it runs, or ran last. */
             query: string;
         };
+        /** @description What facts come to under a policy. */
+        Standing: {
+            /** @description The grade that they reach. */
+            grade: components["schemas"]["GradeName"];
+            /**
+             * Format: int64
+             * @description The points.
+             */
+            lifetimePoints: number;
+            /** @description Whether enough of them lie in the window. */
+            vip: boolean;
+        };
         /**
          * @description How a reader is.
          *
@@ -2327,6 +2538,29 @@ export interface components {
          * @enum {string}
          */
         TurnFilter: "mine";
+        /** @description Accounts by what becomes of their VIP. */
+        VipMoves: {
+            /**
+             * Format: int64
+             * @description VIP only after.
+             */
+            gained: number;
+            /**
+             * Format: int64
+             * @description VIP before and after.
+             */
+            kept: number;
+            /**
+             * Format: int64
+             * @description VIP only before.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description VIP neither before nor after.
+             */
+            without: number;
+        };
         /** @description When an account is VIP. */
         VipRuleView: {
             /**
@@ -2376,131 +2610,6 @@ export interface components {
             since: string;
             /** @description What they have to do. */
             what: components["schemas"]["TaskName"];
-        };
-        PolicyDiff: {
-            /** Format: int64 */
-            from: number;
-            /** Format: int64 */
-            to: number;
-            ledger: {
-                asOf: string;
-                /** Format: int64 */
-                facts: number;
-                /** Format: int64 */
-                deferredFacts: number;
-                /** Format: int64 */
-                beneficiaries: number;
-                digest: string;
-            };
-            report: {
-                /** Format: int64 */
-                seen: number;
-                /** Format: int64 */
-                changed: number;
-                /** Format: int64 */
-                gainers: number;
-                /** Format: int64 */
-                losers: number;
-                /** Format: int64 */
-                opened: number;
-                /** Format: int64 */
-                pointsBefore: number;
-                /** Format: int64 */
-                pointsAfter: number;
-                /** Format: int64 */
-                gained: number;
-                /** Format: int64 */
-                lost: number;
-                grades: {
-                    from: string;
-                    to: string;
-                    /** Format: int64 */
-                    accounts: number;
-                }[];
-                vip: {
-                    /** Format: int64 */
-                    kept: number;
-                    /** Format: int64 */
-                    gained: number;
-                    /** Format: int64 */
-                    lost: number;
-                    /** Format: int64 */
-                    without: number;
-                };
-                histogram: {
-                    from: number | null;
-                    to: number | null;
-                    /** Format: int64 */
-                    accounts: number;
-                }[];
-                largestGains: {
-                    role: components["schemas"]["RoleName"];
-                    /** Format: uuid */
-                    id: string;
-                    /** Format: int64 */
-                    points: number;
-                    before: {
-                        /** Format: int64 */
-                        lifetimePoints: number;
-                        grade: string;
-                        vip: boolean;
-                    };
-                    after: {
-                        /** Format: int64 */
-                        lifetimePoints: number;
-                        grade: string;
-                        vip: boolean;
-                    };
-                    sentence: string;
-                }[];
-                largestLosses: {
-                    role: components["schemas"]["RoleName"];
-                    /** Format: uuid */
-                    id: string;
-                    /** Format: int64 */
-                    points: number;
-                    before: {
-                        /** Format: int64 */
-                        lifetimePoints: number;
-                        grade: string;
-                        vip: boolean;
-                    };
-                    after: {
-                        /** Format: int64 */
-                        lifetimePoints: number;
-                        grade: string;
-                        vip: boolean;
-                    };
-                    sentence: string;
-                }[];
-            };
-            movements: {
-                role: components["schemas"]["RoleName"];
-                /** Format: uuid */
-                id: string;
-                before: {
-                    /** Format: int64 */
-                    lifetimePoints: number;
-                    grade: string;
-                    vip: boolean;
-                };
-                after: {
-                    /** Format: int64 */
-                    lifetimePoints: number;
-                    grade: string;
-                    vip: boolean;
-                };
-            }[];
-            /** Format: int64 */
-            movementsLeftOut: number;
-        };
-        OrderStates: {
-            items: {
-                state: components["schemas"]["OrderState"];
-                /** Format: int64 */
-                orders: number;
-                more: boolean;
-            }[];
         };
     };
     responses: never;
@@ -3430,6 +3539,256 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
+            404: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
+                };
+            };
+            /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
+            409: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
+                };
+            };
+        };
+    };
+    diff_policies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
+                 *     answer to a command. The read waits for it for a while, and is then answered with 503.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
+            };
+            path: {
+                /** @description the policy that is left */
+                version: number;
+                /** @description the policy that would follow */
+                to: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the difference */
+            200: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "from": 1,
+                     *       "ledger": {
+                     *         "asOf": "2026-11-26T09:30:00Z",
+                     *         "beneficiaries": 1,
+                     *         "deferredFacts": 0,
+                     *         "digest": "000000000000feed",
+                     *         "facts": 1,
+                     *         "ofOtherPolicies": 0
+                     *       },
+                     *       "movements": [
+                     *         {
+                     *           "after": {
+                     *             "grade": "Silver",
+                     *             "lifetimePoints": 120,
+                     *             "vip": false
+                     *           },
+                     *           "before": {
+                     *             "grade": "Bronze",
+                     *             "lifetimePoints": 40,
+                     *             "vip": false
+                     *           },
+                     *           "id": "01938f5e-7c00-7000-8000-00000000000c",
+                     *           "role": "commissioner"
+                     *         }
+                     *       ],
+                     *       "movementsLeftOut": 0,
+                     *       "report": {
+                     *         "changed": 1,
+                     *         "gained": 80,
+                     *         "gainers": 1,
+                     *         "grades": [
+                     *           {
+                     *             "accounts": 1,
+                     *             "from": "Bronze",
+                     *             "to": "Silver"
+                     *           }
+                     *         ],
+                     *         "histogram": [
+                     *           {
+                     *             "accounts": 1,
+                     *             "from": 30,
+                     *             "to": 99
+                     *           }
+                     *         ],
+                     *         "largestGains": [
+                     *           {
+                     *             "after": {
+                     *               "grade": "Silver",
+                     *               "lifetimePoints": 120,
+                     *               "vip": false
+                     *             },
+                     *             "before": {
+                     *               "grade": "Bronze",
+                     *               "lifetimePoints": 40,
+                     *               "vip": false
+                     *             },
+                     *             "id": "01938f5e-7c00-7000-8000-00000000000c",
+                     *             "points": 80,
+                     *             "role": "commissioner",
+                     *             "sentence": "The commissioner 01938f5e-7c00-7000-8000-00000000000c gains 80 points, from 40 to 120, rises from Bronze to Silver."
+                     *           }
+                     *         ],
+                     *         "largestLosses": [],
+                     *         "losers": 0,
+                     *         "lost": 0,
+                     *         "opened": 0,
+                     *         "pointsAfter": 120,
+                     *         "pointsBefore": 40,
+                     *         "seen": 1,
+                     *         "vip": {
+                     *           "gained": 0,
+                     *           "kept": 0,
+                     *           "lost": 0,
+                     *           "without": 1
+                     *         }
+                     *       },
+                     *       "to": 2
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyDiff"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
                 };
             };
             /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
@@ -4548,6 +4907,171 @@ export interface operations {
             };
         };
     };
+    count_order_states: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
+                 *     answer to a command. The read waits for it for a while, and is then answered with 503.
+                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
+                 */
+                "Atlas-Min-Position"?: string;
+                /**
+                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
+                 *     name in `ignored`: RFC 7240.
+                 * @example handling=strict
+                 */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description every state */
+            200: {
+                headers: {
+                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
+                    "Atlas-Position": components["headers"]["Atlas-Position"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "more": false,
+                     *           "orders": 12,
+                     *           "state": "negotiating"
+                     *         },
+                     *         {
+                     *           "more": true,
+                     *           "orders": 10000,
+                     *           "state": "completed"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OrderStates"];
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
+            /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
+            409: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
+                };
+            };
+        };
+    };
     list_projections: {
         parameters: {
             query?: {
@@ -4918,6 +5442,11 @@ export interface operations {
     read_order: {
         parameters: {
             query?: {
+                /**
+                 * @description For operators and analysts: the answer that this party would get, of which they write the
+                 *     role and the id. Who is no party to the order would find none.
+                 * @example workshop:01938f5e-7c00-7000-8000-0000000000a1
+                 */
                 as?: string;
             };
             header?: {
@@ -5196,6 +5725,11 @@ export interface operations {
                  * @example 2027-02-01T12:00:00Z
                  */
                 at?: string;
+                /**
+                 * @description For operators and analysts: the answer that this party would get, of which they write the
+                 *     role and the id. Who is no party to the order would find none.
+                 * @example workshop:01938f5e-7c00-7000-8000-0000000000a1
+                 */
                 as?: string;
             };
             header?: {
@@ -5471,6 +6005,11 @@ export interface operations {
     read_situation: {
         parameters: {
             query?: {
+                /**
+                 * @description For operators and analysts: the answer that this party would get, of which they write the
+                 *     role and the id. Who is no party to the order would find none.
+                 * @example workshop:01938f5e-7c00-7000-8000-0000000000a1
+                 */
                 as?: string;
             };
             header?: {
@@ -5687,6 +6226,14 @@ export interface operations {
     read_timeline: {
         parameters: {
             query?: {
+                /**
+                 * @description For operators and analysts: the answer that this party would get, of which they write the
+                 *     role and the id. Who is no party to the order would find none.
+                 * @example workshop:01938f5e-7c00-7000-8000-0000000000a1
+                 */
+                as?: string;
+                /** @description Only those after this one: of a long life the end, without all that came before. */
+                afterVersion?: number;
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description `nextCursor` of the page before, with the same filters. */
@@ -5696,8 +6243,6 @@ export interface operations {
                  *     occurred at this instant.
                  */
                 since?: string;
-                as?: string;
-                afterVersion?: number;
             };
             header?: {
                 /**
@@ -6051,295 +6596,6 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
-                };
-            };
-            /** @description - `TIMEOUT`: the request took too long */
-            504: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
-                };
-            };
-        };
-    };
-    diff_policies: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description What the answer must at least contain: a token from `Atlas-Position`, or `position` in the
-                 *     answer to a command. The read waits for it for a while, and is then answered with 503.
-                 * @example Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI
-                 */
-                "Atlas-Min-Position"?: string;
-                /**
-                 * @description `handling=strict` refuses parameters of the query that are not read (400), which lists else
-                 *     name in `ignored`: RFC 7240.
-                 * @example handling=strict
-                 */
-                Prefer?: string;
-            };
-            path: {
-                /** @description the policy's number */
-                version: number;
-                /** @description the policy's number */
-                to: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description the policy */
-            200: {
-                headers: {
-                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
-                    "Atlas-Position": components["headers"]["Atlas-Position"];
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PolicyDiff"];
-                };
-            };
-            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
-            400: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
-                };
-            };
-            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
-            401: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
-                };
-            };
-            /** @description - `FORBIDDEN`: this principal may not do this */
-            403: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
-                };
-            };
-            /** @description - `NOT_FOUND`: no such thing, or nothing that this principal may know of */
-            404: {
-                headers: {
-                    "Atlas-Lag-Seconds": components["headers"]["Atlas-Lag-Seconds"];
-                    "Atlas-Position": components["headers"]["Atlas-Position"];
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_NOT_FOUND"];
-                };
-            };
-            /** @description - `POSITION_FOREIGN`: the position token is of another generation of the store */
-            409: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_POSITION_FOREIGN"];
-                };
-            };
-            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
-            429: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
-                };
-            };
-            /** @description - `INTERNAL`: a bug on this side */
-            500: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
-                };
-            };
-            /**
-             * @description - `OVERLOADED`: too many requests are under way
-             *     - `STORE_UNAVAILABLE`: the store is out of reach
-             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
-             *     - `PROJECTION_LAGGING`: what is read has not reached Atlas-Min-Position in time
-             */
-            503: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"] | components["schemas"]["Problem_PROJECTION_LAGGING"];
-                };
-            };
-            /** @description - `TIMEOUT`: the request took too long */
-            504: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
-                };
-            };
-        };
-    };
-    count_order_states: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description a page */
-            200: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OrderStates"];
-                };
-            };
-            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
-            400: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
-                };
-            };
-            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
-            401: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
-                };
-            };
-            /** @description - `FORBIDDEN`: this principal may not do this */
-            403: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
-                };
-            };
-            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
-            429: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
-                };
-            };
-            /** @description - `INTERNAL`: a bug on this side */
-            500: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
-                };
-            };
-            /**
-             * @description - `OVERLOADED`: too many requests are under way
-             *     - `STORE_UNAVAILABLE`: the store is out of reach
-             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
-             */
-            503: {
-                headers: {
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
                 };
             };
             /** @description - `TIMEOUT`: the request took too long */

@@ -60,7 +60,7 @@ pub(crate) struct ResendingBody {
     #[schema(minimum = 1)]
     to: Option<i64>,
     /// Only the events of this order.
-    #[schema(value_type = Option<Uuid>)]
+    #[schema(value_type = Option<String>, format = Uuid, pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
     order: Option<String>,
     /// Events a second at most; as many as there are if not given.
     #[schema(minimum = 1, maximum = 1000000)]
@@ -110,7 +110,7 @@ pub(crate) struct PolicyBody {
 pub(crate) struct AccountBody {
     /// This one alone, whatever policy it is of; those that are not of the policy in force if not
     /// given.
-    #[schema(value_type = Option<Uuid>)]
+    #[schema(value_type = Option<String>, format = Uuid, pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
     account: Option<String>,
     /// The role in which it is one; commissioner unless given.
     #[schema(pattern = "^(commissioner|workshop)$", example = "commissioner")]
