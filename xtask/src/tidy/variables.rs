@@ -5,7 +5,13 @@ use std::collections::BTreeSet;
 use super::Fault;
 
 /// Variables of tests and of xtask's own children, which nobody configures a process with.
-const NOT_CONFIGURATION: &[&str] = &["ATLAS_BLESS", "ATLAS_TEST_POSTGRES", "ATLAS_TEST_KAFKA"];
+const NOT_CONFIGURATION: &[&str] = &[
+    "ATLAS_BLESS",
+    "ATLAS_TEST_POSTGRES",
+    "ATLAS_TEST_KAFKA",
+    "ATLAS_TEST_SEED",
+    "ATLAS_TEST_WHOLE",
+];
 
 /// The names in a source file that look like our variables and are not listed.
 pub(super) fn check(file: &str, text: &str, listed: &BTreeSet<String>) -> Vec<Fault> {

@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod cluster;
 mod commission;
 mod contention;
 mod crash;
@@ -19,11 +20,14 @@ mod kafka;
 mod known_elsewhere;
 mod leases;
 mod load;
+mod many_dead_letters;
+mod metrics;
 mod opposite_orders;
 mod outage;
 mod pages;
 mod people;
 mod policies;
+mod postgres_away;
 mod producer;
 mod races;
 mod readers;
@@ -34,6 +38,7 @@ mod schemathesis;
 mod sdk;
 mod situation;
 mod state_machine;
+mod step_by_step;
 mod system;
 mod takeovers;
 mod topics;
@@ -41,6 +46,7 @@ mod traces;
 mod vip;
 mod visibility;
 mod watched;
+mod whole;
 
 /// The model of the rules and its dice, from the domain's own random runs: they share no code with
 /// the domain.
