@@ -27,6 +27,15 @@ const FAULTS: [&str; 8] = [
 ];
 const TIMES: usize = 10;
 
+/// Scenarios that are shortened for every change.
+const SHORTENED: [&str; 5] = [
+    "cluster::",
+    "many_dead_letters::",
+    "outage::",
+    "postgres_away::",
+    "step_by_step::",
+];
+
 /// So many random runs of the rules, a hundred times those of every change.
 const RUNS: &str = "1000000";
 
@@ -48,6 +57,8 @@ pub(crate) struct Options {
 enum Part {
     /// Faults under load.
     Faults,
+    /// Scenarios at their whole size: long outages, three brokers, thousands of dead letters.
+    Whole,
     /// Random runs of the order domain.
     Runs,
     /// Fuzz targets.
@@ -66,6 +77,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     for part in parts.filter(|part| options.only.is_empty() || options.only.contains(part)) {
         match part {
             Part::Faults => faults()?,
+            Part::Whole => step("scenarios at their whole size", "half an hour", || {
+                test::run(&test::Options::named(&SHORTENED).whole())
+            })?,
             Part::Runs => step("random runs of the order domain", "a million", random_runs)?,
             Part::Fuzz => step("fuzz targets", "each parser in turn", || {
                 fuzz::run(options.fuzz_seconds)

@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// What to hand on to the tests: a part of their names, or options of the test harness.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
+    /// Whether scenarios run at their whole size, which takes long.
+    #[arg(skip)]
+    whole: bool,
 }
 
 impl Options {
@@ -37,6 +40,15 @@ impl Options {
     pub(crate) fn named(names: &[&str]) -> Self {
         Self {
             arguments: names.iter().map(|name| (*name).to_owned()).collect(),
+            whole: false,
+        }
+    }
+
+    /// The same, at their whole size.
+    pub(crate) fn whole(self) -> Self {
+        Self {
+            whole: true,
+            ..self
         }
     }
 }
@@ -89,6 +101,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             .env("SQLX_OFFLINE", "true")
             .env("ATLAS_TEST_POSTGRES", postgres.superuser_url())
             .env("ATLAS_TEST_KAFKA", kafka.address());
+        if options.whole {
+            cargo.env("ATLAS_TEST_WHOLE", "1");
+        }
         command::run_with(cargo, |line| total.add(line))
     });
     for name in &total.failures {

@@ -1,6 +1,8 @@
 //! Apache Kafka on this machine: one node without ZooKeeper, from its Maven artifacts alone.
 
 mod artifacts;
+mod cluster;
+mod node;
 mod probe;
 
 use std::fs;
@@ -14,16 +16,13 @@ use crate::folders::{make_folder, remove_file, remove_folder};
 use crate::port::{Port, is_port_free};
 use crate::process::{LAST_LINES, POLL, Process, Signal, last_lines};
 use crate::tool::run_tool;
+pub use cluster::ClusterOptions;
+use node::Node;
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
-/// One node for a demo and tests needs no more, and starts in two seconds with it.
-const JVM: [&str; 4] = [
-    "-Xms256m",
-    "-Xmx512m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-];
+/// A node for a demo and tests needs no more, and starts in two seconds with it.
+const JVM: [&str; 2] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// How to run a [`PrivateKafka`].
 #[derive(Debug, Clone)]
@@ -41,7 +40,7 @@ pub struct KafkaOptions {
 pub struct PrivateKafka {
     folder: PathBuf,
     class_path: PathBuf,
-    port: u16,
+    node: Node,
     process: Option<Process>,
 }
 
@@ -56,14 +55,15 @@ impl PrivateKafka {
         let mut broker = Self {
             folder: options.folder,
             class_path,
-            port: 0,
+            node: Node::default(),
             process: None,
         };
         let mut outcome = Ok(());
         for _ in 0..options.port.tries() {
-            broker.port = options.port.choose()?;
-            outcome = broker.format().and_then(|()| broker.launch());
-            if outcome.is_ok() || is_port_free(broker.port) {
+            broker.node = Node::alone(options.port.choose()?, Port::Free.choose()?);
+            let cluster = broker.random_id()?;
+            outcome = broker.format(&cluster).and_then(|()| broker.launch());
+            if outcome.is_ok() || is_port_free(broker.node.port) {
                 break;
             }
         }
@@ -73,7 +73,7 @@ impl PrivateKafka {
     /// Where clients find it, as host and port; the same after every restart.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.node.port)
     }
 
     /// Stops it in order; [`PrivateKafka::restart`] starts it again.
@@ -156,52 +156,63 @@ impl PrivateKafka {
         self.folder.join("server.properties")
     }
 
-    /// Makes an empty data folder of a cluster of its own.
-    fn format(&self) -> Result<(), ServerError> {
+    /// The id of a cluster that nobody has.
+    fn random_id(&self) -> Result<String, ServerError> {
+        let mut random_id = self.tool("kafka.tools.StorageTool");
+        random_id.arg("random-uuid");
+        run_tool("Kafka's StorageTool", random_id, "")
+    }
+
+    /// Makes an empty data folder of this cluster.
+    fn format(&self, cluster: &str) -> Result<(), ServerError> {
         remove_folder(&self.data())?;
         remove_file(&self.log())?;
         make_folder(&self.folder, 0o755)?;
-        let controller_port = Port::Free.choose()?;
-        let settings = settings(self.port, controller_port, &self.data().to_string_lossy());
+        let settings = self.node.settings(&self.data().to_string_lossy());
         fs::write(self.settings(), settings).map_err(ServerError::folder(&self.settings()))?;
-
-        let mut random_id = self.tool("kafka.tools.StorageTool");
-        random_id.arg("random-uuid");
-        let cluster = run_tool("Kafka's StorageTool", random_id, "")?;
         let mut format = self.tool("kafka.tools.StorageTool");
         format
-            .args([
-                "format",
-                "--standalone",
-                "--cluster-id",
-                &cluster,
-                "--config",
-            ])
-            .arg(self.settings());
+            .args(["format", "--cluster-id", cluster, "--config"])
+            .arg(self.settings())
+            .args(self.node.format_arguments());
         run_tool("Kafka's StorageTool", format, "").map(drop)
     }
 
     fn launch(&mut self) -> Result<(), ServerError> {
+        self.spawn()?;
+        self.wait(1)
+    }
+
+    fn spawn(&mut self) -> Result<(), ServerError> {
         let mut java = Command::new("java");
-        java.args(JVM)
+        java.args(self.node.heap())
+            .args(JVM)
             .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
             .arg("-cp")
             .arg(self.class_path.join("*"))
             .arg("kafka.Kafka")
             .arg(self.settings());
         let process = Process::spawn("Apache Kafka", java, &self.log(), Signal::KILL)?;
-        let process = self.process.insert(process);
+        self.process = Some(process);
+        Ok(())
+    }
 
+    /// Waits until it answers, and knows of so many brokers.
+    fn wait(&mut self, brokers: i32) -> Result<(), ServerError> {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
-            if process.ended()?.is_some() || Instant::now() > deadline {
+            let ended = match &mut self.process {
+                Some(process) => process.ended()?.is_some(),
+                None => true,
+            };
+            if ended || Instant::now() > deadline {
                 self.process = None;
                 return Err(ServerError::NotReady {
                     server: "Apache Kafka",
                     log: last_lines(&self.log(), LAST_LINES),
                 });
             }
-            if probe::answers(self.port) {
+            if probe::knows_of(self.node.port) >= brokers {
                 return Ok(());
             }
             thread::sleep(POLL);
@@ -216,27 +227,4 @@ impl Drop for PrivateKafka {
             drop(remove_folder(&self.folder));
         }
     }
-}
-
-fn settings(port: u16, controller_port: u16, data: &str) -> String {
-    format!(
-        "process.roles=broker,controller\n\
-         node.id=1\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         controller.listener.names=CONTROLLER\n\
-         controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}\n\
-         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
-         log.dirs={data}\n\
-         auto.create.topics.enable=false\n\
-         group.initial.rebalance.delay.ms=0\n\
-         offsets.topic.replication.factor=1\n\
-         offsets.topic.num.partitions=4\n\
-         transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n\
-         transaction.state.log.num.partitions=4\n\
-         share.coordinator.state.topic.replication.factor=1\n\
-         share.coordinator.state.topic.min.isr=1\n\
-         share.coordinator.state.topic.num.partitions=4\n"
-    )
 }

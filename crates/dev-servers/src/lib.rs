@@ -1,5 +1,5 @@
 //! The servers that Artisan Atlas stands on, as child processes of whoever needs them: a private
-//! Postgres with our roles and template database, Apache Kafka on one node, and Redis. Each dies
+//! Postgres with our roles and template database, Apache Kafka on one node or several, and Redis. Each dies
 //! with its parent, however that ends.
 //!
 //! Deliberately absent: any client library and any C dependency, so that `cargo xtask` builds in
@@ -24,7 +24,7 @@ mod tool;
 
 pub use error::ServerError;
 pub use folders::{reachable_folder, scratch_folder};
-pub use kafka::{KafkaOptions, PrivateKafka};
+pub use kafka::{ClusterOptions, KafkaOptions, PrivateKafka};
 pub use nginx::{Compressed, NginxOptions, PrivateNginx};
 pub use pgbouncer::{PgBouncerOptions, PrivatePgBouncer};
 pub use port::{Port, free_port, is_port_free};

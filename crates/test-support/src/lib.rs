@@ -23,6 +23,7 @@ mod pooler;
 mod prometheus;
 mod proxy;
 mod redis;
+mod saboteur;
 mod server;
 mod template;
 
@@ -35,4 +36,5 @@ pub use pooler::TestPooler;
 pub use prometheus::TestPrometheus;
 pub use proxy::{Cut, Proxy};
 pub use redis::TestRedis;
+pub use saboteur::{Sabotaged, Saboteur};
 pub use server::{TestServer, isolation_tester};

@@ -5,7 +5,14 @@ use std::collections::BTreeSet;
 use super::Fault;
 
 /// Variables of tests and of xtask's own children, which nobody configures a process with.
-const NOT_CONFIGURATION: &[&str] = &["ATLAS_BLESS", "ATLAS_TEST_POSTGRES", "ATLAS_TEST_KAFKA"];
+const NOT_CONFIGURATION: &[&str] = &[
+    "ATLAS_BLESS",
+    "ATLAS_PAGES_EVENTS",
+    "ATLAS_TEST_POSTGRES",
+    "ATLAS_TEST_KAFKA",
+    "ATLAS_TEST_SEED",
+    "ATLAS_TEST_WHOLE",
+];
 /// Variables of what pages show of clients.
 const OF_CLIENTS: &[&str] = &["ATLAS_COMMAND_URL", "ATLAS_QUERY_URL", "ATLAS_TOKEN"];
 

@@ -9,9 +9,10 @@ const CORRELATION: i32 = 1;
 /// No broker describes itself at greater length.
 const LONGEST_ANSWER: i32 = 1 << 20;
 
-/// Whether the broker at this port of 127.0.0.1 answers a metadata request, and knows itself.
-pub(super) fn answers(port: u16) -> bool {
-    ask(port).is_ok_and(|brokers| brokers > 0)
+/// How many brokers the one at this port of 127.0.0.1 knows of, itself among them; none while it
+/// does not answer.
+pub(super) fn knows_of(port: u16) -> i32 {
+    ask(port).unwrap_or_default()
 }
 
 /// The number of brokers that the one at this port knows of.

@@ -30,7 +30,7 @@ type ByKey = BTreeMap<String, Vec<Uuid>>;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lost {
     Nothing,
-    /// What was told before a restore.
+    /// What was told before a restore, or by others.
     Something,
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn everything(database: &TestDatabase, brokers: &str) {
     audit(database, brokers, Lost::Nothing).await;
 }
 
-/// The same after a restore: what the store has lost the topics still tell.
+/// The same where the topics tell more than the store holds: after a restore, or by others.
 pub(crate) async fn everything_restored(database: &TestDatabase, brokers: &str) {
     audit(database, brokers, Lost::Something).await;
 }

@@ -14,9 +14,9 @@ use crate::system::{System, target_folder};
 
 const BOUND: Duration = Duration::from_secs(60);
 const TOPIC: &str = "atlas.order-events.v1";
-const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
-const SOMEBODY: &str = "01938f6e-0000-7000-8000-000000000002";
-const AT: &str = "2026-11-25T11:00:00Z";
+pub(crate) const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
+pub(crate) const SOMEBODY: &str = "01938f6e-0000-7000-8000-000000000002";
+pub(crate) const AT: &str = "2026-11-25T11:00:00Z";
 /// An account that is of another policy stays so.
 const WITHOUT_RECOMPUTE: &[&str] = &["run", "--only", "read-models,relay,bonus"];
 /// What a terminal obeys, and what turns a line round.
@@ -33,6 +33,11 @@ impl Message {
     /// One of an order that was placed, with these headers in the place of its own.
     fn placed(number: u128, value: &Value) -> Self {
         let id = Uuid::from_u128(0x0193_8f6e_0000_7000_8000_0001_0000_0000 + number);
+        Self::of(id, value)
+    }
+
+    /// One of this event.
+    fn of(id: Uuid, value: &Value) -> Self {
         let text = |text: &str| Some(text.as_bytes().to_vec());
         Self {
             id,
@@ -49,6 +54,24 @@ impl Message {
             number,
             &json!({ "commissionerId": SOMEBODY, "occurredAt": AT }),
         )
+    }
+
+    /// One that tells nothing but which event of the store it was.
+    pub(crate) fn stored(id: Uuid) -> Self {
+        Self::of(id, &json!({}))
+    }
+
+    /// One of a workshop that was credited, which no audit of commissioners counts.
+    pub(crate) fn credited(number: u128) -> Self {
+        let value = json!({
+            "beneficiaryId": SOMEBODY, "beneficiaryRole": "workshop", "occurredAt": AT,
+        });
+        let message = Self::placed(number, &value);
+        // Its key too.
+        let subject = message.id.to_string();
+        message
+            .with("ce_type", Some(b"atlas.order.WorkshopCredited"))
+            .with("ce_subject", Some(subject.as_bytes()))
     }
 
     pub(crate) fn with(mut self, name: &str, value: Option<&[u8]>) -> Self {
@@ -87,8 +110,8 @@ impl Message {
                  (id, consumer, topic, topic_id, partition, \"offset\", key, value, header_names,
                   header_values, ce_id, ce_type, code, kind, detail, cause, attempts,
                   first_failed_at, last_failed_at, last_partition, last_offset)
-             VALUES ($1, 'atlas-bonus', $2, 'before', 0, 1000000 + ('x' || left(md5($1::text), 6))
-                         ::bit(24)::integer, $3, $4, $5, $6, $7, $8, 'INVALID_JSON', 'malformed',
+             VALUES ($1, 'atlas-bonus', $2, 'before', 0, 1000000 + ('x' || left(md5($1::text), 12))
+                         ::bit(48)::bigint, $3, $4, $5, $6, $7, $8, 'INVALID_JSON', 'malformed',
                      $9, $9, 1, now() - interval '1 h', now() - interval '1 h', 0, -1)",
         )
         .bind(self.id)
@@ -106,7 +129,7 @@ impl Message {
     }
 }
 
-fn projector(system: &System, brokers: &str, arguments: &[&str]) -> Command {
+pub(crate) fn projector(system: &System, brokers: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(target_folder().join("projector"));
     command
         .args(arguments)
@@ -116,11 +139,11 @@ fn projector(system: &System, brokers: &str, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(mut command: Command) -> Output {
+pub(crate) async fn run(mut command: Command) -> Output {
     kafka::blocking(move || command.output()).await.unwrap()
 }
 
-async fn json_of(system: &System, brokers: &str, arguments: &[&str]) -> Value {
+pub(crate) async fn json_of(system: &System, brokers: &str, arguments: &[&str]) -> Value {
     let output = run(projector(
         system,
         brokers,

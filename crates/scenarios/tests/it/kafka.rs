@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dev_servers::{KafkaOptions, Port, PrivateKafka, scratch_folder};
+use dev_servers::{ClusterOptions, KafkaOptions, Port, PrivateKafka, ServerError, scratch_folder};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, TopicPartitionList};
 use serde_json::Value;
@@ -24,6 +24,30 @@ pub(crate) async fn start() -> PrivateKafka {
     blocking(move || PrivateKafka::start(options))
         .await
         .unwrap()
+}
+
+/// The same of three nodes.
+pub(crate) async fn start_cluster() -> Vec<PrivateKafka> {
+    let options = ClusterOptions {
+        cache: state_folder().join("cache"),
+        folder: scratch_folder(&state_folder().join("scenarios")),
+        nodes: 3,
+    };
+    blocking(move || PrivateKafka::start_cluster(&options))
+        .await
+        .unwrap()
+}
+
+/// Stops, freezes or starts one.
+pub(crate) async fn control(
+    mut broker: PrivateKafka,
+    action: fn(&mut PrivateKafka) -> Result<(), ServerError>,
+) -> PrivateKafka {
+    blocking(move || {
+        action(&mut broker).unwrap();
+        broker
+    })
+    .await
 }
 
 /// Everything that a topic holds, in the order of each partition.

@@ -10,6 +10,7 @@
 mod acts;
 mod analysts;
 mod audit;
+mod cluster;
 mod commission;
 mod contention;
 mod contract;
@@ -24,11 +25,14 @@ mod kafka;
 mod known_elsewhere;
 mod leases;
 mod load;
+mod many_dead_letters;
+mod metrics;
 mod opposite_orders;
 mod outage;
 mod pages;
 mod people;
 mod policies;
+mod postgres_away;
 mod producer;
 mod races;
 mod readers;
@@ -39,6 +43,7 @@ mod schemathesis;
 mod sdk;
 mod situation;
 mod state_machine;
+mod step_by_step;
 mod streams;
 mod system;
 mod takeovers;
@@ -48,6 +53,7 @@ mod vip;
 mod visibility;
 mod walkthroughs;
 mod watched;
+mod whole;
 
 /// The model of the rules and its dice, from the domain's own random runs: they share no code with
 /// the domain.

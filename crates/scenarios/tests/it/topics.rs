@@ -1,5 +1,6 @@
 //! Topics that are not those that were sent to before: the relay waits for an operator.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use test_support::eventually;
 
 use crate::commission::Party;
 use crate::kafka;
+use crate::load::Load;
 use crate::system::{System, target_folder};
 
 const BOUND: Duration = Duration::from_secs(60);
@@ -46,6 +48,18 @@ async fn recorded(system: &System) {
             .await
             .unwrap();
         if topics == 4 { Ok(()) } else { Err(topics) }
+    })
+    .await;
+}
+
+async fn names_the_command_that_goes_on(system: &System) {
+    eventually("the command that goes on to be named", BOUND, async || {
+        let log = system.projector.log();
+        if log.contains("projector topics accept") {
+            Ok(())
+        } else {
+            Err(log)
+        }
     })
     .await;
 }
@@ -91,15 +105,7 @@ async fn other_topics_stop_the_relay_until_an_operator_accepts_them() {
         .unwrap();
     let second = commissioner.place(&system.commands[0], &workshops).await;
     system.projector.start();
-    eventually("the command that goes on to be named", BOUND, async || {
-        let log = system.projector.log();
-        if log.contains("projector topics accept") {
-            Ok(())
-        } else {
-            Err(log)
-        }
-    })
-    .await;
+    names_the_command_that_goes_on(&system).await;
     let asked = accept(&system, &brokers, &[]).await;
     assert_eq!(asked.status.code(), Some(1), "{asked:?}");
     let shown = String::from_utf8(asked.stderr).unwrap();
@@ -118,4 +124,57 @@ async fn other_topics_stop_the_relay_until_an_operator_accepts_them() {
     assert_eq!(told["acts"][0]["reason"], "the topic was made anew");
     assert_eq!(told["acts"].as_array().unwrap().len(), 1, "{told}");
     assert_eq!(told["nextCursor"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_added_to_a_topic_in_use_move_no_key_before_an_operator_accepts_them() {
+    let broker = kafka::start().await;
+    let brokers = broker.address();
+    let system = System::start(&brokers).await;
+    let load = Load::start(&system.commands, None, Duration::from_millis(300)).await;
+    load.until(60).await;
+    recorded(&system).await;
+    let mut grow = broker.tool("org.apache.kafka.tools.TopicCommand");
+    grow.args(["--bootstrap-server", &brokers, "--alter"])
+        .args(["--topic", ORDER_EVENTS, "--partitions", "12"]);
+    let grown = kafka::blocking(move || grow.output()).await.unwrap();
+    assert!(grown.status.success(), "{grown:?}");
+
+    names_the_command_that_goes_on(&system).await;
+    let before = load.commands();
+    load.until(before + 60).await;
+    let mut places: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for message in kafka::messages(&brokers, ORDER_EVENTS).await {
+        let key = message["key"].as_str().unwrap().to_owned();
+        let partition = message["partition"].as_i64().unwrap();
+        places.entry(key).or_default().insert(partition);
+    }
+    assert!(
+        places.values().all(|places| places.len() == 1),
+        "{places:?}"
+    );
+    assert!(places.values().flatten().all(|partition| *partition < 6));
+
+    let accepted = accept(&system, &brokers, &["--yes"]).await;
+    assert_eq!(accepted.status.code(), Some(0), "{accepted:?}");
+    load.stop().await;
+    let stored = "SELECT count(*) + count(*) FILTER (WHERE event_type = 'OrderCompleted')
+                  FROM store.events WHERE aggregate_type = 'order'";
+    let stored: i64 = sqlx::query_scalar(stored)
+        .fetch_one(&system.database.pool_owner().await)
+        .await
+        .unwrap();
+    eventually("everything on the topic", BOUND, || async {
+        let messages = kafka::messages(&brokers, ORDER_EVENTS).await;
+        let ids: BTreeSet<String> = messages
+            .iter()
+            .map(|message| message["headers"]["ce_id"].to_string())
+            .collect();
+        if i64::try_from(ids.len()).unwrap() == stored {
+            Ok(())
+        } else {
+            Err(format!("{} of {stored}", ids.len()))
+        }
+    })
+    .await;
 }
