@@ -1,6 +1,7 @@
 //! `soak`: what takes too long to be run for every change.
 
 mod fuzz;
+mod telemetry;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -44,8 +45,10 @@ pub(crate) struct Options {
 /// What there is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Faults under load.
+    /// The matrix of faults and what they raise, backlogs that are drained, then faults under load.
     Faults,
+    /// A real OpenTelemetry collector, and a real OpenSearch.
+    Telemetry,
     /// Random runs of the order domain.
     Runs,
     /// Fuzz targets.
@@ -60,6 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     for part in parts.filter(|part| options.only.is_empty() || options.only.contains(part)) {
         match part {
             Part::Faults => faults()?,
+            Part::Telemetry => telemetry::run()?,
             Part::Runs => step("random runs of the order domain", "a million", random_runs)?,
             Part::Fuzz => step("fuzz targets", "each parser in turn", || {
                 fuzz::run(options.fuzz_seconds)
@@ -75,6 +79,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn faults() -> Result<(), Failure> {
+    test::run(&test::Options::long(&[
+        "faults::soaked::",
+        "drained::soaked::",
+    ]))?;
     for time in 1..=TIMES {
         eprintln!("faults under load, {time} of {TIMES}");
         test::run(&test::Options::named(&FAULTS))?;

@@ -21,9 +21,15 @@ const SCHEMATHESIS: &str = include_str!("../../crates/scenarios/schemathesis.txt
 /// What analysts' tools are tried with; the projector's tests find it there too.
 const ANALYTICS: &str = include_str!("../../apps/projector/tests/it/analytics/requirements.txt");
 
+/// What the modules of tests are called that take minutes.
+const LONG: &str = "soaked::";
+
 /// Which tests to run.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
+    /// Run the tests that take minutes too, which `soak` runs.
+    #[arg(skip)]
+    long: bool,
     /// What to hand on to the tests: a part of their names, or options of the test harness.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
@@ -34,6 +40,15 @@ impl Options {
     pub(crate) fn named(names: &[&str]) -> Self {
         Self {
             arguments: names.iter().map(|name| (*name).to_owned()).collect(),
+            long: false,
+        }
+    }
+
+    /// The same, of those that take minutes.
+    pub(crate) fn long(names: &[&str]) -> Self {
+        Self {
+            long: true,
+            ..Self::named(names)
         }
     }
 }
@@ -77,6 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let mut cargo = command::cargo();
         cargo
             .args(["test", "--workspace", "--no-fail-fast", "--"])
+            .args((!options.long).then_some(["--skip", LONG]).iter().flatten())
             .args(&options.arguments)
             .env("SQLX_OFFLINE", "true")
             .env("ATLAS_TEST_POSTGRES", postgres.superuser_url())

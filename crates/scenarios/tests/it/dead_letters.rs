@@ -14,7 +14,7 @@ use crate::system::{System, target_folder};
 
 const BOUND: Duration = Duration::from_secs(60);
 const TOPIC: &str = "atlas.order-events.v1";
-const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
+pub(crate) const OPERATOR: &str = "01938f6e-0000-7000-8000-0000000000f1";
 const SOMEBODY: &str = "01938f6e-0000-7000-8000-000000000002";
 const AT: &str = "2026-11-25T11:00:00Z";
 /// An account that is of another policy stays so.
@@ -96,7 +96,8 @@ impl Message {
     }
 }
 
-fn projector(system: &System, brokers: &str, arguments: &[&str]) -> Command {
+/// The projector as an operator runs it.
+pub(crate) fn projector(system: &System, brokers: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(target_folder().join("projector"));
     command
         .args(arguments)

@@ -8,11 +8,14 @@
 )]
 
 mod audit;
+mod bounded;
 mod commission;
 mod contention;
 mod crash;
 mod dead_letters;
 mod degraded;
+mod drained;
+mod faults;
 mod gateway;
 mod images;
 mod kafka;
@@ -28,14 +31,17 @@ mod races;
 mod rebuild;
 mod replay;
 mod restore;
+mod rolling;
 mod schemathesis;
 mod sdk;
 mod situation;
 mod state_machine;
 mod system;
 mod takeovers;
+mod telemetry;
 mod topics;
 mod traces;
+mod traffic;
 mod vip;
 mod visibility;
 mod watched;
