@@ -3,6 +3,7 @@
 mod clients;
 mod fuzz;
 mod streams;
+mod telemetry;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -55,10 +56,12 @@ pub(crate) struct Options {
 /// What there is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Faults under load.
+    /// The matrix of faults and what they raise, backlogs that are drained, then faults under load.
     Faults,
     /// Scenarios at their whole size: long outages, three brokers, thousands of dead letters.
     Whole,
+    /// A real OpenTelemetry collector, and a real OpenSearch.
+    Telemetry,
     /// Random runs of the order domain.
     Runs,
     /// Fuzz targets.
@@ -80,6 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             Part::Whole => step("scenarios at their whole size", "half an hour", || {
                 test::run(&test::Options::named(&SHORTENED).whole())
             })?,
+            Part::Telemetry => telemetry::run()?,
             Part::Runs => step("random runs of the order domain", "a million", random_runs)?,
             Part::Fuzz => step("fuzz targets", "each parser in turn", || {
                 fuzz::run(options.fuzz_seconds)
@@ -105,6 +109,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn faults() -> Result<(), Failure> {
+    let soaked = ["faults::soaked::", "drained::soaked::"];
+    test::run(&test::Options::named(&soaked).whole())?;
     for time in 1..=TIMES {
         eprintln!("faults under load, {time} of {TIMES}");
         test::run(&test::Options::named(&FAULTS))?;

@@ -24,13 +24,16 @@ const CONSUMER: &str = include_str!("../../crates/scenarios/consumer.txt");
 /// What analysts' tools are tried with; the projector's tests find it there too.
 const ANALYTICS: &str = include_str!("../../apps/projector/tests/it/analytics/requirements.txt");
 
+/// What the modules of tests are called that take minutes.
+const LONG: &str = "soaked::";
+
 /// Which tests to run.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
     /// What to hand on to the tests: a part of their names, or options of the test harness.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
-    /// Whether scenarios run at their whole size, which takes long.
+    /// Whether scenarios run at their whole size, and those that take minutes: `soak` has the time.
     #[arg(skip)]
     whole: bool,
 }
@@ -97,6 +100,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let mut cargo = command::cargo();
         cargo
             .args(["test", "--workspace", "--no-fail-fast", "--"])
+            .args(
+                (!options.whole)
+                    .then_some(["--skip", LONG])
+                    .iter()
+                    .flatten(),
+            )
             .args(&options.arguments)
             .env("SQLX_OFFLINE", "true")
             .env("ATLAS_TEST_POSTGRES", postgres.superuser_url())

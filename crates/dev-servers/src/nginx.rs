@@ -1,5 +1,5 @@
-//! A private nginx that compresses whatever passes: the gateway that weakens entity tags on the
-//! way, for the test that clients can live with it.
+//! A private nginx that compresses whatever passes and shares it out among the servers behind it: the
+//! gateway that weakens entity tags on the way, and the balancer that is told who is ready.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -17,6 +17,7 @@ use crate::port::Port;
 use crate::process::{LAST_LINES, POLL, Process, Signal, last_lines};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+const SETTINGS: &str = "nginx.conf";
 
 /// How to run a [`PrivateNginx`].
 #[derive(Debug, Clone)]
@@ -24,8 +25,8 @@ pub struct NginxOptions {
     /// The folder for its configuration, log and bodies; made where missing, and removed at the
     /// end.
     pub folder: PathBuf,
-    /// The ports of 127.0.0.1 of the servers behind it.
-    pub backends: Vec<u16>,
+    /// For each port that it listens on: the ports of 127.0.0.1 of the servers behind it.
+    pub backends: Vec<Vec<u16>>,
     /// What it compresses.
     pub compressed: Compressed,
 }
@@ -44,6 +45,7 @@ pub enum Compressed {
 pub struct PrivateNginx {
     folder: PathBuf,
     ports: Vec<u16>,
+    compressed: Compressed,
     process: Process,
 }
 
@@ -59,19 +61,13 @@ impl PrivateNginx {
             chown(&options.folder, Some(uid), Some(gid))
                 .map_err(ServerError::folder(&options.folder))?;
         }
-        let mut servers = String::new();
         let mut ports = Vec::new();
-        for backend in &options.backends {
-            let port = Port::Free.choose()?;
-            ports.push(port);
-            servers += &format!(
-                "server {{ listen 127.0.0.1:{port}; \
-                 location / {{ proxy_pass http://127.0.0.1:{backend}; }} }}\n"
-            );
+        for _ in &options.backends {
+            ports.push(Port::Free.choose()?);
         }
-        let settings = options.folder.join("nginx.conf");
-        fs::write(&settings, configuration(&servers, options.compressed))
-            .map_err(ServerError::folder(&settings))?;
+        let settings = options.folder.join(SETTINGS);
+        let text = configuration(&ports, &options.backends, options.compressed);
+        fs::write(&settings, text).map_err(ServerError::folder(&settings))?;
         let mut command = Command::new("nginx");
         command
             .args(["-e", "stderr", "-p"])
@@ -86,7 +82,9 @@ impl PrivateNginx {
         let mut nginx = Self {
             folder: options.folder.clone(),
             ports,
-            process: Process::spawn("nginx", command, &log, Signal::KILL)?,
+            compressed: options.compressed,
+            // Killed it would leave its worker behind.
+            process: Process::spawn("nginx", command, &log, Signal::TERM)?,
         };
         let deadline = Instant::now() + READY_WITHIN;
         while !nginx.takes_connections() {
@@ -107,6 +105,21 @@ impl PrivateNginx {
         &self.ports
     }
 
+    /// Shares out among these servers from now on, as many lists as at the start: it reads its
+    /// configuration again, and finishes by the old one what is under way.
+    ///
+    /// # Errors
+    /// Any [`ServerError`].
+    pub fn share_among(&mut self, backends: &[Vec<u16>]) -> Result<(), ServerError> {
+        let settings = self.folder.join(SETTINGS);
+        fs::write(
+            &settings,
+            configuration(&self.ports, backends, self.compressed),
+        )
+        .map_err(ServerError::folder(&settings))?;
+        Ok(self.process.signal(Signal::HUP)?)
+    }
+
     fn takes_connections(&self) -> bool {
         self.ports.iter().all(|port| {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
@@ -115,17 +128,30 @@ impl PrivateNginx {
     }
 }
 
-/// One process does it all.
-fn configuration(servers: &str, compressed: Compressed) -> String {
+/// Connections to servers are kept, for less
+/// time than our servers keep theirs; nothing is ever sent to two of them.
+fn configuration(ports: &[u16], backends: &[Vec<u16>], compressed: Compressed) -> String {
     let types = match compressed {
         Compressed::Everything => "gzip_types *;\n",
         Compressed::AsShipped => "",
     };
+    let mut servers = String::new();
+    for (port, backends) in ports.iter().zip(backends) {
+        let backends: Vec<String> = backends
+            .iter()
+            .map(|backend| format!("server 127.0.0.1:{backend};"))
+            .collect();
+        servers += &format!(
+            "upstream of-{port} {{ {} keepalive 16; keepalive_timeout 60s; }}\n\
+             server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://of-{port}; }} }}\n",
+            backends.join(" ")
+        );
+    }
     format!(
         "daemon off;\n\
-         master_process off;\n\
+         worker_processes 1;\n\
          pid nginx.pid;\n\
-         events {{}}\n\
+         events {{ worker_connections 4096; }}\n\
          http {{\n\
          access_log off;\n\
          client_body_temp_path body;\n\
@@ -136,6 +162,10 @@ fn configuration(servers: &str, compressed: Compressed) -> String {
          gzip on;\n\
          {types}\
          gzip_proxied any;\n\
+         proxy_http_version 1.1;\n\
+         proxy_set_header Connection \"\";\n\
+         proxy_set_header Host $http_host;\n\
+         proxy_next_upstream off;\n\
          {servers}}}\n"
     )
 }
@@ -143,7 +173,7 @@ fn configuration(servers: &str, compressed: Compressed) -> String {
 impl Drop for PrivateNginx {
     fn drop(&mut self) {
         // Best effort: what is left lies under target/ and is in nobody's way.
-        if self.process.kill().is_ok() {
+        if self.process.stop(Signal::TERM, READY_WITHIN).is_ok() {
             drop(remove_folder(&self.folder));
         }
     }

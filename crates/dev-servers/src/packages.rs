@@ -31,6 +31,10 @@ pub enum Need {
     Prometheus,
     /// Debian's Chromium, in which the pages are tested.
     Chromium,
+    /// Java's compiler, for what is to be run from its source.
+    JavaCompiler,
+    /// strace, which has system calls take longer.
+    Strace,
     /// Python's virtual environments, for tools that come as Python packages.
     Python,
 }
@@ -73,6 +77,8 @@ impl Need {
                 add(lacks("promtool") || lacks("prometheus"), "prometheus");
             }
             Self::Chromium => add(lacks("chromium"), "chromium"),
+            Self::JavaCompiler => add(lacks("javac"), "default-jdk-headless"),
+            Self::Strace => add(lacks("strace"), "strace"),
             Self::Python => add(!has_python_environments(), "python3-venv"),
         }
         packages

@@ -1,21 +1,24 @@
 //! What operators watch: every metric of the three processes in one catalogue, the page that lists
-//! them, and the dashboards that show them.
+//! them, the dashboards that show them, and which alerts each fault raises.
 //!
-//! The page and the dashboards are written into `docs` and `deploy/grafana` by this crate's tests,
+//! The pages and the dashboards are written into `docs` and `deploy/grafana` by this crate's tests,
 //! which also try the rules in `deploy/prometheus` with Prometheus's own `promtool`: whoever renames
 //! a metric hears of every place that knew its name. Deliberately absent: anything that a running
 //! process needs. Start at [`catalogue`] and at `dashboards.rs`.
 
 pub mod dashboards;
+pub mod faults;
 mod grafana;
 mod names;
 mod page;
+mod shortened;
 
 use instruments::{Instrument, List};
 
 pub use grafana::dashboard_json;
 pub use names::{Unknown, check_expression};
 pub use page::metrics_page;
+pub use shortened::{TIMES, shortened};
 
 /// The instruments of one part of the system.
 #[derive(Clone, Copy)]

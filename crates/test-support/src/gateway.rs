@@ -4,7 +4,7 @@ use dev_servers::{Compressed, NginxOptions, PrivateNginx, reachable_folder, scra
 
 use crate::server::{blocking, chain, workspace};
 
-/// An nginx that compresses every answer for whoever takes it so.
+/// An nginx that compresses every answer for whoever takes it so, and shares requests out.
 #[derive(Debug)]
 pub struct TestGateway(PrivateNginx);
 
@@ -14,7 +14,8 @@ impl TestGateway {
     /// # Panics
     /// When none can be started; with the reason.
     pub async fn in_front_of(backends: &[u16]) -> Self {
-        Self::compressing(Compressed::Everything, backends).await
+        let each = backends.iter().map(|port| vec![*port]).collect();
+        Self::start(each, Compressed::Everything).await
     }
 
     /// The same, which compresses what nginx does of itself.
@@ -22,17 +23,36 @@ impl TestGateway {
     /// # Panics
     /// When none can be started; with the reason.
     pub async fn as_shipped(backends: &[u16]) -> Self {
-        Self::compressing(Compressed::AsShipped, backends).await
+        let each = backends.iter().map(|port| vec![*port]).collect();
+        Self::start(each, Compressed::AsShipped).await
     }
 
-    async fn compressing(compressed: Compressed, backends: &[u16]) -> Self {
+    /// Starts one that shares out among what listens on these ports, a list for each of its own.
+    ///
+    /// # Panics
+    /// When none can be started; with the reason.
+    pub async fn sharing(backends: Vec<Vec<u16>>) -> Self {
+        Self::start(backends, Compressed::Everything).await
+    }
+
+    async fn start(backends: Vec<Vec<u16>>, compressed: Compressed) -> Self {
         let options = NginxOptions {
             folder: scratch_folder(&reachable_folder(&workspace().join("target/atlas/tests"))),
-            backends: backends.to_vec(),
+            backends,
             compressed,
         };
         let nginx = blocking(move || PrivateNginx::start(&options)).await;
         Self(nginx.unwrap_or_else(|error| panic!("no nginx for a test: {}", chain(&error))))
+    }
+
+    /// Shares out among these from now on.
+    ///
+    /// # Panics
+    /// When it cannot be told so.
+    pub fn share_among(&mut self, backends: &[Vec<u16>]) {
+        if let Err(error) = self.0.share_among(backends) {
+            panic!("nginx cannot be told: {}", chain(&error));
+        }
     }
 
     /// Where what is behind it is reached through it, in the same order.

@@ -17,12 +17,15 @@ impl TestPrometheus {
     /// When none can be started; with the reason.
     pub async fn watching(targets: Vec<(String, String)>) -> Self {
         let rules = workspace().join("deploy/prometheus/rules");
-        let rules: Vec<PathBuf> = std::fs::read_dir(rules)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .collect();
+        let rules = std::fs::read_dir(rules).into_iter().flatten().flatten();
+        Self::watching_by(rules.map(|entry| entry.path()).collect(), targets).await
+    }
+
+    /// The same by rules of the test's own.
+    ///
+    /// # Panics
+    /// When none can be started; with the reason.
+    pub async fn watching_by(rules: Vec<PathBuf>, targets: Vec<(String, String)>) -> Self {
         let options = PrometheusOptions {
             folder: scratch_folder(&reachable_folder(&workspace().join("target/atlas/tests"))),
             rules,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use monitoring::{catalogue, check_expression, dashboard_json, dashboards, metrics_page};
+use monitoring::{catalogue, check_expression, dashboard_json, dashboards, faults, metrics_page};
 
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
@@ -79,6 +79,31 @@ fn names_are_told_apart_and_say_what_they_count() {
             assert!(help.ends_with('.'), "{name}: {help}");
         }
     }
+}
+
+#[test]
+fn the_matrix_of_faults_stands_in_its_page() {
+    let rules = ["pages", "tickets"].map(|name| {
+        let file = root().join(format!("deploy/prometheus/rules/{name}.yml"));
+        fs::read_to_string(file).unwrap()
+    });
+    let alerts = rules.iter().flat_map(|rules| rules.lines());
+    let alerts: BTreeSet<&str> = alerts
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    for fault in &faults::ALL {
+        for alert in fault.raises.iter().chain(fault.may_raise) {
+            assert!(alerts.contains(alert), "{}: no alert {alert}", fault.what);
+        }
+        assert!(!fault.raises.is_empty(), "{}", fault.what);
+    }
+    let alerts: Vec<&str> = alerts.into_iter().collect();
+    let file = "docs/failure-modes.md";
+    let page = fs::read_to_string(root().join(file)).unwrap();
+    same(
+        file,
+        &faults::in_page(&page, &faults::matrix(&alerts)).unwrap(),
+    );
 }
 
 /// Compares a file with what it has to be, or writes it.

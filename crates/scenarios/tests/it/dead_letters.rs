@@ -129,6 +129,7 @@ impl Message {
     }
 }
 
+/// The projector as an operator runs it.
 pub(crate) fn projector(system: &System, brokers: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(target_folder().join("projector"));
     command

@@ -6,12 +6,12 @@ use std::time::Duration;
 use reqwest::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, VIA,
 };
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use test_support::{TestGateway, eventually};
 
 use crate::commission::{Party, placement};
-use crate::system::{App, System};
+use crate::system::System;
 
 /// Nobody listens there: commands and queries need no Kafka.
 const NO_KAFKA: &str = "127.0.0.1:9";
@@ -62,10 +62,6 @@ impl Through {
     }
 }
 
-fn port(app: &App) -> u16 {
-    Url::parse(&app.url("/")).unwrap().port().unwrap()
-}
-
 /// The tag of an answer that was compressed on the way, though it asks not to be.
 #[track_caller]
 fn weakened(answer: &Response) -> String {
@@ -81,7 +77,7 @@ fn weakened(answer: &Response) -> String {
 #[tokio::test]
 async fn a_tag_that_was_weakened_serves_a_read_and_is_explained_to_a_command() {
     let system = System::start(NO_KAFKA).await;
-    let backends = [port(&system.commands[0]), port(&system.query)];
+    let backends = [system.commands[0].port(), system.query.port()];
     let gateway = TestGateway::in_front_of(&backends).await;
     let urls = gateway.urls();
     let client = Client::new();

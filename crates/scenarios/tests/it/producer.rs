@@ -43,6 +43,37 @@ impl Producer {
         join_all(sent).await;
     }
 
+    /// Sends what nobody can handle, and waits until Kafka has it.
+    pub(crate) async fn send_nonsense(&self) {
+        let id = Uuid::from_u128(0x0193_8f6e_0000_7000_8000_0bad_0000_0000).to_string();
+        let header = |key, value| Header { key, value };
+        let headers = OwnedHeaders::new()
+            .insert(header("ce_id", Some(id.as_str())))
+            .insert(header("ce_type", Some("atlas.order.OrderPlaced")));
+        let record = FutureRecord::to(TOPIC)
+            .key(&id)
+            .payload("{")
+            .headers(headers);
+        self.0.send(record, PATIENCE).await.unwrap();
+    }
+
+    /// Sends a message of each of these types, and waits until Kafka has them.
+    pub(crate) async fn send_of_types(&self, types: &[String]) {
+        let sent = types.iter().enumerate().map(async |(number, kind)| {
+            let id = Uuid::from_u128(0x0193_8f6e_0000_7000_8000_0dd0_0000_0000 + number as u128);
+            let (id, header) = (id.to_string(), |key, value| Header { key, value });
+            let headers = OwnedHeaders::new()
+                .insert(header("ce_id", Some(id.as_str())))
+                .insert(header("ce_type", Some(kind.as_str())));
+            let record = FutureRecord::to(TOPIC)
+                .key(&id)
+                .payload("{}")
+                .headers(headers);
+            self.0.send(record, PATIENCE).await.unwrap();
+        });
+        join_all(sent).await;
+    }
+
     /// The same, in this order on this partition, whatever their orders are.
     pub(crate) async fn tell_on(&self, partition: i32, facts: &[Told]) {
         let sent = facts.iter().map(|told| self.send(told, Some(partition)));

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use dev_servers::{Process, Signal, free_port};
-use test_support::{TestDatabase, TestServer, eventually};
+use test_support::{Proxy, TestDatabase, TestServer, eventually};
 
 /// The secret that signs the scenarios' tokens.
 pub(crate) const SECRET: &str = "a secret of the scenarios, and of nothing else";
@@ -47,11 +47,16 @@ impl App {
 
     /// The same application as seen by a client: an address, and nothing to control.
     pub(crate) fn at_same_address(&self) -> Self {
+        self.at(&self.address)
+    }
+
+    /// The same as it is reached at another address.
+    pub(crate) fn at(&self, address: &str) -> Self {
         Self {
             binary: self.binary,
             arguments: self.arguments,
             variables: BTreeMap::new(),
-            address: self.address.clone(),
+            address: address.to_owned(),
             log: self.log.clone(),
             process: None,
         }
@@ -107,6 +112,16 @@ impl App {
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        let (_, port) = self.address.split_once(':').unwrap();
+        port.parse().unwrap()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -200,23 +215,12 @@ impl System {
 
     /// Another projector of the same system, not started yet.
     pub(crate) fn another_projector(&self) -> App {
-        let App {
-            binary, arguments, ..
-        } = self.projector;
-        App::new(
-            binary,
-            arguments,
-            "ATLAS_PROJECTOR_ADDR",
-            &self.projector.variables,
-        )
+        another(&self.projector, "ATLAS_PROJECTOR_ADDR")
     }
 
     /// Another query API of the same system, not started yet.
     pub(crate) fn another_query(&self) -> App {
-        let App {
-            binary, arguments, ..
-        } = self.query;
-        App::new(binary, arguments, "ATLAS_QUERY_ADDR", &self.query.variables)
+        another(&self.query, "ATLAS_QUERY_ADDR")
     }
 
     pub(crate) async fn until(&self, ready: bool) {
@@ -243,6 +247,36 @@ impl System {
         // The database is removed while its server is there.
         self.database = database;
         self.server = server;
+    }
+
+    /// Where applications find Postgres behind this proxy.
+    pub(crate) fn url_through(&self, proxy: &Proxy) -> String {
+        let port = self.database.options("atlas_app").get_port();
+        let url = self.database.url_app();
+        url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port()))
+    }
+
+    /// Starts every process again, so that it reaches Postgres through this proxy.
+    pub(crate) async fn go_through(&mut self, proxy: &Proxy) {
+        let url = self.url_through(proxy);
+        let [first, second] = &mut self.commands;
+        for app in [first, second, &mut self.query, &mut self.projector] {
+            app.kill();
+            app.variables
+                .insert("ATLAS_DATABASE_URL".to_owned(), url.clone());
+            app.start();
+        }
+        self.until(true).await;
+    }
+
+    /// Stops Postgres hard.
+    pub(crate) async fn stop_postgres(&self) {
+        self.server.stop_immediate().await;
+    }
+
+    /// Starts it again.
+    pub(crate) async fn restart_postgres(&self) {
+        self.server.restart().await;
     }
 
     /// Starts the APIs again, with these variables in the place of ours, and waits for them.
@@ -276,6 +310,11 @@ impl System {
     pub(crate) async fn start_postgres(&self) {
         self.server.restart().await;
     }
+}
+
+/// The same application at an address of its own, which is read from this variable.
+fn another(app: &App, address: &str) -> App {
+    App::new(app.binary, app.arguments, address, &app.variables)
 }
 
 /// Where logs, and programs that are fetched once, lie.
