@@ -23,7 +23,7 @@ pub(super) fn run() -> Result<(), Failure> {
     packages::ensure(&[Need::Kafka, Need::JavaCompiler])?;
     collector()?;
     opensearch()?;
-    test::run(&test::Options::long(&["telemetry::soaked::"]))
+    test::run(&test::Options::named(&["telemetry::soaked::"]).whole())
 }
 
 /// Its folder, where the scenario looks for it.
