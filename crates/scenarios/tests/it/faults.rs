@@ -352,7 +352,7 @@ mod soaked {
             .breaks(fault, async |stage| stage.system.stop_postgres().await)
             .await;
         stage
-            .mends(fault, async |stage| stage.system.restart_postgres().await)
+            .mends(fault, async |stage| stage.system.start_postgres().await)
             .await;
     }
 

@@ -114,11 +114,6 @@ impl App {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// The id of its process.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.as_ref().unwrap().id()
-    }
-
     pub(crate) fn port(&self) -> u16 {
         let (_, port) = self.address.split_once(':').unwrap();
         port.parse().unwrap()
@@ -267,16 +262,6 @@ impl System {
             app.start();
         }
         self.until(true).await;
-    }
-
-    /// Stops Postgres hard.
-    pub(crate) async fn stop_postgres(&self) {
-        self.server.stop_immediate().await;
-    }
-
-    /// Starts it again.
-    pub(crate) async fn restart_postgres(&self) {
-        self.server.restart().await;
     }
 
     /// Starts the APIs again, with these variables in the place of ours, and waits for them.
