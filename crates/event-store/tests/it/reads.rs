@@ -216,7 +216,8 @@ async fn a_part_of_the_log_names_its_streams_and_the_version_of_each() {
         .unwrap();
     let prepared: Vec<(String, i32)> = sqlx::query_as(
         "SELECT name, cardinality(parameter_types) FROM pg_prepared_statements
-         WHERE statement LIKE '%FROM store.events%'",
+         WHERE statement LIKE '%FROM store.events%'
+           AND statement NOT LIKE '%pg_prepared_statements%'",
     )
     .fetch_all(&mut *connection)
     .await
