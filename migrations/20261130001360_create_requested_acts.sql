@@ -7,7 +7,7 @@ INSERT INTO ops.leases (name) VALUES ('acts');
 -- Requests, in the order of the log, and what carried them out.
 CREATE INDEX events_acts_requested ON store.events (position)
     WHERE event_type = 'OperatorActRequested';
-CREATE INDEX events_acts_of_requests ON store.events ((payload->>'requestId'))
+CREATE INDEX events_acts_of_requests ON store.events ((payload->>'requestId'), position)
     WHERE event_type = 'OperatorActed' AND payload->>'requestId' IS NOT NULL;
 
 -- A request does a thing once, whoever carries it out, and however often they are killed: an act is
