@@ -137,7 +137,9 @@ async fn a_page_of_acts_is_served_by_indexes_among_many_events() {
                 let one = counted(&format!("{stream}"), 0, 500);
                 stored(append(&mut app, &one).await.unwrap());
             }
-            acts::record(&mut app, &act(ANNA, 1)).await.unwrap();
+            for number in 1..=500 {
+                acts::record(&mut app, &act(ANNA, number)).await.unwrap();
+            }
             sqlx::raw_sql("ANALYZE store.events")
                 .execute(&mut connection)
                 .await
@@ -165,13 +167,17 @@ async fn a_page_of_acts_is_served_by_indexes_among_many_events() {
                 .unwrap();
         let plan = lines.join("\n");
         assert!(!plan.contains("Seq Scan on events"), "{plan}");
+        // What a request did is looked up among acts, in whichever index of theirs: while there are
+        // none, both cost the same.
         for index in [
             "events_acts on",
             "events_acts_requested on",
             "events_acts_ended on",
-            "events_acts_of_requests on",
         ] {
             assert!(plan.contains(index), "{index}: {plan}");
+        }
+        if filled {
+            assert!(plan.contains("events_acts_of_requests"), "{plan}");
         }
     }
 }
