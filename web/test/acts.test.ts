@@ -24,7 +24,7 @@ test("an operator finds a dead letter, sees what its redrive would change, and r
 
   await olga.press("Preview a redrive…");
   await olga.fill("Reason", "To see what it would do.");
-  await olga.sees(/projector dlq redrive --preview [0-9a-f-]{36}/);
+  await olga.sees(/projector dlq redrive --preview --id [0-9a-f-]{36}$/);
   await olga.isAccessible("asking for a preview");
   await olga.page.locator("form").getByRole("button", { name: "Preview a redrive" }).click();
   await olga.page.getByRole("heading", { name: "What a redrive would change" }).waitFor();
@@ -35,7 +35,8 @@ test("an operator finds a dead letter, sees what its redrive would change, and r
   await olga.page.goto(letter);
   await olga.press("Redrive…");
   await olga.fill("Reason", "It's the release that reads it.");
-  await olga.sees(/projector dlq redrive [0-9a-f-]{36} --reason 'It'\\''s the release that reads it\.'/);
+  const line = /projector dlq redrive --id [0-9a-f-]{36} --operator [0-9a-f-]{36} --reason 'It'\\''s the release that reads it\.'/;
+  await olga.sees(line);
   await olga.picture("console-redrive");
   await olga.page.locator("form").getByRole("button", { name: "Redrive" }).click();
   await olga.page.getByRole("status").getByText("done").waitFor();

@@ -14,18 +14,18 @@ const LINES: Record<string, { words: string; bare: string[] }> = {
 };
 
 /** The line, with what a shell minds in quotes. */
-export function commandLine(act: string, given: Record<string, unknown>, reason: string): string {
+export function commandLine(act: string, given: Record<string, unknown>, operator: string, reason: string): string {
   const { words, bare } = LINES[act] ?? { words: act, bare: [] };
   const parts = ["projector", words];
   for (const name of bare) parts.push(quoted(String(given[name] ?? "")));
   for (const [name, value] of Object.entries(given)) {
     if (bare.includes(name) || value === undefined || value === false) continue;
     const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (name === "ids") parts.push(...(value as string[]).map(quoted));
+    if (name === "ids") parts.push("--id", (value as string[]).map(quoted).join(","));
     else if (value === true) parts.push(option);
     else parts.push(option, quoted(String(value)));
   }
-  if (act !== "redrivePreview") parts.push("--reason", quoted(reason || "…"));
+  if (act !== "redrivePreview") parts.push("--operator", operator, "--reason", quoted(reason || "…"));
   return parts.join(" ");
 }
 
