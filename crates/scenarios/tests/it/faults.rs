@@ -207,13 +207,14 @@ impl Stage {
 }
 
 async fn watch(asking: Arc<Watcher>, seen: Seen) {
+    let mut looks = tokio::time::interval(LOOK);
     loop {
+        looks.tick().await;
         let firing = asking.firing_at_all().await;
         let now = Instant::now();
         for alert in firing {
             seen.lock().unwrap().entry(alert).or_insert(now);
         }
-        tokio::time::sleep(LOOK).await;
     }
 }
 
