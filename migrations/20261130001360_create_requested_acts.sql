@@ -23,8 +23,9 @@ CREATE TABLE ops.requested_acts (
     position   bigint      NOT NULL UNIQUE,
     state      text        NOT NULL DEFAULT 'requested'
         CHECK (state IN ('requested', 'running', 'done', 'refused', 'failed')),
-    -- Who carries it out.
+    -- Who carries it out, and how often somebody began.
     owner      text,
+    taken      smallint    NOT NULL DEFAULT 0,
     started_at timestamptz,
     ended_at   timestamptz,
     -- What is counted: so many done, of so many, at this rate a second.

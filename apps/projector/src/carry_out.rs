@@ -15,8 +15,8 @@ use event_store::{Lease, generation};
 use messaging::topics::Retention;
 use serde_json::{Value, json};
 use service_runtime::{Dependency, pool_options};
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -36,6 +36,10 @@ const BEAT: Duration = Duration::from_millis(250);
 /// Store or broker were out of reach: how long until the act is taken up again, and how often.
 const AGAIN: Duration = Duration::from_secs(1);
 const TRIES: u32 = 10;
+/// An act that was taken up so often ends whoever carries it out.
+const MOST_TAKEN: i16 = 30;
+/// After so many beats it is counted again how many wait.
+const COUNTED_EVERY: u32 = 4;
 /// What the acts read and write with; none is open while nothing is asked for.
 const CONNECTIONS: u32 = 4;
 const IDLE: Duration = Duration::from_secs(30);
@@ -106,10 +110,7 @@ impl Work for CarryingOut {
 
     async fn turn(&mut self) -> Result<Duration, sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        take_in(&mut connection).await?;
-        ACTS_WAITING
-            .of([])
-            .set(Undertaking::waiting(&mut connection).await? as f64);
+        count(&mut connection).await?;
         let next = Undertaking::next(&mut connection, self.lease.owner()).await?;
         drop(connection);
         match next {
@@ -124,7 +125,7 @@ impl CarryingOut {
     async fn carry_out(&mut self, undertaking: &Undertaking) -> Result<Duration, sqlx::Error> {
         let Undertaking { id, operator, .. } = undertaking;
         info!(act = %id, %operator, taken_up = undertaking.taken_up, "acts.carry_out");
-        let noting = Noting::default();
+        let noting = Noting::after(&undertaking.said);
         let halt = self.stop.child_token();
         let ended = {
             let carried = self.by_its_code(undertaking, &noting, &halt);
@@ -142,7 +143,7 @@ impl CarryingOut {
             return Ok(Duration::ZERO);
         }
         if let Err(failure) = &ended
-            && failure.exit() == Exit::Unreachable
+            && failure.may_pass()
             && self.may_try_again(*id)
         {
             warn!(act = %id, %failure, "acts.try_again");
@@ -173,6 +174,13 @@ impl CarryingOut {
             );
             Failure::new(Exit::Failed, line)
         })?;
+        if undertaking.taken > MOST_TAKEN {
+            let line = format!(
+                "{MOST_TAKEN} processes that carried this out have ended before it: look at what \
+                 they logged, and ask for it again, or for less"
+            );
+            return Err(Failure::new(Exit::Failed, line));
+        }
         let acting = Acting {
             pool: self.tools.pool.clone(),
             connect: self.tools.connect.clone(),
@@ -184,15 +192,24 @@ impl CarryingOut {
             stop: halt.clone(),
             tells: noting,
         };
-        carry_out(&acting, &self.tools, &request.requested).await
+        carry_out(
+            &acting,
+            &self.tools,
+            &request.requested,
+            undertaking.asked_at,
+        )
+        .await
     }
 
     /// Keeps the lease and notes progress, for as long as the act is this owner's; it is halted then.
     async fn keep(&self, undertaking: &Undertaking, noting: &Noting, halt: &CancellationToken) {
-        loop {
+        for beats in 1_u32.. {
             tokio::time::sleep(BEAT).await;
             let beat = async {
                 let mut connection = self.pool.acquire().await?;
+                if beats.is_multiple_of(COUNTED_EVERY) {
+                    count(&mut connection).await?;
+                }
                 let (counted, said) = noting.told();
                 let is_ours = self.lease.hold(&mut connection).await?;
                 let noted = undertaking.progress(&mut connection, counted.as_ref(), &said);
@@ -200,7 +217,10 @@ impl CarryingOut {
             };
             match beat.await {
                 Ok(true) => {}
-                Ok(false) => break halt.cancel(),
+                Ok(false) => {
+                    halt.cancel();
+                    break;
+                }
                 // The act itself says that the store is away.
                 Err(error) => warn!(act = %undertaking.id, %error, "acts.not_noted"),
             }
@@ -263,6 +283,15 @@ impl CarryingOut {
         }
         Ok(())
     }
+}
+
+/// Takes note of what is asked for, and tells how many wait.
+async fn count(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    take_in(connection).await?;
+    let waiting = Undertaking::waiting(connection).await?;
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    ACTS_WAITING.of([]).set(waiting as f64);
+    Ok(())
 }
 
 /// What is kept of a result for good: of a preview how many letters it was of, and not their rows.

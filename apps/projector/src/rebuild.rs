@@ -197,6 +197,9 @@ async fn taken_up(
         if last.ended_at.is_some() {
             return Ok(Some(tell_ended(acting.tells, &last)));
         }
+        if last.state == State::Swapped {
+            tell_ended(acting.tells, &last)?;
+        }
         if last.owner.is_none() {
             return Ok((last.state == State::Failed).then(|| Err(differs(&last))));
         }
@@ -364,5 +367,10 @@ pub(crate) fn failure(error: RebuildError) -> Failure {
         | RebuildError::Busy { .. }
         | RebuildError::Database(_) => Exit::Failed,
     };
-    Failure::new(exit, terminal::line(&chain(&error)))
+    let failure = Failure::new(exit, terminal::line(&chain(&error)));
+    match error {
+        // The store was away for longer than the claim lasts, or another owner has begun it.
+        RebuildError::ClaimLost => failure.that_may_pass(),
+        _ => failure,
+    }
 }

@@ -27,7 +27,7 @@ LEFT JOIN LATERAL (
         SELECT position, event_id, payload, recorded_at
         FROM store.events
         WHERE event_type = 'OperatorActed' AND payload->>'requestId' = a.event_id::text
-        ORDER BY position
+        ORDER BY position DESC
         LIMIT 20
     ) f
 ) d ON true

@@ -1,9 +1,9 @@
 -- Operators' acts and requests before a position, newest first, each with its end if it has one, and
--- each request with how far it is and what it did.
+-- each request with how far it is, the last that it said, and what it did.
 SELECT a.position AS "position!", a.event_id AS "event_id!", a.event_type AS "event_type!",
        a.aggregate_id AS "operator!", a.payload AS "payload!", a.recorded_at AS "recorded_at!",
        e.result AS "result?", e.recorded_at AS "ended_at?",
-       r.state AS "state?", r.what, r.done, r.total, r.rate, r.said AS "said?", r.exit_code,
+       r.state AS "state?", r.what, r.done, r.total, r.rate, r.said[cardinality(r.said):] AS "said?", r.exit_code,
        r.started_at, r.ended_at AS carried_at, d.did AS "did?"
 FROM (
     (
@@ -43,7 +43,7 @@ LEFT JOIN LATERAL (
         SELECT position, event_id, payload, recorded_at
         FROM store.events
         WHERE event_type = 'OperatorActed' AND payload->>'requestId' = a.event_id::text
-        ORDER BY position
+        ORDER BY position DESC
         LIMIT 20
     ) f
 ) d ON true

@@ -8,12 +8,14 @@ WITH next AS (
     FOR UPDATE
 ), taken AS (
     UPDATE ops.requested_acts r
-    SET state = 'running', owner = $1, started_at = coalesce(r.started_at, clock_timestamp())
+    SET state = 'running', owner = $1, taken = least(r.taken + 1, 32767),
+        started_at = coalesce(r.started_at, clock_timestamp())
     FROM next
     WHERE r.act_id = next.act_id
-    RETURNING r.act_id, next.taken_up
+    RETURNING r.act_id, r.taken, r.said, next.taken_up
 )
-SELECT t.act_id AS "act_id!", t.taken_up AS "taken_up!", e.aggregate_id AS "operator!",
+SELECT t.act_id AS "act_id!", t.taken_up AS "taken_up!", t.taken AS "taken!", t.said AS "said!",
+       e.recorded_at AS "asked_at!", e.aggregate_id AS "operator!",
        e.payload AS "payload!"
 FROM taken t
 JOIN store.events e ON e.event_id = t.act_id

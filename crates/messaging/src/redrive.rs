@@ -10,7 +10,7 @@
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contracts::dead_letter_header;
 use dead_letters::{DeadLetter, Headers, Selected, Standing, claim, find, foreign, look, release};
@@ -32,6 +32,8 @@ const LARGEST: usize = 4 << 20;
 const LOOKS_AHEAD: usize = 4 * WIDEST;
 /// How long a topic may take to acknowledge a message.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Nobody handles what was sent for so long: they are left under way.
+const STANDSTILL: Duration = Duration::from_secs(300);
 /// The pauses between two looks at what became of them.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
@@ -125,7 +127,11 @@ impl Redrive {
             tally: Tally::default(),
         };
         let mut width = 1;
-        while !run.queue.is_empty() && run.tally.returned.is_empty() && !stop.is_cancelled() {
+        while !run.queue.is_empty()
+            && run.tally.returned.is_empty()
+            && run.tally.under_way == 0
+            && !stop.is_cancelled()
+        {
             let claimed = run.claim(width).await?;
             if claimed.letters.is_empty() {
                 // Another has in hand what comes next.
@@ -253,7 +259,8 @@ impl Run<'_> {
         all_acknowledged(deliveries).await
     }
 
-    /// Waits until each was handled or came back; after a stop they are under way still.
+    /// Waits until each was handled or came back; after a stop, or where nobody has handled any for
+    /// a while, they are under way still.
     async fn wait(
         &mut self,
         letters: Vec<Selected>,
@@ -263,10 +270,12 @@ impl Run<'_> {
         let run = self.redrive.run;
         let mut open = letters;
         let mut wait = SHORTEST_PAUSE;
+        let mut changed = Instant::now();
         loop {
             let ids: Vec<Uuid> = open.iter().map(|letter| letter.id).collect();
             let standings = look(&mut self.connection, run, &ids).await?;
             let mut returned = Vec::new();
+            let before = open.len();
             open.retain(|letter| {
                 let standing = standings.iter().find(|standing| standing.id == letter.id);
                 match standing.map(|standing| became(letter, standing)) {
@@ -286,7 +295,10 @@ impl Run<'_> {
             self.tally.under_way = count(open.len());
             self.tally.left = count(self.queue.len());
             tell(&self.tally);
-            if open.is_empty() || stop.is_cancelled() {
+            if open.len() < before {
+                changed = Instant::now();
+            }
+            if open.is_empty() || stop.is_cancelled() || changed.elapsed() > STANDSTILL {
                 return Ok(());
             }
             pause(wait, stop).await;

@@ -7,7 +7,7 @@ mod faults;
 use axum::extract::State;
 use body::{Body, Described};
 use event_store::acts::NewRequest;
-use http_edge::{NoIfMatch, Principal, Problem, problems};
+use http_edge::{FieldError, NoIfMatch, Principal, Problem, problems};
 use utoipa::IntoResponses;
 
 use crate::AppState;
@@ -70,6 +70,10 @@ pub(crate) async fn request_act(
             "asking for an act needs an Idempotency-Key: repeated with it, it is asked for once",
         ));
     };
+    let unread = unread_arguments(&sent.asked.ignored);
+    if !unread.is_empty() {
+        return Err(Problem::invalid(unread));
+    }
     let (requested, reason) = sent.body.read().map_err(Problem::invalid)?;
     let actor = principal.actor();
     let request = NewRequest {
@@ -79,6 +83,17 @@ pub(crate) async fn request_act(
         key,
     };
     app.request_act(actor, request, sent.asked).await
+}
+
+/// The arguments that nobody reads. Elsewhere they are named and passed over; of an act that would
+/// widen what it is done to.
+fn unread_arguments(ignored: &[String]) -> Vec<FieldError> {
+    let arguments = ignored.iter().filter(|it| it.starts_with("/arguments/"));
+    let errors = arguments.map(|pointer| FieldError {
+        pointer: pointer.clone(),
+        detail: "is not read here, and no act is done to more than what was meant".to_owned(),
+    });
+    errors.collect()
 }
 
 #[cfg(test)]

@@ -34,6 +34,14 @@ struct Counting {
 }
 
 impl Noting {
+    /// What is told after these lines, by whoever began the act.
+    pub(super) fn after(said: &[String]) -> Self {
+        Self(Mutex::new(Told {
+            said: said.to_vec(),
+            ..Told::default()
+        }))
+    }
+
     fn told_so_far(&self) -> MutexGuard<'_, Told> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use bonus_domain::{Beneficiary, PolicyVersion};
+use chrono::{DateTime, Utc};
 use event_store::acts::{
     Account, AccountRole, ActKind, OfPolicy, ReadModel, Rebuilding, Requested,
 };
@@ -24,7 +25,9 @@ pub(super) async fn carry_out(
     acting: &Acting<'_>,
     tools: &Tools,
     requested: &Requested,
+    asked_at: DateTime<Utc>,
 ) -> Result<(), Failure> {
+    let asked = |letters| asked(letters, asked_at);
     let kafka = || Kafka::new(&tools.brokers);
     match requested {
         Requested::Redrive(letters) => redrive::carry_out(acting, kafka(), &asked(letters)).await,

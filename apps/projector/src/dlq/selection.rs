@@ -90,8 +90,8 @@ fn age(text: &str) -> Result<TimeDelta, &'static str> {
     Ok(TimeDelta::seconds(i64::from(number) * seconds))
 }
 
-/// What is meant by whoever asked from a distance.
-pub(crate) fn asked(letters: &Letters) -> Selection {
+/// What is meant by whoever asked from a distance then: of letters that came later they knew nothing.
+pub(crate) fn asked(letters: &Letters, asked_at: DateTime<Utc>) -> Selection {
     let Letters {
         code,
         kind,
@@ -108,7 +108,7 @@ pub(crate) fn asked(letters: &Letters) -> Selection {
         topic,
         ce_type,
         group,
-        before: failed_before,
+        before: Some(failed_before.map_or(asked_at, |before| before.min(asked_at))),
         after: failed_after,
         ids,
     }

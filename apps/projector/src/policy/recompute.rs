@@ -8,6 +8,7 @@ use bonus_store::{
     PassedOver, Recompute, RecomputeError, Recomputed, Step, activations, is_queued, queue_under,
 };
 use clap::Args;
+use event_store::AppendError;
 use event_store::acts::{self, ActKind};
 use kernel::{RandomIds, Role, SystemClock};
 use serde_json::{Value, json};
@@ -242,8 +243,12 @@ async fn pause(pause: Duration, stop: &CancellationToken) -> Result<(), Failure>
 
 fn failure(error: RecomputeError) -> Failure {
     match error {
-        RecomputeError::Database(error) => error.into(),
-        RecomputeError::Policy(_) | RecomputeError::Append(_) => Failure::failed(error),
+        RecomputeError::Database(error) | RecomputeError::Append(AppendError::Database(error)) => {
+            error.into()
+        }
+        // Another has moved the account meanwhile.
+        RecomputeError::Append(AppendError::Conflict) => Failure::failed(error).that_may_pass(),
+        RecomputeError::Policy(_) => Failure::failed(error),
     }
 }
 

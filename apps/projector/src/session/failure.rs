@@ -12,6 +12,7 @@ use crate::cli::Exit;
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
+    may_pass: bool,
     line: String,
 }
 
@@ -35,7 +36,16 @@ impl Failure {
     pub(crate) fn new(exit: Exit, line: impl Into<String>) -> Self {
         Self {
             exit,
+            may_pass: matches!(exit, Exit::Unreachable),
             line: line.into(),
+        }
+    }
+
+    /// The same, which was brought about by what others did at that moment.
+    pub(crate) fn that_may_pass(self) -> Self {
+        Self {
+            may_pass: true,
+            ..self
         }
     }
 
@@ -43,6 +53,12 @@ impl Failure {
     pub(crate) fn during(mut self, what: &str) -> Self {
         self.line = format!("{what}: {}", self.line);
         self
+    }
+
+    /// Whether the same may succeed soon: the store or the broker was out of reach, or others were in
+    /// the way.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.may_pass
     }
 
     /// The exit code.
@@ -59,16 +75,15 @@ impl fmt::Display for Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        let exit = match classify(&error) {
-            SqlFailure::Unreachable => Exit::Unreachable,
+        let line = chain(&error);
+        match classify(&error) {
+            SqlFailure::Unreachable => Self::new(Exit::Unreachable, line),
             SqlFailure::VersionConflict
             | SqlFailure::Duplicate
-            | SqlFailure::RefusedRow
             | SqlFailure::Retryable
             | SqlFailure::StalePlan
-            | SqlFailure::GaveUp
-            | SqlFailure::Other => Exit::Failed,
-        };
-        Self::new(exit, chain(&error))
+            | SqlFailure::GaveUp => Self::new(Exit::Failed, line).that_may_pass(),
+            SqlFailure::RefusedRow | SqlFailure::Other => Self::new(Exit::Failed, line),
+        }
     }
 }

@@ -72,7 +72,7 @@ impl Requested {
 
 /// Which of the open dead letters: those that everything given agrees to; all, if nothing is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Letters {
     /// Of this code.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ pub struct Letters {
 
 /// Which stored events are sent again, and how fast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resending {
     /// The first position.
     pub from: i64,
@@ -131,7 +131,7 @@ pub enum ReadModel {
 
 /// Which read model is rebuilt, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rebuilding {
     /// Which.
     pub model: ReadModel,
@@ -148,6 +148,7 @@ pub struct Rebuilding {
 
 /// A read model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OfModel {
     /// Which.
     pub model: ReadModel,
@@ -155,6 +156,7 @@ pub struct OfModel {
 
 /// A policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OfPolicy {
     /// Its version.
     pub version: u16,
@@ -173,7 +175,7 @@ pub enum AccountRole {
 
 /// Which accounts are computed anew, and how fast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Account {
     /// This one alone; those that are not of the policy in force if not given.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 //! Table `ops.requested_acts` has a row for each request that somebody came across; what it says of
 //! one under way is no truth, and what came of it is a fact of the store.
 
+use chrono::{DateTime, Utc};
 use kernel::{IdSource as _, RandomIds};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
@@ -96,8 +97,14 @@ pub struct Undertaking {
     pub operator: Uuid,
     /// What for, and why; what this release cannot read, in words.
     pub request: Result<Request, String>,
+    /// When they asked, by the server's clock.
+    pub asked_at: DateTime<Utc>,
     /// Whether somebody had begun it before.
     pub taken_up: bool,
+    /// How often it was taken up, this time too.
+    pub taken: i16,
+    /// What was said of it before.
+    pub said: Vec<String>,
     owner: String,
 }
 
@@ -203,7 +210,10 @@ impl Undertaking {
                 id: ActId::from_uuid(row.act_id),
                 operator,
                 request: serde_json::from_value(row.payload).map_err(|error| error.to_string()),
+                asked_at: row.asked_at,
                 taken_up: row.taken_up,
+                taken: row.taken,
+                said: row.said,
                 owner: owner.to_owned(),
             })
         })

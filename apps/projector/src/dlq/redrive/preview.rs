@@ -19,6 +19,8 @@ use crate::session::{Failure, Output, Row, table};
 const BATCH: usize = 500;
 /// How many of them where what is found is kept.
 const FEW: usize = 100;
+/// So many bytes of them at most, but for a single one.
+const LARGEST: usize = 16 << 20;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,13 +110,19 @@ async fn find(
     let mut ids = Vec::new();
     let mut connection = pool.acquire().await?;
     let letters = dead_letters::select(&mut connection, selection).await?;
+    let mut bytes = 0;
     for letter in letters.iter().take(most) {
         if let Some(letter) = dead_letters::find(&mut connection, letter.id).await? {
+            bytes += size(&letter);
+            if bytes > LARGEST && !messages.is_empty() {
+                break;
+            }
             ids.push(letter.summary.id.to_string());
             messages.push(message(letter));
         }
     }
     drop(connection);
+    let shown = messages.len();
     let previewed = facts.preview(&messages).await;
     let Preview { refused, changes } =
         previewed.map_err(|error| Failure::new(Exit::Failed, chain(&error)))?;
@@ -130,7 +138,7 @@ async fn find(
     Ok(Found {
         lines: changes.into_iter().map(line).chain(refused).collect(),
         letters: letters.len(),
-        shown: letters.len().min(most),
+        shown,
     })
 }
 
@@ -141,6 +149,15 @@ fn line(change: Change) -> Line {
         before: change.before,
         after: change.after,
     }
+}
+
+fn size(letter: &DeadLetter) -> usize {
+    let length = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
+    let headers = letter.headers.iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.len() + length(value))
+        .sum();
+    length(&letter.key) + length(&letter.value) + headers
 }
 
 fn message(letter: DeadLetter) -> Received {
