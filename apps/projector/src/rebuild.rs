@@ -368,9 +368,9 @@ pub(crate) fn failure(error: RebuildError) -> Failure {
         | RebuildError::Database(_) => Exit::Failed,
     };
     let failure = Failure::new(exit, terminal::line(&chain(&error)));
-    match error {
-        // The store was away for longer than the claim lasts, or another owner has begun it.
-        RebuildError::ClaimLost => failure.that_may_pass(),
-        _ => failure,
+    // The store was away for longer than the claim lasts, or another owner has begun it.
+    if matches!(error, RebuildError::ClaimLost) {
+        return failure.that_may_pass();
     }
+    failure
 }
