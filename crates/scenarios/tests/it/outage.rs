@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use dev_servers::PrivateKafka;
+use test_support::eventually;
 use uuid::Uuid;
 
 use crate::load::Load;
@@ -13,6 +14,7 @@ use crate::whole::sized;
 use crate::{audit, kafka};
 
 const ORDER_EVENTS: &str = "atlas.order-events.v1";
+const BOUND: Duration = Duration::from_secs(60);
 const STOPPED: Duration = Duration::from_secs(60);
 const FROZEN: Duration = Duration::from_secs(45);
 /// Three commissions a second and worker, about a hundred commands a second in all.
@@ -40,12 +42,25 @@ async fn what_the_relay_has_passed_can_be_read(system: &System, brokers: &str) {
     assert_eq!(missing, 0, "of {} that the relay has passed", passed.len());
 }
 
+async fn until_the_relay_sends(system: &System) {
+    let pool = system.database.pool_owner().await;
+    let sent = "SELECT count(*) FROM store.checkpoints WHERE name = 'relay' AND position > 0";
+    eventually("the relay to send", BOUND, || async {
+        match sqlx::query_scalar::<_, i64>(sent).fetch_one(&pool).await {
+            Ok(1) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_do_not_notice_that_kafka_is_away_and_the_topics_catch_up() {
     let mut broker = kafka::start().await;
     let system = System::start(&broker.address()).await;
     let load = Load::start(&system.commands, None, INTERVAL).await;
     load.until(100).await;
+    until_the_relay_sends(&system).await;
 
     let before = load.commands();
     broker = kafka::control(broker, PrivateKafka::stop).await;
