@@ -250,6 +250,7 @@ async fn a_message_is_nonsense(stage: &mut Stage) {
         .await;
 }
 
+/// The audit walks by id, page after page: through orders that come faster than it walks it takes long.
 async fn a_row_is_wrong(stage: &mut Stage) {
     let fault = &faults::ROW_DRIFTED;
     let owner = stage.owner().await;
@@ -498,10 +499,12 @@ mod soaked {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn every_fault_raises_what_is_said_and_nothing_else() {
         let mut stage = Stage::set().await;
-        let (traffic, asking) = stage.traffic().await;
+        let (traffic, _) = stage.traffic().await;
         traffic.goes_on_for(100).await;
+        traffic.stop().await;
         a_row_is_wrong(&mut stage).await;
         an_event_is_missing(&mut stage).await;
+        let (traffic, asking) = stage.traffic().await;
         a_message_is_nonsense(&mut stage).await;
         redis_is_gone(&mut stage).await;
         kafka_is_gone(&mut stage).await;
@@ -522,7 +525,9 @@ async fn some_faults_raise_what_is_said_and_nothing_else() {
     let mut stage = Stage::set().await;
     let (traffic, _) = stage.traffic().await;
     traffic.goes_on_for(40).await;
+    traffic.stop().await;
     a_row_is_wrong(&mut stage).await;
+    let (traffic, _) = stage.traffic().await;
     a_message_is_nonsense(&mut stage).await;
     redis_is_gone(&mut stage).await;
     traffic.stop().await;
