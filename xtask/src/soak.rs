@@ -1,6 +1,7 @@
 //! `soak`: what takes too long to be run for every change.
 
 mod fuzz;
+mod hosts;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -52,6 +53,8 @@ enum Part {
     Fuzz,
     /// Mutants of the order domain.
     Mutants,
+    /// Several hosts, of which some fail; as root.
+    Hosts,
 }
 
 /// Runs it all, and stops at the first that fails.
@@ -69,6 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 "a test notices each",
                 mutants,
             )?,
+            Part::Hosts => step("hosts", "a primary and a network fail", hosts::run)?,
         }
     }
     Ok(())

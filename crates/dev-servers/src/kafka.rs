@@ -1,6 +1,8 @@
-//! Apache Kafka on this machine: one node without ZooKeeper, from its Maven artifacts alone.
+//! Apache Kafka on this machine: one node without ZooKeeper, or a cluster of several, from its Maven
+//! artifacts alone.
 
 mod artifacts;
+mod cluster;
 mod probe;
 
 use std::fs;
@@ -14,6 +16,8 @@ use crate::folders::{make_folder, remove_file, remove_folder};
 use crate::port::{Port, is_port_free};
 use crate::process::{LAST_LINES, POLL, Process, Signal, last_lines};
 use crate::tool::run_tool;
+
+pub use cluster::{KafkaCluster, KafkaClusterOptions};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);

@@ -11,12 +11,12 @@ const LONGEST_ANSWER: i32 = 1 << 20;
 
 /// Whether the broker at this port of 127.0.0.1 answers a metadata request, and knows itself.
 pub(super) fn answers(port: u16) -> bool {
-    ask(port).is_ok_and(|brokers| brokers > 0)
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    count_brokers(address).is_ok_and(|brokers| brokers > 0)
 }
 
-/// The number of brokers that the one at this port knows of.
-fn ask(port: u16) -> io::Result<i32> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// The number of brokers that the one at this address knows of.
+pub(super) fn count_brokers(address: SocketAddr) -> io::Result<usize> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(&request())?;
@@ -24,7 +24,8 @@ fn ask(port: u16) -> io::Result<i32> {
     if !(8..=LONGEST_ANSWER).contains(&length) || read_i32(&mut stream)? != CORRELATION {
         return Err(io::Error::from(io::ErrorKind::InvalidData));
     }
-    read_i32(&mut stream)
+    let brokers = read_i32(&mut stream)?;
+    usize::try_from(brokers).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
 }
 
 /// Metadata, version 1, for no topics.
