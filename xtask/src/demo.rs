@@ -22,11 +22,15 @@ use crate::stack::{Plan, Stack, StackOptions};
 use crate::workspace;
 use cast::Cast;
 use commission::Commission;
-use events::{Domain, Event};
-use teller::{Teller, head, say};
+use teller::Teller;
 use topics::Scope;
 
-pub(crate) use error::DemoError;
+pub(crate) use commission::next_year;
+pub(crate) use comparison::{Difference, compare, firsts};
+pub(crate) use error::{DemoError, list};
+pub(crate) use events::{Domain, Event};
+pub(crate) use teller::{head, say};
+pub(crate) use topics::read as read_topic;
 
 /// The folder of its logs and configuration, under `target/atlas`: a system that `up` runs keeps its
 /// own.

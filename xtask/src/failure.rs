@@ -88,6 +88,8 @@ pub(crate) enum Failure {
     /// Whoever fails with it has said why.
     #[error("it failed, see above")]
     Told,
+    #[error("not as promised: {0}")]
+    NotAsPromised(String),
     #[error("the development issuer did not sign a token")]
     Issuer(#[source] Box<ureq::Error>),
     #[error("the secret cannot sign a token")]

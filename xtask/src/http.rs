@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ureq::http::{Request, StatusCode};
+use ureq::http::{HeaderMap, Request, StatusCode};
 use ureq::{Agent, AsSendBody};
 
 /// How long a process may take to say how it is.
@@ -17,6 +17,7 @@ pub(crate) struct Client(Agent);
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
@@ -36,6 +37,7 @@ impl Client {
         let mut response = self.0.run(request)?;
         Ok(Answer {
             status: response.status(),
+            headers: response.headers().clone(),
             body: response.body_mut().read_to_string()?,
         })
     }

@@ -1,8 +1,15 @@
 //! Whom one can be in a system with the development issuer.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::json;
 
+use crate::failure::Failure;
 use crate::token::Role;
+
+/// The kernel makes a fresh UUID for whoever reads it.
+const FRESH_ID: &str = "/proc/sys/kernel/random/uuid";
 
 /// Somebody with a name.
 #[derive(Debug, Clone)]
@@ -18,6 +25,13 @@ impl Person {
     pub(crate) fn argument(&self) -> String {
         json!({"name": self.name, "role": self.role.claim(), "sub": self.id}).to_string()
     }
+}
+
+/// An id that nobody has.
+pub(crate) fn fresh_id() -> Result<String, Failure> {
+    let file = Path::new(FRESH_ID);
+    let id = fs::read_to_string(file).map_err(Failure::file(file))?;
+    Ok(id.trim_end().to_owned())
 }
 
 /// Those of `up`: always the same, so that a kept database knows them again.

@@ -2,6 +2,7 @@
 
 mod clients;
 mod fuzz;
+mod hosts;
 mod streams;
 mod telemetry;
 
@@ -72,6 +73,8 @@ enum Part {
     Streams,
     /// Mutants of the order domain.
     Mutants,
+    /// Several hosts, of which some fail; as root.
+    Hosts,
 }
 
 /// Runs it all, and stops at the first that fails.
@@ -103,6 +106,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 "a test notices each",
                 mutants,
             )?,
+            Part::Hosts => step("hosts", "a primary and a network fail", hosts::run)?,
         }
     }
     Ok(())

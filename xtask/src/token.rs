@@ -76,15 +76,32 @@ pub(crate) fn issue(role: Role, sub: &str, hours: u32) -> Result<String, Failure
     sign_as_configured(claims(role, sub, hours))
 }
 
+/// A token for a day in a system that the caller's environment does not configure.
+pub(crate) fn of_development(role: Role, sub: &str) -> Result<String, Failure> {
+    let claims = claims_of(role, sub, 24, DEFAULT_NAME, DEFAULT_NAME);
+    sign(&Value::Object(claims), DEVELOPMENT_SECRET)
+}
+
 fn claims(role: Role, sub: &str, hours: u32) -> Map<String, Value> {
-    let ends = seconds_since_epoch() + u64::from(hours) * 3_600;
     let issuer = || configured("ATLAS_JWT_ISSUER", DEFAULT_NAME);
     let issuer = issuer::running().map_or_else(issuer, issuer::url);
+    let audience = configured("ATLAS_JWT_AUDIENCE", DEFAULT_NAME);
+    claims_of(role, sub, hours, &issuer, &audience)
+}
+
+fn claims_of(
+    role: Role,
+    sub: &str,
+    hours: u32,
+    issuer: &str,
+    audience: &str,
+) -> Map<String, Value> {
+    let ends = seconds_since_epoch() + u64::from(hours) * 3_600;
     [
         ("sub", json!(sub)),
         ("role", json!(role.claim())),
         ("iss", json!(issuer)),
-        ("aud", json!(configured("ATLAS_JWT_AUDIENCE", DEFAULT_NAME))),
+        ("aud", json!(audience)),
         ("exp", json!(ends)),
     ]
     .map(|(name, value)| (name.to_owned(), value))

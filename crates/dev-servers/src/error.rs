@@ -25,6 +25,12 @@ pub enum ServerError {
         /// The other server's process id.
         pid: u32,
     },
+    /// Only root may make network namespaces.
+    #[error("hosts are network namespaces, which only root may make: run this as root")]
+    NotRoot,
+    /// Processes live on a host of a [`HostNetwork`](crate::HostNetwork).
+    #[error("the host {0} has processes; end the run that they are of")]
+    HostInUse(String),
     /// Root's folders are closed to the account that the server runs as.
     #[error(
         "{} is closed to the account that Postgres runs as; choose a folder that others may enter",

@@ -1,8 +1,10 @@
-//! Apache Kafka on this machine: one node without ZooKeeper, from its Maven artifacts alone.
+//! Apache Kafka on this machine: one node without ZooKeeper, or a cluster of several, from its Maven
+//! artifacts alone.
 
 mod artifacts;
 mod cluster;
 mod node;
+mod on_hosts;
 mod probe;
 
 use std::fs;
@@ -18,6 +20,7 @@ use crate::process::{LAST_LINES, POLL, Process, Signal, last_lines};
 use crate::tool::run_tool;
 pub use cluster::ClusterOptions;
 use node::Node;
+pub use on_hosts::{KafkaCluster, KafkaClusterOptions};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);

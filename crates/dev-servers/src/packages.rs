@@ -21,8 +21,12 @@ pub enum Need {
     Redis,
     /// PgBouncer, the pooler that processes must refuse.
     PgBouncer,
-    /// nginx, the gateway that compresses.
+    /// nginx, the gateway that compresses and balances.
     Nginx,
+    /// Postgres under pg_auto_failover, and HAProxy, which leads to the primary.
+    Failover,
+    /// The tools that make hosts of network namespaces.
+    Hosts,
     /// curl, which probes what runs in images.
     Curl,
     /// Java and Maven, which run and fetch Apache Kafka.
@@ -69,6 +73,16 @@ impl Need {
             Self::PgBouncer => add(lacks("pgbouncer"), "pgbouncer"),
             Self::Curl => add(lacks("curl"), "curl"),
             Self::Nginx => add(lacks("nginx"), "nginx"),
+            Self::Failover => {
+                let server = Path::new(DEBIANS_POSTGRES).join("postgres");
+                add(!server.is_file(), "postgresql");
+                add(!has_auto_failover(), "postgresql-15-auto-failover");
+                add(lacks("haproxy"), "haproxy");
+            }
+            Self::Hosts => {
+                add(lacks("ip"), "iproute2");
+                add(lacks("setpriv") || lacks("unshare"), "util-linux");
+            }
             Self::Kafka => {
                 add(lacks("java"), "default-jre-headless");
                 add(lacks("mvn"), "maven");
@@ -105,7 +119,8 @@ pub enum PackagesError {
 }
 
 /// Packages whose servers Debian starts for the whole machine, now and at every boot.
-const SERVERS: [&str; 5] = [
+const SERVERS: [&str; 6] = [
+    "haproxy",
     "nginx",
     "pgbouncer",
     "postgresql",
@@ -154,7 +169,7 @@ case " $* " in *" postgresql "*)
 esac
 apt-get -q update
 apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
-for server in nginx pgbouncer postgresql prometheus redis-server; do
+for server in haproxy nginx pgbouncer postgresql prometheus redis-server; do
     case " $* " in *" $server "*)
         update-rc.d "$server" disable || :
     esac
@@ -211,6 +226,14 @@ fn root_shell() -> Option<Command> {
         sudo.args(["-n", "sh"]);
         sudo
     })
+}
+
+/// The server that Debian 12 has pg_auto_failover for.
+pub(crate) const DEBIANS_POSTGRES: &str = "/usr/lib/postgresql/15/bin";
+
+fn has_auto_failover() -> bool {
+    let extension = "/usr/share/postgresql/15/extension/pgautofailover.control";
+    Path::new("/usr/bin/pg_autoctl").is_file() && Path::new(extension).is_file()
 }
 
 fn has_python_environments() -> bool {

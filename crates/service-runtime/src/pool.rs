@@ -100,15 +100,31 @@ impl fmt::Debug for DatabaseConfig {
 impl Section for DatabaseConfig {
     fn read(reader: &mut Reader) -> Result<Self, Faulty> {
         reader.required(&Self::URL, |text| {
-            text.parse()
-                .map_err(|_| "expected a postgres:// URL")
-                .map(|options| Self {
-                    url: text.into(),
-                    options,
-                    returned: Returned::default(),
-                })
+            parse(text).map(|options| Self {
+                url: text.into(),
+                options,
+                returned: Returned::default(),
+            })
         })
     }
+}
+
+/// One server. The driver would pass over what libpq has for several, and stay with a primary that
+/// was.
+fn parse(url: &str) -> Result<PgConnectOptions, &'static str> {
+    const SEVERAL: &str = "expected one server: where a standby may take over, the address of \
+                           something that leads to the primary (deploy/postgres/haproxy.cfg)";
+    let (_, after_scheme) = url.split_once("://").unwrap_or_default();
+    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
+    let servers = authority.rsplit('@').next().unwrap_or_default();
+    if servers.contains(',') || url.contains("target_session_attrs=") {
+        return Err(SEVERAL);
+    }
+    let options: PgConnectOptions = url.parse().map_err(|_| "expected a postgres:// URL")?;
+    if options.get_host().contains(',') {
+        return Err(SEVERAL);
+    }
+    Ok(options)
 }
 
 impl Returned {
@@ -148,4 +164,35 @@ pub fn options(config: &DatabaseConfig, max_connections: u32) -> PgPoolOptions {
 #[must_use]
 pub fn lazy(config: &DatabaseConfig, application_name: &str, max_connections: u32) -> PgPool {
     options(config, max_connections).connect_lazy_with(config.connect_options(application_name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> String {
+        let mut reader = Reader::of([("ATLAS_DATABASE_URL", url)]);
+        let refused = reader.read::<DatabaseConfig>().unwrap_err();
+        refused.to_string()
+    }
+
+    #[test]
+    fn one_server_is_taken_with_whatever_its_password_is() {
+        let url = "postgres://atlas_app:a,b@first:5432/atlas?sslmode=require";
+        let config = Reader::of([("ATLAS_DATABASE_URL", url)]).read::<DatabaseConfig>();
+        assert_eq!(config.unwrap().options.get_host(), "first");
+        assert!(refused("first:5432/atlas").contains("expected a postgres:// URL"));
+    }
+
+    #[test]
+    fn what_would_be_passed_over_silently_is_refused() {
+        for url in [
+            "postgres://atlas_app@first:5432,second:5432/atlas",
+            "postgres://atlas_app:a@first,second",
+            "postgres://atlas_app@first/atlas?host=first,second",
+            "postgres://atlas_app@first/atlas?target_session_attrs=read-write",
+        ] {
+            assert!(refused(url).contains("leads to the primary"), "{url}");
+        }
+    }
 }

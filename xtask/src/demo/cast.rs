@@ -1,14 +1,9 @@
 //! Who is in the story, each with an id that no earlier story had, and a token.
 
-use std::fs;
-use std::path::Path;
-
 use crate::failure::Failure;
-use crate::people::Person;
+use crate::people::{self, Person};
 use crate::token::{self, Role};
 
-/// The kernel makes a fresh UUID for whoever reads it.
-const FRESH_ID: &str = "/proc/sys/kernel/random/uuid";
 /// How many hours the tokens of the story are good.
 const TOKEN_HOURS: u32 = 24;
 
@@ -99,13 +94,10 @@ impl Cast {
 
 impl Party {
     fn new(name: &'static str, role: Role) -> Result<Self, Failure> {
-        let file = Path::new(FRESH_ID);
-        let id = fs::read_to_string(file).map_err(Failure::file(file))?;
-        let id = id.trim_end().to_owned();
         Ok(Self {
             name,
             role,
-            id,
+            id: people::fresh_id()?,
             token: String::new(),
         })
     }

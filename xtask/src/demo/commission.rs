@@ -162,7 +162,7 @@ fn text_of(answer: &Value, pointer: &str) -> Result<String, Failure> {
 }
 
 /// The year after this one; at the turn of the year it may be this one.
-fn next_year() -> u64 {
+pub(crate) fn next_year() -> u64 {
     const SECONDS_PER_YEAR: u64 = 31_556_952;
     1970 + token::seconds_since_epoch() / SECONDS_PER_YEAR + 1
 }

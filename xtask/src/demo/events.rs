@@ -64,6 +64,34 @@ pub(crate) struct Event {
     pub(crate) position: i64,
 }
 
+impl Event {
+    /// Reads every event of orders and accounts, a line of JSON each, in the order of the store.
+    pub(crate) const SQL: &str = "SELECT json_build_object('type', aggregate_type, 'stream', \
+         aggregate_id, 'version', sequence, 'event', event_type, 'id', event_id, \
+         'position', position) \
+         FROM store.events WHERE aggregate_type IN ('order', 'account') ORDER BY position";
+
+    /// The event of such a line.
+    pub(crate) fn parse(line: &str) -> Result<Self, Failure> {
+        let row: Value = serde_json::from_str(line).unwrap_or_default();
+        let text = |pointer| json::text(&row, pointer).map(str::to_owned);
+        let event = || {
+            let stream = text("/stream")?;
+            // An account's stream is `<role>:<beneficiary id>`.
+            let key = stream.rsplit(':').next().unwrap_or_default().to_owned();
+            Some(Self {
+                domain: Domain::of_aggregate(&text("/type")?)?,
+                key,
+                id: text("/id")?,
+                name: text("/event")?,
+                version: json::number(&row, "/version")?,
+                position: json::number(&row, "/position")?,
+            })
+        };
+        Ok(event().ok_or_else(|| DemoError::not_understood("psql", line))?)
+    }
+}
+
 /// Every event of orders and accounts, in the order of the store. No API tells an event's id, so
 /// psql is asked.
 pub(crate) fn read(teller: &Teller<'_>) -> Result<Vec<Event>, Failure> {
@@ -74,10 +102,8 @@ pub(crate) fn read(teller: &Teller<'_>) -> Result<Vec<Event>, Failure> {
         .replace('\\', r"\\")
         .replace('\'', "''");
     let sql = format!(
-        "\\pset format unaligned\n\\pset tuples_only on\n\\o '{quoted}'\n\
-         SELECT json_build_object('type', aggregate_type, 'stream', aggregate_id, \
-         'version', sequence, 'event', event_type, 'id', event_id, 'position', position) \
-         FROM store.events WHERE aggregate_type IN ('order', 'account') ORDER BY position;\n"
+        "\\pset format unaligned\n\\pset tuples_only on\n\\o '{quoted}'\n{};\n",
+        Event::SQL
     );
     fs::write(&script, sql).map_err(Failure::file(&script))?;
     teller
@@ -85,26 +111,7 @@ pub(crate) fn read(teller: &Teller<'_>) -> Result<Vec<Event>, Failure> {
         .postgres()
         .run_file("atlas_owner", database::NAME, &script)?;
     let text = fs::read_to_string(&rows).map_err(Failure::file(&rows))?;
-    text.lines().map(parse).collect()
-}
-
-fn parse(line: &str) -> Result<Event, Failure> {
-    let row: Value = serde_json::from_str(line).unwrap_or_default();
-    let text = |pointer| json::text(&row, pointer).map(str::to_owned);
-    let event = || {
-        let stream = text("/stream")?;
-        // An account's stream is `<role>:<beneficiary id>`.
-        let key = stream.rsplit(':').next().unwrap_or_default().to_owned();
-        Some(Event {
-            domain: Domain::of_aggregate(&text("/type")?)?,
-            key,
-            id: text("/id")?,
-            name: text("/event")?,
-            version: json::number(&row, "/version")?,
-            position: json::number(&row, "/position")?,
-        })
-    };
-    Ok(event().ok_or_else(|| DemoError::not_understood("psql", line))?)
+    text.lines().map(Event::parse).collect()
 }
 
 #[cfg(test)]
@@ -115,7 +122,7 @@ mod tests {
     fn an_account_is_keyed_by_its_beneficiary() {
         let line = r#"{"type": "account", "stream": "commissioner:0195", "version": 3,
             "event": "GradeChanged", "id": "01a2", "position": 15}"#;
-        let event = parse(line).unwrap();
+        let event = Event::parse(line).unwrap();
         assert_eq!(
             event,
             Event {
@@ -131,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_no_event() {
-        assert!(parse("").is_err());
-        assert!(parse(r#"{"type":"order","stream":"0195"}"#).is_err());
+        assert!(Event::parse("").is_err());
+        assert!(Event::parse(r#"{"type":"order","stream":"0195"}"#).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! The messages on both topics, and whether they are what the store holds.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::demo::json;
 use crate::demo::message::Message;
 use crate::demo::teller::{Teller, say};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 
 /// What is looked at: everything, or what has one of these keys.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +61,9 @@ pub(crate) fn tell(
     let concerns = |event: &&Event| event.domain == domain && scope.covers(&event.key);
     let events: Vec<Event> = events.iter().filter(concerns).cloned().collect();
     let messages = teller.wait_for(&format!("every event on {topic}"), |teller| {
-        let mut messages = read(teller, topic)?;
+        let mut tail = Command::new(teller.stack.program("dev-broker"));
+        tail.args(["tail", "--brokers", teller.stack.kafka()]);
+        let mut messages = read(tail, topic, &teller.folder, teller.interrupt)?;
         messages.retain(|message| scope.covers(message.key()));
         let differences = compare(&events, &messages);
         if differences.iter().all(Difference::may_pass) {
@@ -75,18 +79,22 @@ pub(crate) fn tell(
     Ok(events.len())
 }
 
-/// Every message that is on a topic now.
-fn read(teller: &Teller<'_>, topic: &str) -> Result<Vec<Message>, Failure> {
-    let mut tail = Command::new(teller.stack.program("dev-broker"));
-    tail.arg("tail")
-        .args(["--brokers", teller.stack.kafka(), "--topic", topic])
+/// Every message that is on a topic now, as a `dev-broker tail` of some brokers prints them into a
+/// file in `folder`.
+pub(crate) fn read(
+    mut tail: Command,
+    topic: &str,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<Vec<Message>, Failure> {
+    tail.args(["--topic", topic])
         .args(["--from-beginning", "--until-idle", "--timeout", "60"]);
-    let mut tail = children::start(topic, tail, &teller.folder)?;
+    let mut tail = children::start(topic, tail, folder)?;
     let status = loop {
         if let Some(status) = tail.ended()? {
             break status;
         }
-        teller.interrupt.pause()?;
+        interrupt.pause()?;
     };
     if !status.success() {
         children::check(&mut tail)?;

@@ -12,12 +12,13 @@ const LONGEST_ANSWER: i32 = 1 << 20;
 /// How many brokers the one at this port of 127.0.0.1 knows of, itself among them; none while it
 /// does not answer.
 pub(super) fn knows_of(port: u16) -> i32 {
-    ask(port).unwrap_or_default()
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let brokers = count_brokers(address).unwrap_or_default();
+    i32::try_from(brokers).unwrap_or(i32::MAX)
 }
 
-/// The number of brokers that the one at this port knows of.
-fn ask(port: u16) -> io::Result<i32> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// The number of brokers that the one at this address knows of.
+pub(super) fn count_brokers(address: SocketAddr) -> io::Result<usize> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(&request())?;
@@ -25,7 +26,8 @@ fn ask(port: u16) -> io::Result<i32> {
     if !(8..=LONGEST_ANSWER).contains(&length) || read_i32(&mut stream)? != CORRELATION {
         return Err(io::Error::from(io::ErrorKind::InvalidData));
     }
-    read_i32(&mut stream)
+    let brokers = read_i32(&mut stream)?;
+    usize::try_from(brokers).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
 }
 
 /// Metadata, version 1, for no topics.
