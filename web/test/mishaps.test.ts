@@ -79,7 +79,7 @@ test("a tab that closes in the middle of a command leaves the whole of it or not
 test("while the query API is away a page says how old it is, and goes on when it is back", async () => {
   const id = await offered("A restart");
   const clara = await signIn(browser, "Clara", `/market/orders/${id}`);
-  await clara.sees(/, live/);
+  await clara.sees(/,\s+live/);
   await control("stop-query");
   // What is asked for meanwhile has no answer; what was read stays.
   await clara.press(/^Withdraw|^Cancel/);

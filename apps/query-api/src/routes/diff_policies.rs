@@ -93,6 +93,10 @@ async fn compared(
     [from, to]: [&Policy; 2],
     at: DateTime<Utc>,
 ) -> Result<PolicyDiff, ReadError> {
+    // It has nothing to do meanwhile; the request's deadline bounds it.
+    sqlx::query("SET LOCAL idle_in_transaction_session_timeout = 0")
+        .execute(&mut *connection)
+        .await?;
     let snapshot = sqlx::query_scalar!(r#"SELECT pg_export_snapshot() AS "snapshot!""#)
         .fetch_one(connection)
         .await?;
