@@ -46,7 +46,7 @@ test("an operator finds a dead letter, sees what its redrive would change, and r
 
   const operator = await as("Olga");
   const path = { id: new URL(letter).pathname.split("/").at(-1) ?? "" };
-  assert.equal(dataOf(await operator.readDeadLetter({ path })).state, "handled");
+  assert.equal(dataOf(await operator.readDeadLetter({ path })).state, "closed");
   await olga.page.getByRole("navigation").getByRole("link", { name: "Acts" }).click();
   await olga.page.getByRole("link", { name: "Preview a redrive" }).waitFor();
   await olga.sees("It's the release that reads it.");

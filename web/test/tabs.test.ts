@@ -59,6 +59,7 @@ class Streams {
 test("twelve tabs use one stream, which another takes over without a gap when its tab closes", async () => {
   const id = await placed("A spoon");
   const first = await signIn(browser, "Clara", `/market/orders/${id}`);
+  await first.sees(/,\s+live/);
   const context = first.page.context();
   const streams = new Streams(context);
   await first.page.reload();
@@ -90,6 +91,7 @@ test("twelve tabs use one stream, which another takes over without a gap when it
 test("a token that ends is exchanged under a stream, and where it is not, another tab goes on", async () => {
   const id = await placed("A ladle");
   const first = await signIn(browser, "Clara", `/market/orders/${id}`);
+  await first.sees(/,\s+live/);
   const context = first.page.context();
   const streams = new Streams(context);
   // The server counts a minute of leeway: of these tokens three seconds are left.
