@@ -24,6 +24,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use service_runtime::chain;
 use sqlx::PgConnection;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use asked::{Live, LiveHeaders, LiveParams, Start};
@@ -157,6 +158,8 @@ impl AppState {
 impl<S: Source> Stream<S> {
     /// What is sent next; none at the end.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        // Whatever wakes it meanwhile, and however much it passes over.
+        let quiet_until = Instant::now() + SILENCE;
         loop {
             let now = self.app.clock.now();
             if self.ended || now >= self.until {
@@ -168,6 +171,9 @@ impl<S: Source> Stream<S> {
             match self.look().await {
                 Ok(Look::Frames(frames)) => return Some((Ok(frames), self)),
                 Ok(Look::Foreign) => return Some(self.last(frame::reset())),
+                Ok(Look::More) if Instant::now() >= quiet_until => {
+                    return Some((Ok(frame::comment()), self));
+                }
                 Ok(Look::More) => continue,
                 Ok(Look::Nothing) => {}
                 // The client comes back, and is then told what is wrong.
@@ -183,7 +189,7 @@ impl<S: Source> Stream<S> {
             tokio::select! {
                 () = moved => {}
                 () = closing.cancelled() => {}
-                () = tokio::time::sleep(SILENCE.min(left)) => {
+                () = sleep_until(quiet_until.min(Instant::now() + left)) => {
                     return Some((Ok(frame::comment()), self));
                 }
             }
