@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Browser, Route } from "playwright-core";
+import type { Browser, Request, Route } from "playwright-core";
 import { dataOf } from "../sdk/src/index.ts";
-import { STRANGE, as, control, idOf, launch, listWorkshops, signIn } from "./browser.ts";
+import { SEEN_WITHIN, STRANGE, as, control, idOf, launch, listWorkshops, signIn } from "./browser.ts";
 
 const DEADLINE = "2099-06-01T12:00:00Z";
 const BUDGET = { amount: "300.00", currency: "EUR" };
@@ -28,19 +28,23 @@ async function offered(title: string): Promise<string> {
 }
 
 const CONFIRM = /\/confirm$/;
+const isCommand = (request: Request) => request.method() === "POST" && CONFIRM.test(request.url());
 
 test("an answer that is lost is asked for again, and what was done is done once", async () => {
   const id = await offered("A lost answer");
   const clara = await signIn(browser, "Clara", `/market/orders/${id}`);
   const keys: (string | undefined)[] = [];
+  const answered = clara.page.waitForResponse((answer) => isCommand(answer.request()));
   await clara.page.route(CONFIRM, async (route) => {
-    if (route.request().method() !== "POST") return route.continue();
+    if (!isCommand(route.request())) return route.continue();
     keys.push(route.request().headers()["idempotency-key"]);
     if (keys.length > 1) return route.continue();
     await route.fetch();
     return route.abort("connectionreset");
   });
   await clara.press(/^Confirm this offer/);
+  // The stream tells of the first before the second is sent.
+  await answered;
   await clara.sees("in progress");
   assert.ok(keys.length === 2 && keys[0] !== undefined && keys[0] === keys[1], String(keys));
   const { items } = dataOf(await (await as("Clara")).readTimeline({ path: { id } }));
@@ -54,7 +58,7 @@ test("a tab that closes in the middle of a command leaves the whole of it or not
     const clara = await signIn(browser, "Clara", `/market/orders/${id}`);
     const held = new Promise<Route>((resolve) => {
       void clara.page.route(CONFIRM, (route) => {
-        if (route.request().method() === "POST") resolve(route);
+        if (isCommand(route.request())) resolve(route);
         else void route.continue();
       });
     });
@@ -65,6 +69,7 @@ test("a tab that closes in the middle of a command leaves the whole of it or not
     if (arrives) await route.fetch();
     await clara.page.close();
     const again = await context.newPage();
+    again.setDefaultTimeout(SEEN_WITHIN);
     await again.goto(address);
     await again.getByText(arrives ? "in progress" : "in negotiation").first().waitFor();
     const confirm = again.getByRole("button", { name: /^Confirm this offer/ });

@@ -19,6 +19,7 @@ test("an operator finds a dead letter, sees what its redrive would change, and r
   await olga.page.getByRole("link", { name: "INVALID_JSON" }).first().click();
   const list = olga.page.getByRole("region", { name: "Open ones", exact: true });
   await list.getByRole("link", { name: "INVALID_JSON" }).click();
+  await olga.page.waitForURL(/\/dead-letters\/[0-9a-f-]{36}$/);
   await olga.sees("of another release");
   const letter = olga.page.url();
 
