@@ -127,9 +127,14 @@ export class Person {
     return this.page.getByLabel(label).first().fill(value);
   }
 
-  /** Waits until a text is shown. */
-  sees(text: string | RegExp) {
-    return this.page.getByText(text).first().waitFor({ timeout: SEEN_WITHIN });
+  /** Waits until a text is shown; where it is not, says what is. */
+  async sees(text: string | RegExp) {
+    try {
+      await this.page.getByText(text).first().waitFor({ timeout: SEEN_WITHIN });
+    } catch (cause) {
+      const shown = await this.page.locator("body").innerText();
+      throw new Error(`${this.page.url()} does not show ${text}, but:\n${shown}`, { cause });
+    }
   }
 
   /** Nothing on the page keeps people with disabilities out, in light and in dark. */

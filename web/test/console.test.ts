@@ -142,7 +142,7 @@ test("the states of an order are drawn, with how many orders are where", async (
   const { items } = dataOf(await (await as("Olga")).countOrderStates());
   const negotiating = items.find((each) => each.state === "negotiating")?.orders ?? 0;
   assert.ok(negotiating > 0);
-  const link = olga.page.getByRole("link", { name: /^in negotiation: \d+ orders$/ });
+  const link = olga.page.getByRole("link", { name: /^in negotiation \d+ orders$/ });
   await link.waitFor();
   assert.equal(await olga.page.locator(".drawing a").count(), 6);
   await olga.isAccessible("the states");

@@ -25,7 +25,7 @@ test("a commission from both sides, each seeing the other's step without reloadi
     signIn(browser, "Clara", "/market/"),
     signIn(browser, "Oak & Iron", "/market/"),
   ]);
-  await oak.sees("No invitations yet.");
+  await oak.page.getByRole("heading", { name: "Invitations" }).first().waitFor();
   await clara.page.getByRole("navigation").getByRole("link", { name: "Place an order" }).click();
   await clara.fill("Title", "A writing desk");
   await clara.fill("What you want", "Oak, 140 cm wide, one drawer.");

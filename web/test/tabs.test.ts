@@ -59,15 +59,16 @@ class Streams {
 test("twelve tabs use one stream, which another takes over without a gap when its tab closes", async () => {
   const id = await placed("A spoon");
   const first = await signIn(browser, "Clara", `/market/orders/${id}`);
+  await first.sees(/,\s+live/);
   const context = first.page.context();
   const streams = new Streams(context);
   await first.page.reload();
-  await first.sees(/, live/);
+  await first.sees(/,\s+live/);
   const tabs = [first];
   for (let number = 1; number < TABS; number += 1) {
     tabs.push(await anotherTab(context, number % 2 === 0 ? "/market/" : `/market/orders/${id}`));
   }
-  for (const tab of tabs) await tab.sees(/, live/);
+  for (const tab of tabs) await tab.sees(/,\s+live/);
   assert.equal(streams.begun, 1, "streams begun by twelve tabs");
 
   await offered(id, "Of cherry.");
@@ -90,6 +91,7 @@ test("twelve tabs use one stream, which another takes over without a gap when it
 test("a token that ends is exchanged under a stream, and where it is not, another tab goes on", async () => {
   const id = await placed("A ladle");
   const first = await signIn(browser, "Clara", `/market/orders/${id}`);
+  await first.sees(/,\s+live/);
   const context = first.page.context();
   const streams = new Streams(context);
   // The server counts a minute of leeway: of these tokens three seconds are left.
@@ -108,9 +110,9 @@ test("a token that ends is exchanged under a stream, and where it is not, anothe
     return route.fulfill({ response, json: { ...json, access_token: await sign("Clara", now - 57), expires_in: 32 } });
   });
   await first.page.reload();
-  await first.sees(/, live/);
+  await first.sees(/,\s+live/);
   const second = await anotherTab(context, `/market/orders/${id}`);
-  await second.sees(/, live/);
+  await second.sees(/,\s+live/);
   // Its token has ended since, and with it its stream.
   const ended = first.page.waitForEvent("requestfinished", (request) => request.headers()["accept"] === "text/event-stream");
   await ended;

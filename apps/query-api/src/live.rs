@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http_edge::{Principal, Problem};
 use service_runtime::chain;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use asked::{Live, LiveHeaders, LiveParams, Start};
@@ -113,6 +114,8 @@ impl AppState {
 impl<T: Tail> Stream<T> {
     /// What is sent next; none at the end.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        // Whatever wakes it meanwhile, and however much it passes over.
+        let quiet_until = Instant::now() + SILENCE;
         loop {
             let now = self.app.clock.now();
             if self.ended || now >= self.until {
@@ -128,6 +131,9 @@ impl<T: Tail> Stream<T> {
             match look {
                 Ok(Look::Frames(frames)) => return Some((Ok(frames), self)),
                 Ok(Look::Anew) => return Some(self.last(frame::reset())),
+                Ok(Look::More) if Instant::now() >= quiet_until => {
+                    return Some((Ok(frame::comment()), self));
+                }
                 Ok(Look::More) => continue,
                 Ok(Look::Nothing) => {}
                 // The client comes back, and is then told what is wrong.
@@ -140,7 +146,7 @@ impl<T: Tail> Stream<T> {
             tokio::select! {
                 () = self.tail.moved(&self.app) => {}
                 () = self.closing.cancelled() => {}
-                () = tokio::time::sleep(SILENCE.min(left)) => {
+                () = sleep_until(quiet_until.min(Instant::now() + left)) => {
                     return Some((Ok(frame::comment()), self));
                 }
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use event_store::PositionToken;
 use projections::{Interest, Model, Snapshot, Touched, touched};
+use service_runtime::chain;
 use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -17,6 +18,7 @@ use crate::positions::Positions;
 const REMEMBERED: usize = 64;
 /// How often a watcher without a move looks whether it is still wanted; and its pause after a failure.
 const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A step of a read model.
 struct Move {
@@ -108,24 +110,13 @@ impl Moves {
         }
         let (sender, receiver) = watch::channel(None);
         watched.push((model, sender.clone()));
-        tokio::spawn(self.clone().follow(model, sender));
+        let watching = Watching {
+            moves: self.clone(),
+            model,
+            sender,
+        };
+        tokio::spawn(watching.follow());
         receiver
-    }
-
-    async fn follow(self, model: Model, sender: Sender) {
-        while !self.is_left(model, &sender) {
-            let recent = sender.borrow().clone();
-            let here = recent.as_ref().map(|recent| recent.here);
-            let moved = self.positions.reached(model, |now| Some(now) != here);
-            if timeout(PATIENCE, moved).await.is_err() {
-                continue;
-            }
-            match self.step(model, recent.as_deref()).await {
-                Ok(next) => drop(sender.send_replace(Some(Arc::new(next)))),
-                // Whoever waits is told nothing new meanwhile; who comes anew is told why.
-                Err(_) => tokio::time::sleep(PATIENCE).await,
-            }
-        }
     }
 
     /// Where the read model is now, and how it came there.
@@ -146,18 +137,61 @@ impl Moves {
         Ok(next)
     }
 
-    /// Ends the watcher, if nobody watches; in one step, for somebody may come.
-    fn is_left(&self, model: Model, sender: &Sender) -> bool {
-        let mut watched = self.lock();
-        let left = sender.receiver_count() == 0;
+    fn lock(&self) -> MutexGuard<'_, Vec<(Model, Sender)>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who tells the moves of a read model. Once it has ended, however that was, each stream looks for
+/// itself, and has another begin.
+struct Watching {
+    moves: Moves,
+    model: Model,
+    sender: Sender,
+}
+
+impl Watching {
+    async fn follow(self) {
+        while !self.is_left() {
+            let recent = self.sender.borrow().clone();
+            let here = recent.as_ref().map(|recent| recent.here);
+            let positions = &self.moves.positions;
+            let moved = positions.reached(self.model, |now| Some(now) != here);
+            if timeout(PATIENCE, moved).await.is_err() {
+                continue;
+            }
+            match self.moves.step(self.model, recent.as_deref()).await {
+                // The positions are behind what is read here.
+                Ok(next) if Some(next.here) == here => tokio::time::sleep(PAUSE).await,
+                Ok(next) => drop(self.sender.send_replace(Some(Arc::new(next)))),
+                Err(error) => {
+                    let model = self.model.as_str();
+                    tracing::warn!(model, error = chain(&error), "moves.not_read");
+                    tokio::time::sleep(PATIENCE).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether nobody watches; it is watched by nobody from then on, for somebody may come.
+    fn is_left(&self) -> bool {
+        let mut watched = self.moves.lock();
+        let left = self.sender.receiver_count() == 0;
         if left {
-            watched.retain(|(of, _)| *of != model);
+            self.leave(&mut watched);
         }
         left
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Model, Sender)>> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    fn leave(&self, watched: &mut Vec<(Model, Sender)>) {
+        watched.retain(|(_, sender)| !sender.same_channel(&self.sender));
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.leave(&mut self.moves.lock());
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use event_store::{PositionToken, generation, survey, watermark};
 use projections::served;
+use service_runtime::chain;
 use tokio::sync::watch;
 
 use crate::AppState;
@@ -69,34 +70,59 @@ impl Surveys {
         }
         let (sender, receiver) = watch::channel(None);
         *watched = Some(sender.clone());
-        tokio::spawn(self.clone().go_on(app.clone(), sender));
+        let looking = Looking {
+            surveys: self.clone(),
+            sender,
+        };
+        tokio::spawn(looking.go_on(app.clone()));
         receiver
-    }
-
-    async fn go_on(self, app: AppState, sender: Sender) {
-        loop {
-            tokio::time::sleep(PAUSE).await;
-            if self.is_left(&sender) {
-                return;
-            }
-            // While there is no answer the streams say nothing new; who comes anew is told why.
-            if let Ok(survey) = Survey::take(&app).await {
-                sender.send_replace(Some(Arc::new(survey)));
-            }
-        }
-    }
-
-    /// Ends the looks, if nobody watches; in one step, for somebody may come.
-    fn is_left(&self, sender: &Sender) -> bool {
-        let mut watched = self.lock();
-        let left = sender.receiver_count() == 0;
-        if left {
-            *watched = None;
-        }
-        left
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Sender>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who looks for all. Once it has ended, however that was, each stream has another begin.
+struct Looking {
+    surveys: Surveys,
+    sender: Sender,
+}
+
+impl Looking {
+    async fn go_on(self, app: AppState) {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            if self.is_left() {
+                return;
+            }
+            match Survey::take(&app).await {
+                Ok(survey) => drop(self.sender.send_replace(Some(Arc::new(survey)))),
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "survey.not_read");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether nobody watches; nobody is told of its looks from then on, for somebody may come.
+    fn is_left(&self) -> bool {
+        let mut watched = self.surveys.lock();
+        let left = self.sender.receiver_count() == 0;
+        if left {
+            self.leave(&mut watched);
+        }
+        left
+    }
+
+    fn leave(&self, watched: &mut Option<Sender>) {
+        watched.take_if(|sender| sender.same_channel(&self.sender));
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.leave(&mut self.surveys.lock());
     }
 }

@@ -99,7 +99,12 @@ export class Live<R extends Ended> {
     const due = Date.now() + milliseconds;
     if (this.#ending.aborted || (this.#next !== undefined && this.#next.due <= due)) return;
     this.#forget();
-    this.#next = { timer: setTimeout(() => void this.again(), milliseconds), due };
+    // Whether or not it is being read then, this is no longer to come.
+    const timer = setTimeout(() => {
+      this.#next = undefined;
+      void this.again();
+    }, milliseconds);
+    this.#next = { timer, due };
   }
 
   #forget(): void {

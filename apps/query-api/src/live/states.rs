@@ -89,8 +89,10 @@ impl Tail for States {
 
     async fn moved(&mut self, _: &AppState) {
         if let Some(surveys) = &mut self.surveys {
-            // The survey goes on for as long as somebody waits.
-            drop(surveys.changed().await);
+            // The survey goes on for as long as somebody waits; where it failed, each looks for itself.
+            if surveys.changed().await.is_err() {
+                self.surveys = None;
+            }
         }
     }
 }

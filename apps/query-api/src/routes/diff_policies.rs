@@ -9,7 +9,8 @@ use bonus_store::whole_ledger;
 use chrono::{DateTime, Utc};
 use http_edge::{Code, Ignored, MinPosition, Path, Principal, Problem, problems};
 use projections::Model;
-use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use utoipa::IntoResponses;
 
 use super::examples::policy_diff;
@@ -55,8 +56,6 @@ pub(crate) async fn diff_policies(
     least: MinPosition,
 ) -> Result<impl IntoResponse, Problem> {
     let policies = compiled(version).zip(compiled(to));
-    let (from, to) =
-        policies.ok_or_else(|| Problem::not_found("this release knows no such policy"))?;
     let Ok(_only) = app.comparing.try_acquire() else {
         return Err(Problem::new(
             Code::Overloaded,
@@ -67,9 +66,18 @@ pub(crate) async fn diff_policies(
     let found = app
         .read(Model::Bonus, least, |connection| {
             let now = app.clock.now();
-            Box::pin(compared(connection, from, to, now))
+            let options = app.pool.connect_options();
+            Box::pin(async move {
+                match policies {
+                    Some((from, to)) => compared(connection, &options, [from, to], now)
+                        .await
+                        .map(Some),
+                    None => Ok(None),
+                }
+            })
         })
-        .await?;
+        .await?
+        .found("this release knows no such policy")?;
     Ok(found.map(Json))
 }
 
@@ -77,23 +85,40 @@ fn compiled(version: u16) -> Option<&'static Policy> {
     Policies::compiled().get(PolicyVersion::new(version)?)
 }
 
-/// Reads the ledger once, in the snapshot of the answer.
+/// Reads the ledger once, as the snapshot of the answer has it, but by a connection of its own: one on
+/// which a COPY was given up is in no state to be used again.
 async fn compared(
     connection: &mut PgConnection,
-    from: &Policy,
-    to: &Policy,
+    options: &PgConnectOptions,
+    [from, to]: [&Policy; 2],
     at: DateTime<Utc>,
 ) -> Result<PolicyDiff, ReadError> {
+    // It has nothing to do meanwhile; the request's deadline bounds it.
+    sqlx::query("SET LOCAL idle_in_transaction_session_timeout = 0")
+        .execute(&mut *connection)
+        .await?;
+    let snapshot = sqlx::query_scalar!(r#"SELECT pg_export_snapshot() AS "snapshot!""#)
+        .fetch_one(connection)
+        .await?;
+    let mut own = options.connect().await?;
+    let mut transaction = own
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        .await?;
+    sqlx::query(&format!("SET TRANSACTION SNAPSHOT '{snapshot}'"))
+        .execute(&mut *transaction)
+        .await?;
     let mut report = Report::default();
     let mut moved = Moved::default();
     let mut of_others = 0;
-    let ledger = whole_ledger(connection, |beneficiary, of: Holdings<'_>| {
+    let ledger = whole_ledger(&mut transaction, |beneficiary, of: Holdings<'_>| {
         of_others += u64::from(of.policy_version != from.version());
         let movement = diff(from, to, of, at)?;
         moved.add(beneficiary, movement);
         report.add(beneficiary, movement)
     })
     .await?;
+    transaction.rollback().await?;
+    own.close().await?;
     let ledger = LedgerRead::of(ledger, of_others, at);
     let versions = (from.version(), to.version());
     Ok(PolicyDiff::of(versions, ledger, &report, moved))

@@ -1,17 +1,21 @@
 //! Another policy comes into force: who is recomputed, and what becomes of facts meanwhile.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bonus_domain::{Account, AccountFact, Beneficiary, Grade, PolicyVersion};
 use bonus_store::{
     ActivateError, Delivery, Queue, activate, is_queued, mark_whole, missing_types, queue_under,
 };
 use kernel::Role;
+use test_support::eventually;
 use uuid::Uuid;
 
 use crate::fixtures::{
     BonusStore, ada, commissioner, nobody, of, read, told, whole_order, workshop,
 };
+
+const BOUND: Duration = Duration::from_secs(30);
 
 fn version(number: u16) -> PolicyVersion {
     PolicyVersion::new(number).unwrap()
@@ -216,7 +220,8 @@ async fn a_recompute_that_fails_anywhere_leaves_nothing_behind() {
 }
 
 /// Policies 2 and 1 come into force five times, while consumers take facts in and two recomputes
-/// run: at rest every account is what its facts are worth, and its events are a chain.
+/// run: at rest every account is what its facts are worth, and its events are a chain. Whom the
+/// first of them finds without an account is given it under the new policy at once, so all have one.
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_that_change_under_way_leave_every_account_right() {
     const PEOPLE: u128 = 60;
@@ -259,10 +264,22 @@ async fn policies_that_change_under_way_leave_every_account_right() {
             })
         })
         .collect();
+    eventually("everybody to have an account", BOUND, || async {
+        let accounts = count(&store, "SELECT count(*) FROM bonus.accounts").await;
+        (u128::try_from(accounts) == Ok(PEOPLE))
+            .then_some(())
+            .ok_or(accounts)
+    })
+    .await;
     for number in [2, 1, 2, 1, 2] {
+        let before = recomputed(&store).await;
         activate_by(&store, number).await.unwrap();
-        // Each of them is half done at most when the next one comes.
-        recomputed(&store, 10).await;
+        // What the one before has recomputed, ten at least, this one has to recompute again.
+        eventually("accounts to be recomputed", BOUND, || async {
+            let more = recomputed(&store).await - before;
+            (more >= 10).then_some(()).ok_or(more)
+        })
+        .await;
     }
     for consumer in consumers {
         consumer.await.unwrap();
@@ -300,26 +317,14 @@ fn tokio_stop() -> std::sync::Arc<std::sync::atomic::AtomicBool> {
     std::sync::Arc::default()
 }
 
-/// Waits until some more accounts were recomputed.
-async fn recomputed(store: &BonusStore, more: i64) {
-    let count = || async {
-        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM bonus.policy_movements")
-            .fetch_one(&store.pool)
-            .await
-            .unwrap()
-    };
-    let before = count().await;
-    test_support::eventually(
-        "accounts to be recomputed",
-        std::time::Duration::from_secs(30),
-        || async {
-            let now = count().await;
-            if now >= before + more {
-                Ok(())
-            } else {
-                Err(now)
-            }
-        },
-    )
-    .await;
+/// How many times an account was recomputed.
+async fn recomputed(store: &BonusStore) -> i64 {
+    count(store, "SELECT count(*) FROM bonus.policy_movements").await
+}
+
+async fn count(store: &BonusStore, query: &'static str) -> i64 {
+    sqlx::query_scalar(query)
+        .fetch_one(&store.pool)
+        .await
+        .unwrap()
 }

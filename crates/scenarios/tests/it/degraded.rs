@@ -25,6 +25,7 @@ async fn readiness_is(system: &System, status: &str, kafka: Option<&str>) {
             {"name": "bonus", "required": true, "ok": true},
             {"name": "relay", "required": false, "ok": true},
             {"name": "kafka", "required": false, "ok": kafka.is_none()},
+            {"name": "acts", "required": false, "ok": true},
         ],
     });
     if let Some(detail) = kafka {

@@ -518,18 +518,18 @@ mod soaked {
         traffic.stop().await;
         stage.end().await;
     }
-}
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn some_faults_raise_what_is_said_and_nothing_else() {
-    let mut stage = Stage::set().await;
-    let (traffic, _) = stage.traffic().await;
-    traffic.goes_on_for(40).await;
-    traffic.stop().await;
-    a_row_is_wrong(&mut stage).await;
-    let (traffic, _) = stage.traffic().await;
-    a_message_is_nonsense(&mut stage).await;
-    redis_is_gone(&mut stage).await;
-    traffic.stop().await;
-    stage.end().await;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn some_faults_raise_what_is_said_and_nothing_else() {
+        let mut stage = Stage::set().await;
+        let (traffic, _) = stage.traffic().await;
+        traffic.goes_on_for(40).await;
+        traffic.stop().await;
+        a_row_is_wrong(&mut stage).await;
+        let (traffic, _) = stage.traffic().await;
+        a_message_is_nonsense(&mut stage).await;
+        redis_is_gone(&mut stage).await;
+        traffic.stop().await;
+        stage.end().await;
+    }
 }

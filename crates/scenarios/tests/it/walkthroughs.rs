@@ -72,6 +72,8 @@ fn blocks(name: &str, page: &str) -> Vec<Block> {
                         shown: None,
                     });
                 }
+                // What stands in a file.
+                "yaml" => {}
                 "text" if skipped => {}
                 "text" => {
                     let of = blocks.last_mut().filter(|of| of.shown.is_none());

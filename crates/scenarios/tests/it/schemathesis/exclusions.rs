@@ -7,6 +7,8 @@ use super::report::Case;
 pub(super) struct Exclusion {
     pub(super) check: &'static str,
     pub(super) covers: fn(&Case) -> bool,
+    /// Drawn in some runs only: one in which nothing needs it says nothing.
+    pub(super) rare: bool,
     pub(super) reason: &'static str,
 }
 
@@ -16,11 +18,13 @@ pub(super) const EXCLUSIONS: [Exclusion; 11] = [
     Exclusion {
         check: ACCEPTANCE,
         covers: |case| case.code() == "VERSION_MISMATCH",
+        rare: false,
         reason: "no schema says at which version an order is",
     },
     Exclusion {
         check: ACCEPTANCE,
         covers: |case| all_invalid(case, &["must be later than now"]),
+        rare: false,
         reason: "no schema speaks of the present",
     },
     Exclusion {
@@ -34,6 +38,7 @@ pub(super) const EXCLUSIONS: [Exclusion; 11] = [
                 ],
             )
         },
+        rare: false,
         reason: "no schema says that one property of a list's items is unique",
     },
     Exclusion {
@@ -42,32 +47,38 @@ pub(super) const EXCLUSIONS: [Exclusion; 11] = [
             all_invalid(case, &["must leave the order with at most 20 seats"])
                 || all_invalid(case, &["must be EUR, the currency of the request"])
         },
+        rare: false,
         reason: "no schema says how many seats an order has, and in which currency its request is",
     },
     Exclusion {
         check: ACCEPTANCE,
         covers: |case| all_invalid(case, &["is that of an account"]),
+        rare: true,
         reason: "no schema of ours says that one property needs another",
     },
     Exclusion {
         check: ACCEPTANCE,
         covers: |case| malformed(case, "If-Match"),
+        rare: false,
         reason: "If-Match has no pattern in the document: of one with quotes, schemathesis draws \
                  nothing but illegal tags",
     },
     Exclusion {
         check: ACCEPTANCE,
         covers: |case| malformed(case, "the cursor is none of this list"),
+        rare: false,
         reason: "no schema says which cursors were given out, and for which filters",
     },
     Exclusion {
         check: ACCEPTANCE,
         covers: |case| malformed(case, "Atlas-Min-Position is no token that was given out"),
+        rare: false,
         reason: "no schema says which position tokens were given out",
     },
     Exclusion {
         check: ACCEPTANCE,
         covers: |case| malformed(case, "say which moment is meant by exactly one of"),
+        rare: false,
         reason: "OpenAPI cannot say that one of two parameters is needed, and no more than one",
     },
     Exclusion {
@@ -77,6 +88,7 @@ pub(super) const EXCLUSIONS: [Exclusion; 11] = [
                 .iter()
                 .any(|it| it.contains("is not read here"))
         },
+        rare: false,
         reason: "no schema says that strict handling refuses what nobody reads",
     },
     Exclusion {
@@ -86,6 +98,7 @@ pub(super) const EXCLUSIONS: [Exclusion; 11] = [
                 .iter()
                 .any(|it| it.contains("from 0 to 65535"))
         },
+        rare: false,
         reason: "the document has no bound of a policy's version",
     },
 ];
