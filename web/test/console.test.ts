@@ -38,6 +38,7 @@ test("the console shows the house to operators and analysts, and nothing to othe
   for (const [page, shown] of [
     ["Orders", "Find an order"],
     ["Dead letters", "No open dead letter."],
+    ["Projections", "It was never rebuilt."],
     ["Accounts", "Id of the beneficiary"],
     ["Acts", "No operator has acted yet."],
   ] as const) {

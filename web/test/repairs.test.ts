@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { dataOf } from "../sdk/src/index.ts";
-import { as, control, launch, signIn } from "./browser.ts";
+import { QUERY_URL, as, control, launch, signIn } from "./browser.ts";
 
 let browser: Browser;
 before(async () => {
@@ -57,11 +57,34 @@ test("an operator finds a dead letter, sees what its redrive would change, and r
 });
 
 test("an act is refused by the rules in the words of the command line", async () => {
-  const olga = await signIn(browser, "Olga", "/console/");
+  const olga = await signIn(browser, "Olga", "/console/projections");
   await olga.press("Back to the version before: workshops…");
   await olga.fill("Reason", "To try.");
   await olga.page.locator("form").getByRole("button", { name: "Back to the version before" }).click();
   await olga.page.getByRole("status").getByText("refused").waitFor();
   await olga.sees(/no other version of workshops is kept/);
   olga.isContent();
+});
+
+test("a read model is rebuilt from the page, which then shows what its check found", async () => {
+  const olga = await signIn(browser, "Olga", "/console/projections");
+  const orders = olga.page.getByRole("region", { name: "orders", exact: true });
+  await orders.getByText("not verified").waitFor();
+  await olga.press("Rebuild: orders…");
+  await olga.fill("Reason", "To prove it.");
+  await olga.page.locator("form").getByRole("button", { name: "Rebuild", exact: true }).click();
+  await olga.page.getByRole("status").getByText("done").waitFor();
+  await olga.page.goto(`${QUERY_URL}/console/projections`);
+  await orders.getByText("verified", { exact: true }).waitFor();
+  await orders.getByText("orders@1 and orders@2 are equal").click();
+  await orders.getByRole("rowheader", { name: "timeline" }).waitFor();
+  await orders.getByText("The version before is kept: orders@1").waitFor();
+  await olga.isAccessible("a certificate");
+  await olga.picture("console-projections-verified");
+
+  const ana = await signIn(browser, "Ana", "/console/projections");
+  await ana.page.getByRole("region", { name: "orders", exact: true }).getByText("verified", { exact: true }).waitFor();
+  assert.equal(await ana.page.getByRole("button", { name: /Rebuild/ }).count(), 0);
+  olga.isContent();
+  ana.isContent();
 });

@@ -46,6 +46,7 @@ pub const ACCESS: Access = Access(&[
     Row::get("/v1/bonus/policies/{version}/diff/{to}", OPERATORS_AND_ANALYSTS),
     Row::get("/v1/ops/order-states", OPERATORS_AND_ANALYSTS),
     Row::get("/v1/ops/projections", OPERATORS_AND_ANALYSTS),
+    Row::get("/v1/ops/rebuilds", OPERATORS_AND_ANALYSTS),
     Row::get("/v1/ops/dead-letters", OPERATORS),
     Row::get("/v1/ops/dead-letters/groups", OPERATORS),
     Row::get("/v1/ops/dead-letters/{id}", OPERATORS),

@@ -19,7 +19,8 @@ use crate::AppState;
 use crate::routes;
 use crate::routes::{
     ActItem, DeadLetterCodeName, DeadLetterDetail, DeadLetterGroup, DeadLetterItem,
-    DeadLetterKindName, Explained, OrderStates, PolicyDiff, PolicyView, Projections, TurnFilter,
+    DeadLetterKindName, Explained, OrderStates, PolicyDiff, PolicyView, Projections, Rebuilds,
+    TurnFilter,
 };
 
 /// The whole application. `health` are the routes of the process itself.
@@ -149,6 +150,7 @@ fn answer_headers(path: &str, status: u16) -> &'static [AnswerHeader] {
         PolicyView,
         Problem,
         Projections,
+        Rebuilds,
         Situation,
         TurnFilter,
     )),

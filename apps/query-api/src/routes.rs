@@ -14,6 +14,7 @@ mod list_invitations;
 mod list_orders;
 mod list_policies;
 mod list_projections;
+mod list_rebuilds;
 mod list_workshops;
 mod policies;
 mod policy_diff;
@@ -35,6 +36,7 @@ pub(crate) use list_dead_letter_groups::DeadLetterGroup;
 pub(crate) use list_dead_letters::{DeadLetterCodeName, DeadLetterItem, DeadLetterKindName};
 pub(crate) use list_orders::TurnFilter;
 pub(crate) use list_projections::{Projection, Projections};
+pub(crate) use list_rebuilds::Rebuilds;
 pub(crate) use policies::PolicyView;
 pub(crate) use policy_diff::PolicyDiff;
 pub(crate) use read_dead_letter::DeadLetterDetail;
@@ -61,6 +63,7 @@ pub(crate) fn all() -> OpenApiRouter<AppState> {
         .routes(routes!(diff_policies::diff_policies))
         .routes(routes!(count_order_states::count_order_states))
         .routes(routes!(list_projections::list_projections))
+        .routes(routes!(list_rebuilds::list_rebuilds))
         .routes(routes!(list_dead_letters::list_dead_letters))
         .routes(routes!(list_dead_letter_groups::list_dead_letter_groups))
         .routes(routes!(read_dead_letter::read_dead_letter))

@@ -20,6 +20,7 @@ mod clear;
 mod compare;
 mod hold;
 mod show;
+mod standing;
 mod swap;
 
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub use certificate::{Certificate, Difference, Events, Field, Side, Table, Verdi
 pub use check::Check;
 pub use claim::{Claimed, Plan, Rebuild, code};
 pub use show::{Shown, State};
+pub use standing::{Proof, Standing, standing};
 pub use swap::SwapPlan;
 
 use crate::analysts::Session;

@@ -33,6 +33,7 @@ mod policy_diff;
 mod position;
 mod process;
 mod projections;
+mod rebuilds;
 mod refusals;
 mod scene;
 mod seen_as;

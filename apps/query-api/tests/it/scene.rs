@@ -7,7 +7,7 @@ use event_store::{Reader, ReaderOptions};
 use kernel::OrderId;
 use projections::{Model, Version};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use test_support::TestDatabase;
 
 use crate::api::{Api, HandClock};
@@ -49,6 +49,11 @@ impl Scene {
         story.marked(&scene.pool).await;
         scene.catch_up().await;
         (scene, story.order_id)
+    }
+
+    /// How the application's role connects.
+    pub(crate) fn connect(&self) -> PgConnectOptions {
+        self.database.options("atlas_app")
     }
 
     /// Brings every read model up to date, as the projector does.

@@ -95,8 +95,17 @@ impl Rebuilder {
     /// What the database said.
     pub async fn show(&self, model: Model) -> Result<Option<Shown>, sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        let row = sqlx::query!(
-            "
+        last(&mut connection, model).await
+    }
+}
+
+/// The model's last rebuild.
+pub(super) async fn last(
+    connection: &mut PgConnection,
+    model: Model,
+) -> Result<Option<Shown>, sqlx::Error> {
+    let row = sqlx::query!(
+        "
             SELECT id, from_version, to_version, state, operator, reason, code, started_at,
                    swapped_at, ended_at, certificate,
                    CASE WHEN expires_at > clock_timestamp() THEN owner END AS owner
@@ -104,37 +113,36 @@ impl Rebuilder {
             ORDER BY to_version DESC
             LIMIT 1
             ",
-            model.as_str(),
-        )
-        .fetch_optional(&mut *connection)
-        .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let (served, kept) = model.served_and_retired(&mut connection).await?;
-        let (from, to) = (
-            model.version(row.from_version),
-            model.version(row.to_version),
-        );
-        Ok(Some(Shown {
-            id: row.id,
-            from,
-            to,
-            state: State::stored(&row.state)?,
-            owner: row.owner,
-            operator: row.operator,
-            reason: row.reason,
-            code: row.code,
-            started_at: row.started_at,
-            swapped_at: row.swapped_at,
-            ended_at: row.ended_at,
-            built: delivered(&mut connection, to).await?,
-            of: delivered(&mut connection, from).await?,
-            certificate: row.certificate,
-            served,
-            kept,
-        }))
-    }
+        model.as_str(),
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let (served, kept) = model.served_and_retired(connection).await?;
+    let (from, to) = (
+        model.version(row.from_version),
+        model.version(row.to_version),
+    );
+    Ok(Some(Shown {
+        id: row.id,
+        from,
+        to,
+        state: State::stored(&row.state)?,
+        owner: row.owner,
+        operator: row.operator,
+        reason: row.reason,
+        code: row.code,
+        started_at: row.started_at,
+        swapped_at: row.swapped_at,
+        ended_at: row.ended_at,
+        built: delivered(connection, to).await?,
+        of: delivered(connection, from).await?,
+        certificate: row.certificate,
+        served,
+        kept,
+    }))
 }
 
 /// How many events a version has taken.

@@ -344,6 +344,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/ops/rebuilds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the read models and their rebuilds.
+         * @description What is served of each read model, how well it is proved, and how far its last rebuild is; with
+         *     the certificate of each. What differs in a row is told by `projector rebuild show` alone.
+         */
+        get: operations["list_rebuilds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders": {
         parameters: {
             query?: never;
@@ -654,6 +675,51 @@ export interface components {
             /** @description The role in which it is rewarded. */
             role: components["schemas"]["RoleName"];
         };
+        /** @description What the check of a rebuild found. */
+        CertificateView: {
+            /**
+             * Format: int64
+             * @description The number of differing rows that the operator has accepted.
+             */
+            accepted: number | null;
+            /**
+             * Format: int64
+             * @description The version is made of the events after this position,
+             */
+            after: number;
+            /**
+             * Format: date-time
+             * @description When it was checked.
+             */
+            checkedAt: string;
+            /** @description The release whose code built the version. */
+            code: string;
+            /** @description The first hundred or so of the rows that differ. */
+            differences: components["schemas"]["DifferingRow"][];
+            /**
+             * Format: int64
+             * @description The number of rows that differ.
+             */
+            differing: number;
+            /** @description The sum of their hashed ids modulo 2^64, in hexadecimal digits. */
+            digest: string;
+            /**
+             * Format: int64
+             * @description How many they are, recomputed from the store.
+             */
+            events: number;
+            /** @description What it comes to, in a sentence. */
+            sentence: string;
+            /** @description The tables. */
+            tables: components["schemas"]["ComparedTable"][];
+            /**
+             * Format: int64
+             * @description up to this one.
+             */
+            to: number;
+            /** @description What follows from it. */
+            verdict: components["schemas"]["VerdictName"];
+        };
         /** @description A command, and whether it would be taken if it came now with legal words. */
         CommandView: {
             /**
@@ -680,6 +746,30 @@ export interface components {
             method: string;
             /** @description The path at the command API. */
             path: string;
+        };
+        /** @description A table of both versions. */
+        ComparedTable: {
+            /**
+             * Format: int64
+             * @description Rows that differ, or that one of the versions lacks.
+             */
+            differing: number;
+            /** @description The XOR of their hashes, in hexadecimal digits. */
+            digest: string;
+            /** @description The XOR of their hashes. */
+            digestBefore: string;
+            /**
+             * Format: int64
+             * @description Rows of the version that was built.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Rows of the version before.
+             */
+            rowsBefore: number;
+            /** @description Its name. */
+            table: string;
         };
         /**
          * @description Open: a later release may send others; take one that you do not know as unknown.
@@ -839,6 +929,17 @@ export interface components {
             seen: number;
             /** @description Accounts by what becomes of VIP. */
             vip: components["schemas"]["VipMoves"];
+        };
+        /** @description A row that differs; the values are shown by the command line alone. */
+        DifferingRow: {
+            /** @description The names of the fields that differ. */
+            fields: string[];
+            /** @description The columns of its key, and what they hold. */
+            key: string;
+            /** @description The version that lacks it, `old` or `new`; null where both have it. */
+            missing: string | null;
+            /** @description Its table. */
+            table: string;
         };
         /** @description A cancellation that somebody wants and an operator has to decide. */
         DisputeView: {
@@ -2335,6 +2436,26 @@ export interface components {
             nextCursor: string | null;
             stall: components["schemas"]["StallView"] | null;
         };
+        /**
+         * @description How well the served version of a read model is proved.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
+         * @enum {string}
+         */
+        ProofName: "notVerified" | "verified" | "stale" | (string & {});
+        /** @description A read model, what is served of it, and how well that is proved. */
+        ReadModelStanding: {
+            certificate: components["schemas"]["CertificateView"] | null;
+            /** @description The version that is kept to go back to. */
+            kept: string | null;
+            /** @description Its name. */
+            model: string;
+            /** @description How well the served version is proved. */
+            proof: components["schemas"]["ProofName"];
+            rebuild: components["schemas"]["RebuildView"] | null;
+            /** @description The version that queries are answered from. */
+            served: string;
+        };
         /** @description Whether the process can do its work. */
         Readiness: {
             /** @description Each dependency. */
@@ -2349,6 +2470,67 @@ export interface components {
          * @enum {string}
          */
         ReadinessStatus: "ready" | "degraded" | "unready" | (string & {});
+        /**
+         * @description How far a rebuild is.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
+         * @enum {string}
+         */
+        RebuildState: "building" | "checking" | "failed" | "swapped" | "abandoned" | (string & {});
+        /** @description A rebuild, and how far it is. */
+        RebuildView: {
+            certificate: components["schemas"]["CertificateView"] | null;
+            /**
+             * Format: date-time
+             * @description When nothing was left to do.
+             */
+            endedAt: string | null;
+            /**
+             * Format: int64
+             * @description The events that the new version has taken.
+             */
+            events: number;
+            /** @description The version that was served when it began. */
+            from: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /**
+             * Format: int64
+             * @description The events that the version before has taken.
+             */
+            ofEvents: number;
+            /**
+             * Format: uuid
+             * @description On whose authority.
+             */
+            operator: string;
+            /** @description Who works on it; null where nobody does. */
+            owner: string | null;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it was begun.
+             */
+            startedAt: string;
+            /** @description How far it is. */
+            state: components["schemas"]["RebuildState"];
+            /**
+             * Format: date-time
+             * @description When the new version was served.
+             */
+            swappedAt: string | null;
+            /** @description The version that it builds. */
+            to: string;
+        };
+        /** @description Every read model. */
+        Rebuilds: {
+            /** @description The read models. */
+            items: components["schemas"]["ReadModelStanding"][];
+        };
         /** @description What a commissioner asks for, as a list shows it. */
         RequestItem: {
             /** @description What the commissioner means to spend. */
@@ -2538,6 +2720,13 @@ export interface components {
          * @enum {string}
          */
         TurnFilter: "mine";
+        /**
+         * @description What follows from a check.
+         *
+         *     Open: a later release may send others; take one that you do not know as unknown.
+         * @enum {string}
+         */
+        VerdictName: "equal" | "accepted" | "differs" | "eventsDiffer" | (string & {});
         /** @description Accounts by what becomes of their VIP. */
         VipMoves: {
             /**
@@ -5142,6 +5331,140 @@ export interface operations {
                      *     data: {"prev":"Xw2bNopeSwyfXgx9HzorTAAAAAAAAAABAAAAAAAABBI"}
                      */
                     "text/event-stream": string;
+                };
+            };
+            /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
+            400: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_MALFORMED_REQUEST"];
+                };
+            };
+            /** @description - `UNAUTHENTICATED`: no bearer token, or one that is not valid here */
+            401: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_UNAUTHENTICATED"];
+                };
+            };
+            /** @description - `FORBIDDEN`: this principal may not do this */
+            403: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_FORBIDDEN"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_RATE_LIMITED"];
+                };
+            };
+            /** @description - `INTERNAL`: a bug on this side */
+            500: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_INTERNAL"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: too many requests are under way
+             *     - `STORE_UNAVAILABLE`: the store is out of reach
+             *     - `KEYS_UNAVAILABLE`: the keys that verify tokens could not be fetched yet
+             */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_OVERLOADED"] | components["schemas"]["Problem_STORE_UNAVAILABLE"] | components["schemas"]["Problem_KEYS_UNAVAILABLE"];
+                };
+            };
+            /** @description - `TIMEOUT`: the request took too long */
+            504: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem_TIMEOUT"];
+                };
+            };
+        };
+    };
+    list_rebuilds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description every read model */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "certificate": null,
+                     *           "kept": null,
+                     *           "model": "orders",
+                     *           "proof": "notVerified",
+                     *           "rebuild": null,
+                     *           "served": "orders@1"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Rebuilds"];
                 };
             };
             /** @description - `MALFORMED_REQUEST`: not JSON, wrong types, a bad header, path or cursor */
