@@ -84,12 +84,12 @@ test("an operator looks at an order through the eyes of each party", async () =>
   const id = await negotiated("A chest");
   const olga = await signIn(browser, "Olga", `/console/orders/${id}`);
   const offers = olga.page.getByText(/An offer was made/);
-  await olga.page.waitForFunction("document.body.innerText.split('An offer was made').length === 3");
+  await offers.nth(1).waitFor();
   const eyes = olga.page.getByLabel("As this party sees it");
   await eyes.selectOption(`workshop:${idOf("Brass Lantern")}`);
   await olga.sees("This is what this party is shown:");
   await olga.sees("They could");
-  await olga.page.waitForFunction("document.body.innerText.split('An offer was made').length === 2");
+  await offers.nth(1).waitFor({ state: "detached" });
   assert.equal(await offers.count(), 1);
   await olga.isAccessible("an order through another's eyes");
   await olga.picture("console-order-as");
