@@ -165,14 +165,7 @@ impl PostgresPair {
             .chain([&self.monitor.folder])
             .chain(self.nodes.iter().map(|node| &node.folder))
         {
-            make_folder(folder, 0o755)?;
-            if let Some(account) = Account::for_servers() {
-                if !account.reaches(folder) {
-                    return Err(ServerError::FolderClosed(folder.clone()));
-                }
-                chown(folder, Some(account.uid), Some(account.gid))
-                    .map_err(ServerError::folder(folder))?;
-            }
+            make_own(folder)?;
         }
         Ok(())
     }
@@ -232,6 +225,18 @@ impl Drop for PostgresPair {
             drop(remove_folder(&self.folder));
         }
     }
+}
+
+/// Makes a folder of the account that the servers run as.
+fn make_own(folder: &Path) -> Result<(), ServerError> {
+    make_folder(folder, 0o755)?;
+    if let Some(account) = Account::for_servers() {
+        if !account.reaches(folder) {
+            return Err(ServerError::FolderClosed(folder.to_owned()));
+        }
+        chown(folder, Some(account.uid), Some(account.gid)).map_err(ServerError::folder(folder))?;
+    }
+    Ok(())
 }
 
 fn wait(node: &Node, is_ready: impl Fn() -> bool) -> Result<(), ServerError> {

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::HostNetwork;
+use super::{HostNetwork, make_own};
 use crate::error::ServerError;
+use crate::folders::remove_folder;
 use crate::network::Host;
 use crate::packages::DEBIANS_POSTGRES;
 use crate::process::{Process, Signal};
@@ -104,8 +105,12 @@ impl Node {
         self.add_setting("pg_hba.conf", &format!("host all all {range} trust\n"))
     }
 
-    /// Runs the keeper, which runs Postgres.
+    /// Runs the keeper, which runs Postgres. What it left of an earlier run is gone, as it is after a
+    /// start of the host: its pidfile would name the first process of the host, which is the new keeper.
     pub(super) fn run(&mut self) -> Result<(), ServerError> {
+        let volatile = self.volatile();
+        remove_folder(&volatile)?;
+        make_own(&volatile)?;
         let mut run = self.pg_autoctl("run");
         run.arg("--pgdata").arg(self.cluster());
         let log = self.folder.join("pg_autoctl.log");
@@ -149,6 +154,11 @@ impl Node {
         self.folder.join("cluster")
     }
 
+    /// Where the keeper puts its pidfile: on a host it is in memory.
+    fn volatile(&self) -> PathBuf {
+        self.folder.join("run")
+    }
+
     /// pg_autoctl on the host, with a home of its own for what it remembers.
     fn pg_autoctl(&self, subcommand: &str) -> Command {
         let mut command = self
@@ -163,7 +173,7 @@ impl Node {
             .env("HOME", &self.folder)
             .env("XDG_CONFIG_HOME", self.folder.join("config"))
             .env("XDG_DATA_HOME", self.folder.join("share"))
-            .env("XDG_RUNTIME_DIR", self.folder.join("run"))
+            .env("XDG_RUNTIME_DIR", self.volatile())
             .current_dir(&self.folder);
         command
     }
