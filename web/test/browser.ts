@@ -84,7 +84,7 @@ export async function signInAt(context: BrowserContext, name: string, path: stri
   await page.goto(`${QUERY_URL}${path}`);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("link", { name }).click();
-  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await signedIn(page, path);
   return person;
 }
 
@@ -93,8 +93,14 @@ export async function anotherTab(context: BrowserContext, path: string): Promise
   const page = await context.newPage();
   const person = new Person(page);
   await page.goto(`${QUERY_URL}${path}`);
-  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await signedIn(page, path);
   return person;
+}
+
+/** Back from the issuer a page begins at its home, and goes on where it was from there. */
+async function signedIn(page: Page, path: string): Promise<void> {
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await page.waitForURL(`${QUERY_URL}${path}`);
 }
 
 /** Somebody at a page. */
