@@ -171,8 +171,7 @@ export class Follower {
     const problem = await response.json().catch(() => undefined);
     const code = typeof problem?.code === "string" ? problem.code : "unknown";
     const { status } = response;
-    // Whatever is wrong with a server passes; it is asked again more and more seldom.
-    if (code === "POSITION_FOREIGN" || (status >= 400 && status < 500 && problem?.retryable !== true)) {
+    if (code === "POSITION_FOREIGN" || (status >= 400 && problem?.retryable !== true && status < 502)) {
       throw new RefusedError({ ok: false, status, code, problem });
     }
     if (response.ok) {
