@@ -137,13 +137,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 cargo.args(&total.failures);
                 let mut alone = Total::default();
                 command::run_with(cargo, |line| alone.add(line))?;
-                let asked = total.failures.len() as u64;
-                // A name that no program knows passes too.
-                if alone.passed < asked {
-                    Err(Failure::Told)
-                } else {
-                    Ok(())
-                }
+                alone.is_all_of(&total)
             })?;
         }
         total.excuse();
@@ -172,17 +166,19 @@ struct Total {
     failures: Vec<String>,
     /// The names of those that failed, and passed alone.
     unsteady: Vec<String>,
-    /// How many programs began and did not end yet.
-    unended: u64,
+    /// How many programs began.
+    began: u64,
+    /// How many of these ended.
+    ended: u64,
 }
 
 impl Total {
     /// Takes a line of a test program's output into account.
     fn add(&mut self, line: &str) {
         if line.starts_with("running ") && line.trim_end_matches('s').ends_with(" test") {
-            self.unended += 1;
+            self.began += 1;
         } else if let Some(result) = line.strip_prefix("test result: ") {
-            self.unended = self.unended.saturating_sub(1);
+            self.ended += 1;
             let count = |word: &str| {
                 let before = result.split(word).next().unwrap_or_default();
                 let number = before.rsplit([' ', '.']).find(|part| !part.is_empty());
@@ -203,8 +199,23 @@ impl Total {
         let count = self.failures.len();
         (1..=UNSTEADY).contains(&count)
             && self.failed == count as u64
-            && self.unended == 0
+            && self.began == self.ended
             && !self.failures.iter().any(|name| name.contains(" - "))
+    }
+
+    /// Whether this run had the programs of the other, and passed what failed there: a name that no
+    /// program knows passes too.
+    fn is_all_of(&self, other: &Self) -> Result<(), Failure> {
+        let asked = other.failures.len() as u64;
+        if self.began == other.began && self.passed >= asked {
+            return Ok(());
+        }
+        let (began, passed) = (self.began, self.passed);
+        eprintln!(
+            "{began} programs began and {passed} tests passed, where {} and {asked} were to",
+            other.began
+        );
+        Err(Failure::Told)
     }
 
     /// Takes what failed as passed.
@@ -275,6 +286,23 @@ mod tests {
     fn neither_a_dead_program_nor_an_example_is_asked_again() {
         assert!(!total(&["a::b"], &["running 1 test"]).may_be_the_company());
         assert!(!total(&["src/a.rs - a (line 3)"], &[]).may_be_the_company());
+    }
+
+    #[test]
+    fn alone_is_a_run_of_the_same_programs() {
+        let among_others = total(
+            &["a::b"],
+            &["running 1 test", "test result: ok. 1 passed; 0 failed"],
+        );
+        let mut alone = Total::default();
+        for line in ["running 1 test", "test result: ok. 1 passed; 0 failed"] {
+            alone.add(line);
+        }
+        assert!(alone.is_all_of(&among_others).is_err());
+        alone.add("running 0 tests");
+        assert!(alone.is_all_of(&among_others).is_ok());
+        alone.passed = 0;
+        assert!(alone.is_all_of(&among_others).is_err());
     }
 
     #[test]
