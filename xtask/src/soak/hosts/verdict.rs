@@ -78,7 +78,7 @@ fn compare_orders(system: &System, journal: &Journal) -> Result<(), Failure> {
     promise("nothing is done twice", doubled == 0)
 }
 
-/// Each placing was rewarded once, however often Kafka told it.
+/// Placings were rewarded as often as there are, however often Kafka told of them.
 fn compare_points(system: &System) -> Result<(), Failure> {
     let counts = system.postgres.ask(
         database::NAME,
@@ -94,7 +94,7 @@ fn compare_points(system: &System) -> Result<(), Failure> {
     let once = counts
         .split_once('|')
         .is_some_and(|(placed, awards)| placed == awards);
-    promise("each order is rewarded once", once)?;
+    promise("there are as many awards as orders", once)?;
     promise("no message was given up", dead == "0")
 }
 
