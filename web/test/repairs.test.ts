@@ -78,7 +78,7 @@ test("a read model is rebuilt from the page, which then shows what its check fou
   await orders.getByText("verified", { exact: true }).waitFor();
   await orders.getByText("orders@1 and orders@2 are equal").click();
   await orders.getByRole("rowheader", { name: "timeline" }).waitFor();
-  await orders.getByText("The version before is kept: orders@1").waitFor();
+  await orders.getByText("Another version is kept: orders@1").waitFor();
   await olga.isAccessible("a certificate");
   await olga.picture("console-projections-verified");
 

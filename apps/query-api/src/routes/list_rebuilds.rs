@@ -26,11 +26,13 @@ problems! {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 enum ProofName {
-    /// It was never compared with another: no rebuild has made it.
+    /// No rebuild has made it, or compared it with what it made of the events.
     NotVerified,
-    /// It was compared, row by row, with the version before, and was made of exactly the events.
+    /// It was made of exactly the events, or was equal, row by row, to a version that was.
     Verified,
-    /// So it was, by another release or before a restore.
+    /// Rows of a version that was made of exactly the events differ from it.
+    Differs,
+    /// It was looked at by another release, or in an earlier generation of the store.
     Stale,
 }
 
@@ -39,6 +41,7 @@ impl From<Proof> for ProofName {
         match proof {
             Proof::NotVerified => Self::NotVerified,
             Proof::Verified => Self::Verified,
+            Proof::Differs => Self::Differs,
             Proof::Stale => Self::Stale,
         }
     }
@@ -54,7 +57,7 @@ enum RebuildState {
     Checking,
     /// The two differ.
     Failed,
-    /// The new version is served.
+    /// The new version was served.
     Swapped,
     /// Another was begun in its place.
     Abandoned,
@@ -190,6 +193,9 @@ struct CertificateView {
     events: i64,
     /// The sum of their hashed ids modulo 2^64, in hexadecimal digits.
     digest: String,
+    /// Streams whose events the version's reader could not take: they are in neither version.
+    #[schema(minimum = 0)]
+    parked: i64,
     /// The tables.
     tables: Vec<ComparedTable>,
     /// The number of rows that differ.
@@ -213,6 +219,7 @@ impl From<Certificate> for CertificateView {
             to: found.events.to,
             events: found.events.count,
             digest: found.events.digest,
+            parked: found.events.new_parked,
             tables: found.tables.into_iter().map(Into::into).collect(),
             differing: found.differing,
             accepted: found.accepted,
@@ -254,7 +261,8 @@ struct RebuildView {
     /// The events that the version before has taken.
     #[schema(minimum = 0)]
     of_events: i64,
-    /// What its check found; null before, and where it is written as another release writes it.
+    /// What its check found; null before, where it is that of the served version, and where it is
+    /// written as another release writes it.
     #[schema(required)]
     certificate: Option<CertificateView>,
 }
@@ -294,8 +302,8 @@ struct ReadModelStanding {
     kept: Option<String>,
     /// How well the served version is proved.
     proof: ProofName,
-    /// What the check of the served version found; null where there was none, or where it is written
-    /// as another release writes it.
+    /// What the last check of the served version found; null where there was none, or where it is
+    /// written as another release writes it.
     #[schema(required)]
     certificate: Option<CertificateView>,
     /// The last rebuild; null where there never was one.
@@ -305,13 +313,21 @@ struct ReadModelStanding {
 
 impl From<Standing> for ReadModelStanding {
     fn from(standing: Standing) -> Self {
+        let shown_above = |it: &RebuildView| {
+            let above = standing.certificate.as_ref();
+            above.is_some_and(|above| above.to == it.to)
+        };
+        let mut rebuild = standing.rebuild.map(RebuildView::from);
+        if let Some(last) = rebuild.as_mut().filter(|it| shown_above(it)) {
+            last.certificate = None;
+        }
         Self {
             model: standing.served.model.to_string(),
             served: standing.served.to_string(),
             kept: standing.kept.map(|version| version.to_string()),
             proof: standing.proof.into(),
             certificate: standing.certificate.map(Into::into),
-            rebuild: standing.rebuild.map(Into::into),
+            rebuild,
         }
     }
 }

@@ -30,20 +30,24 @@ fn authority() -> Authority {
     }
 }
 
-async fn begun(scene: &Scene) -> Rebuild {
-    let by = Rebuilder {
+fn rebuilder(scene: &Scene) -> Rebuilder {
+    Rebuilder {
         pool: scene.pool.clone(),
         connect: scene.connect(),
         owner: "host/1".to_owned(),
         lease: Duration::from_secs(10),
-    };
+    }
+}
+
+async fn begun(scene: &Scene) -> Rebuild {
     let plan = Plan {
         model: Model::Orders,
         authority: authority(),
         takes_up_failed: false,
     };
     let stop = CancellationToken::new();
-    by.claim(&plan, &stop).await.unwrap().0
+    let claimed = rebuilder(scene).claim(&plan, &stop).await;
+    claimed.unwrap().0
 }
 
 async fn finished(mut rebuild: Rebuild) -> Result<(), RebuildError> {
@@ -108,10 +112,17 @@ async fn a_rebuild_proves_what_it_has_compared_until_another_release_serves() {
         (&json!(1), &json!(1))
     );
     assert_eq!(orders["digest"], orders["digestBefore"]);
-    assert_eq!(&shown["rebuild"]["certificate"], certificate);
+    // It stands above.
+    assert_eq!(shown["rebuild"]["certificate"], Value::Null);
+
+    let before_a_restore = "UPDATE read.rebuilds
+        SET certificate = jsonb_set(certificate, '{generation}', '0')";
+    as_owner(&scene, before_a_restore).await;
+    assert_eq!(of_orders(&scene).await["proof"], "stale");
 
     let of_another = "UPDATE read.rebuilds
-        SET certificate = jsonb_set(certificate, '{code}', '\"0.0.1\"')";
+        SET certificate = jsonb_set(jsonb_set(certificate, '{generation}', '1'),
+                                    '{code}', '\"0.0.1\"')";
     as_owner(&scene, of_another).await;
     let shown = of_orders(&scene).await;
     assert_eq!(
@@ -138,9 +149,9 @@ async fn rows_that_differ_are_named_without_what_they_hold() {
     let shown = of_orders(&scene).await;
     assert_eq!(
         (&shown["served"], &shown["proof"]),
-        (&json!("orders@1"), &json!("notVerified"))
+        (&json!("orders@1"), &json!("differs"))
     );
-    let certificate = &shown["rebuild"]["certificate"];
+    let certificate = &shown["certificate"];
     assert_eq!(certificate["verdict"], "differs");
     let expected = json!([{
         "table": "orders",
@@ -150,4 +161,37 @@ async fn rows_that_differ_are_named_without_what_they_hold() {
     }]);
     assert_eq!(certificate["differences"], expected);
     assert!(!shown.to_string().contains("A secret"));
+}
+
+#[tokio::test]
+async fn whoever_goes_back_is_told_what_was_found_of_both() {
+    let (scene, _) = Scene::with_work_in_progress().await;
+    finished(begun(&scene).await).await.unwrap();
+    let stop = CancellationToken::new();
+    rebuilder(&scene)
+        .back(Model::Orders, &authority(), &stop, &mut |_| {})
+        .await
+        .unwrap();
+    let shown = of_orders(&scene).await;
+    assert_eq!(
+        (&shown["served"], &shown["kept"], &shown["proof"]),
+        (&json!("orders@1"), &json!("orders@2"), &json!("verified"))
+    );
+}
+
+#[tokio::test]
+async fn what_was_verified_is_so_no_more_once_a_later_rebuild_differs() {
+    let (scene, _) = Scene::with_work_in_progress().await;
+    finished(begun(&scene).await).await.unwrap();
+    as_owner(&scene, "UPDATE \"orders@2\".orders SET title = 'Damaged'").await;
+    finished(begun(&scene).await).await.unwrap_err();
+    let shown = of_orders(&scene).await;
+    assert_eq!(
+        (
+            &shown["served"],
+            &shown["proof"],
+            &shown["rebuild"]["state"]
+        ),
+        (&json!("orders@2"), &json!("differs"), &json!("failed"))
+    );
 }

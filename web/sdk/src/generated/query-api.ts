@@ -708,6 +708,11 @@ export interface components {
              * @description How many they are, recomputed from the store.
              */
             events: number;
+            /**
+             * Format: int64
+             * @description Streams whose events the version's reader could not take: they are in neither version.
+             */
+            parked: number;
             /** @description What it comes to, in a sentence. */
             sentence: string;
             /** @description The tables. */
@@ -2442,7 +2447,7 @@ export interface components {
          *     Open: a later release may send others; take one that you do not know as unknown.
          * @enum {string}
          */
-        ProofName: "notVerified" | "verified" | "stale" | (string & {});
+        ProofName: "notVerified" | "verified" | "differs" | "stale" | (string & {});
         /** @description A read model, what is served of it, and how well that is proved. */
         ReadModelStanding: {
             certificate: components["schemas"]["CertificateView"] | null;
