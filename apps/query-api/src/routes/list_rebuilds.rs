@@ -11,7 +11,6 @@ use projections::rebuild::{
     self, Certificate, Difference, Proof, Shown, Standing, Table, standing,
 };
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
@@ -151,16 +150,12 @@ struct DifferingRow {
 
 impl From<Difference> for DifferingRow {
     fn from(row: Difference) -> Self {
-        let key = match row.key {
-            Value::Object(columns) => {
-                let columns = columns.iter().map(|(name, value)| match value {
-                    Value::String(text) => format!("{name} {text}"),
-                    value => format!("{name} {value}"),
-                });
-                columns.collect::<Vec<_>>().join(", ")
-            }
-            key => key.to_string(),
-        };
+        let columns = row.key.as_object().into_iter().flatten();
+        let columns = columns.map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name} {text}"),
+            None => format!("{name} {value}"),
+        });
+        let key = columns.collect::<Vec<_>>().join(", ");
         Self {
             table: row.table,
             key,
