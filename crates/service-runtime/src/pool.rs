@@ -114,13 +114,18 @@ impl Section for DatabaseConfig {
 fn parse(url: &str) -> Result<PgConnectOptions, &'static str> {
     const SEVERAL: &str = "expected one server: where a standby may take over, the address of \
                            something that leads to the primary (deploy/postgres/haproxy.cfg)";
-    let (_, after_scheme) = url.split_once("://").unwrap_or_default();
+    const NO_URL: &str = "expected a postgres:// URL";
+    let (scheme, after_scheme) = url.split_once("://").ok_or(NO_URL)?;
+    // The driver takes any scheme, and the local socket where no host follows one.
+    if !["postgres", "postgresql"].contains(&scheme) {
+        return Err(NO_URL);
+    }
     let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
     let servers = authority.rsplit('@').next().unwrap_or_default();
     if servers.contains(',') || url.contains("target_session_attrs=") {
         return Err(SEVERAL);
     }
-    let options: PgConnectOptions = url.parse().map_err(|_| "expected a postgres:// URL")?;
+    let options: PgConnectOptions = url.parse().map_err(|_| NO_URL)?;
     if options.get_host().contains(',') {
         return Err(SEVERAL);
     }
